@@ -1,0 +1,15 @@
+/** The two clocks of the program; nothing else reads time. */
+
+/** Where time comes from; tests bring their own. */
+export interface Clock {
+  /** Nanoseconds of CLOCK_MONOTONIC, the clock of the kernel's records. */
+  monotonicNs(): number;
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  wallMs(): number;
+}
+
+/** The machine's clocks. A double holds nanoseconds exactly for 104 days of uptime, then to 2 ns. */
+export const systemClock: Clock = {
+  monotonicNs: () => Number(process.hrtime.bigint()),
+  wallMs: () => Date.now(),
+};

@@ -1,0 +1,34 @@
+/** Errors that end the program with one line on stderr and an exit code of sysexits.h. */
+
+/** Exit codes, a contract with scripts (sysexits.h). */
+export const ExitCode = {
+  ok: 0,
+  /** Wrong flag or value. */
+  usage: 64,
+  /** This kernel or operating system cannot do it. */
+  unavailable: 69,
+  /** A bug in tcptop. */
+  software: 70,
+  /** A file could not be created. */
+  cannotCreate: 73,
+  /** Writing failed, for example on a full disk. */
+  ioError: 74,
+  /** Not allowed. */
+  noPermission: 77,
+} as const;
+
+export type ExitCodeValue = (typeof ExitCode)[keyof typeof ExitCode];
+
+/**
+ * A failure the user can understand: `message` is the one line to print after `error: `. Says what
+ * failed, why, and one thing to do.
+ */
+export class ExitError extends Error {
+  override readonly name = "ExitError";
+  readonly exitCode: ExitCodeValue;
+
+  constructor(exitCode: ExitCodeValue, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}

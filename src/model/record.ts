@@ -1,0 +1,77 @@
+/** What the kernel side delivers, independent of how it is encoded. */
+
+/** `enum tcptop_kind` of bpf/wire.h. */
+export const RecordKind = { open: 1, state: 2, owner: 3, sample: 4, close: 5, totals: 6 } as const;
+
+/** `enum tcptop_flag` of bpf/wire.h. */
+export const RecordFlag = { partial: 1, owned: 2, active: 4, timed: 8, minRtt: 16 } as const;
+
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
+
+/**
+ * One flow at one moment: `struct tcptop_record` of bpf/wire.h, whose comments say what each field
+ * means. The decoder's implementation is a cursor: its fields change when it moves on, so copy what
+ * must stay. Numbers that are 64 bits wide in the kernel are doubles here, exact up to 2^53.
+ */
+export interface FlowRecord {
+  readonly kind: number;
+  readonly id: bigint;
+  readonly timeNs: number;
+  readonly openedNs: number;
+  readonly activeNs: number;
+  readonly proto: number;
+  readonly state: number;
+  readonly flags: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  readonly bytesRetrans: number;
+  readonly cgroupId: bigint;
+  readonly srttUs: number;
+  readonly rttvarUs: number;
+  readonly minRttUs: number;
+  readonly retransmits: number;
+  readonly sndCwnd: number;
+  readonly pid: number;
+  readonly uid: number;
+  readonly netns: number;
+  readonly localPort: number;
+  readonly remotePort: number;
+  /** Canonical text, IPv4-mapped shown as IPv4. Made anew at each call: ask once per flow. */
+  localAddress(): string;
+  remoteAddress(): string;
+  /** The owner's name: untrusted text. Made anew at each call. */
+  process(): string;
+}
+
+/** What could not be counted, or not in time; each only grows. `struct tcptop_losses` and more. */
+export interface Losses {
+  readonly flowsUntracked: number;
+  readonly bytesUntracked: number;
+  readonly datagramsUntracked: number;
+  readonly recordsDeferred: number;
+  readonly closesLost: number;
+  readonly datagramsUncorrected: number;
+  /** Records of a wrong version, size or kind, dropped by the decoder. */
+  readonly recordsInvalid: number;
+  /** Lines of /proc that could not be understood. */
+  readonly seedLinesSkipped: number;
+}
+
+/** A socket that existed before the capture, from /proc/net. */
+export interface SeedEntry {
+  readonly proto: typeof IPPROTO_TCP | typeof IPPROTO_UDP;
+  /** Kernel's number, as in FlowRecord; 7 (CLOSE) is what /proc/net/udp says of an unconnected socket. */
+  readonly state: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly uid: number;
+  /** 0 when no socket file exists (TIME_WAIT). */
+  readonly inode: number;
+  readonly netns: number;
+  readonly owner: { readonly pid: number; readonly process: string; readonly uid: number | null; readonly cgroupId: bigint | null } | null;
+}

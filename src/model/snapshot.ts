@@ -1,0 +1,37 @@
+/** Everything one refresh has to show. */
+import type { Connection, TcpState } from "./connection.ts";
+import type { Losses } from "./record.ts";
+
+/** Sums over all flows, the gone ones included. */
+export interface Totals {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  /** Bytes a second over the last refresh. */
+  readonly rateIn: number;
+  readonly rateOut: number;
+}
+
+export interface Counts {
+  readonly tcp: number;
+  readonly udp: number;
+  readonly byState: ReadonlyMap<TcpState, number>;
+}
+
+/** The world at one refresh. */
+export interface Snapshot {
+  /** CLOCK_MONOTONIC of the refresh. */
+  readonly timeNs: number;
+  /** Seconds since the refresh before (since start for the first one); rates are over this span. */
+  readonly intervalS: number;
+  /** Every row to show, closing ones included, in the order of first sight. */
+  readonly connections: readonly Connection[];
+  /** The rows that appeared, changed or ended since the refresh before; a short one is in both first and last. */
+  readonly opened: readonly Connection[];
+  readonly updated: readonly Connection[];
+  readonly closed: readonly Connection[];
+  readonly totals: Totals;
+  readonly counts: Counts;
+  readonly losses: Losses;
+}

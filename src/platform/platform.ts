@@ -1,0 +1,56 @@
+/** What tcptop needs of an operating system; every platform implements this and nothing more. */
+import type { FlowRecord, Losses, SeedEntry } from "../model/record.ts";
+
+export const BACKENDS = ["fentry", "kprobe", "tracepoint"] as const;
+export type Backend = (typeof BACKENDS)[number];
+export type BackendChoice = Backend | "auto";
+
+export interface CaptureOptions {
+  readonly backend: BackendChoice;
+  /** D-06: a UDP flow ends this long after its last datagram. */
+  readonly udpIdleNs: number;
+  /** Sizes of the kernel's tables; undefined: chosen by the platform. Tests make them small. */
+  readonly maxTcpFlows?: number | undefined;
+  readonly maxUdpFlows?: number | undefined;
+  readonly ringBytes?: number | undefined;
+}
+
+/** A backend that was tried and could not be used, or a part of the chosen one that is missing. */
+export interface StepDown {
+  readonly backend: string;
+  /** One line for the user. */
+  readonly reason: string;
+}
+
+/** Sockets that existed before, and how much of their description could not be read. */
+export interface Seed {
+  readonly entries: readonly SeedEntry[];
+  readonly linesSkipped: number;
+}
+
+/** A running capture. */
+export interface Capture {
+  /** Name of the backend in use. */
+  readonly backend: string;
+  /** Kernel release, such as `6.12.41`. */
+  readonly kernel: string;
+  readonly stepDowns: readonly StepDown[];
+  /** Reads what existed before the capture began. Once, right after open. */
+  seed(): Promise<Seed>;
+  /** Reads what /proc knows now of sockets without traffic (`--all`): listening, TIME_WAIT. */
+  sockets(): Promise<Seed>;
+  /** Calls `take` for every event record that waits (open, state, owner, sample, close). */
+  drain(take: (record: FlowRecord) => void): void;
+  /** Calls `take` with the totals of every flow that moved since the last sweep. Drain first. */
+  sweep(take: (record: FlowRecord) => void): void;
+  losses(): Losses;
+  /** Detaches every program. Safe to call twice. */
+  close(): void;
+}
+
+export interface Platform {
+  /** Throws ExitError 77 without the privilege to capture, 69 where it can never work. */
+  check(): void;
+  /** Loads and attaches; throws ExitError 69 saying what is missing. */
+  open(options: CaptureOptions): Capture;
+}
