@@ -1,0 +1,231 @@
+// The Linux collector: BPF programs of the best backend that works, their ring buffer and iterators.
+#include "collector.hh"
+
+#include <bpf/bpf.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "loader.hh"
+#include "log.hh"
+#include "objects.hh"
+
+namespace tcptop {
+
+namespace {
+
+struct RingFree {
+	void operator()(ring_buffer *ring) const
+	{
+		ring_buffer__free(ring);
+	}
+};
+
+// One pass of an iterator: a file whose content the BPF program writes while it is read.
+class Pass {
+      public:
+	Pass() = default;
+	~Pass()
+	{
+		end();
+	}
+	Pass(const Pass &) = delete;
+	Pass &operator=(const Pass &) = delete;
+
+	void begin(const bpf_link *link)
+	{
+		end();
+		fd_ = bpf_iter_create(bpf_link__fd(link));
+		if (fd_ < 0)
+			throw Failure("FAILED", "sweep", errno, std::string("iterator: ") + strerror(errno));
+	}
+
+	// Fills `to` as far as there is something to read. Less than `size` means the end of the pass. EAGAIN:
+	// the kernel walked a million entries that had nothing to say.
+	size_t read(uint8_t *to, size_t size)
+	{
+		size_t done = 0;
+		while (done < size) {
+			ssize_t n = ::read(fd_, to + done, size - done);
+			if (n < 0 && (errno == EAGAIN || errno == EINTR))
+				continue;
+			if (n < 0) {
+				int error = errno;
+				end();
+				throw Failure("FAILED", "sweep", error, std::string("iterator: ") + strerror(error));
+			}
+			if (n == 0)
+				break;
+			done += static_cast<size_t>(n);
+		}
+		return done;
+	}
+
+	void end()
+	{
+		if (fd_ >= 0)
+			::close(fd_);
+		fd_ = -1;
+	}
+
+      private:
+	int fd_ = -1;
+};
+
+class LinuxCollector : public Collector {
+      public:
+	LinuxCollector(Loaded loaded, std::vector<StepDown> steps) : loaded_(std::move(loaded)), steps_(std::move(steps))
+	{
+		for (const StepDown &limit : loaded_.limits)
+			steps_.push_back(limit);
+		losses_ = static_cast<tcptop_losses *>(global(loaded_.object.get(), ".bss", "losses"));
+		unowned_ = static_cast<uint64_t *>(global(loaded_.object.get(), ".bss", "unowned_flows"));
+		bpf_map *events = bpf_object__find_map_by_name(loaded_.object.get(), "events");
+		ring_.reset(ring_buffer__new(bpf_map__fd(events), take_record, this, nullptr));
+		if (!ring_)
+			throw Failure("FAILED", "ring buffer", errno, std::string("ring buffer: ") + strerror(errno));
+	}
+
+	const std::string &backend() const override
+	{
+		return loaded_.backend;
+	}
+
+	const std::vector<StepDown> &step_downs() const override
+	{
+		return steps_;
+	}
+
+	size_t drain(uint8_t *to, size_t size) override
+	{
+		to_ = to;
+		room_ = size;
+		int error = ring_buffer__consume(ring_.get());
+		if (error < 0 && error != -ENOSPC)
+			throw Failure("FAILED", "drain", -error, std::string("ring buffer: ") + strerror(-error));
+		return size - room_;
+	}
+
+	size_t sweep(uint8_t *to, size_t size) override
+	{
+		size -= size % sizeof(tcptop_record);
+		if (stage_ == Stage::idle) {
+			*unowned_ = 0;
+			pass_.begin(loaded_.sweep_tcp.get());
+			stage_ = Stage::tcp;
+		}
+		size_t done = 0;
+		while (done < size && stage_ != Stage::ended) {
+			done += read_pass(to + done, size - done);
+			if (done == size)
+				break;
+			pass_.end();
+			if (stage_ == Stage::tcp)
+				pass_.begin(loaded_.sweep_udp.get());
+			stage_ = stage_ == Stage::tcp ? Stage::udp : Stage::ended;
+		}
+		if (done == 0)
+			stage_ = Stage::idle;
+		return done;
+	}
+
+	std::vector<uint8_t> owners() override
+	{
+		Pass pass;
+		std::vector<uint8_t> out;
+		constexpr size_t step = 256 * sizeof(tcptop_owner);
+
+		pass.begin(loaded_.seed_owners.get());
+		for (;;) {
+			size_t at = out.size();
+			out.resize(at + step);
+			size_t n = pass.read(out.data() + at, step);
+			out.resize(at + n);
+			if (n < step)
+				return out;
+		}
+	}
+
+	uint64_t unowned() const override
+	{
+		return *static_cast<volatile uint64_t *>(unowned_);
+	}
+
+	tcptop_losses losses() const override
+	{
+		tcptop_losses copy;
+
+		memcpy(&copy, losses_, sizeof(copy));
+		return copy;
+	}
+
+      private:
+	enum class Stage { idle, tcp, udp, ended };
+
+	size_t read_pass(uint8_t *to, size_t size)
+	{
+		try {
+			return pass_.read(to, size);
+		} catch (const Failure &) {
+			stage_ = Stage::idle;
+			throw;
+		}
+	}
+
+	// libbpf counts a record as consumed even when the callback stops it, so it stops after the one
+	// that leaves no room for another.
+	static int take_record(void *context, void *data, size_t size)
+	{
+		auto *self = static_cast<LinuxCollector *>(context);
+
+		if (size != sizeof(tcptop_record) || self->room_ < size)
+			return 0;
+		memcpy(self->to_, data, size);
+		self->to_ += size;
+		self->room_ -= size;
+		return self->room_ < sizeof(tcptop_record) ? -ENOSPC : 0;
+	}
+
+	Loaded loaded_;
+	std::vector<StepDown> steps_;
+	std::unique_ptr<ring_buffer, RingFree> ring_;
+	tcptop_losses *losses_ = nullptr;
+	uint64_t *unowned_ = nullptr;
+	Pass pass_;
+	Stage stage_ = Stage::idle;
+	uint8_t *to_ = nullptr;
+	size_t room_ = 0;
+};
+
+} // namespace
+
+std::unique_ptr<Collector> open_collector(const Settings &settings)
+{
+	std::vector<StepDown> steps;
+	std::string log;
+	int error = 0;
+
+	check_kernel();
+	for (const BpfObject &source : bpf_objects()) {
+		if (settings.backend != "auto" && settings.backend != source.backend)
+			continue;
+		try {
+			Loaded loaded = load(source, settings);
+			malloc_trim(0); // libbpf has parsed the kernel's BTF: tens of megabytes for a moment
+			return std::make_unique<LinuxCollector>(std::move(loaded), std::move(steps));
+		} catch (const Failure &failure) {
+			steps.push_back({source.backend, failure.stage + ": " + failure.what()});
+			log += failure.log;
+			error = failure.error;
+		}
+	}
+	Failure failure("NO_BACKEND", "load", error,
+			steps.empty() ? "no backend is called " + settings.backend : "no backend can be used on this kernel");
+	failure.step_downs = std::move(steps);
+	failure.log = std::move(log);
+	throw failure;
+}
+
+} // namespace tcptop

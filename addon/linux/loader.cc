@@ -1,0 +1,423 @@
+#include "loader.hh"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "log.hh"
+
+namespace tcptop {
+
+namespace {
+
+struct BtfFree {
+	void operator()(btf *types) const
+	{
+		btf__free(types);
+	}
+};
+
+using Btf = std::unique_ptr<btf, BtfFree>;
+
+class Fd {
+      public:
+	explicit Fd(int fd) : fd_(fd)
+	{
+	}
+	~Fd()
+	{
+		if (fd_ >= 0)
+			::close(fd_);
+	}
+	Fd(const Fd &) = delete;
+	Fd &operator=(const Fd &) = delete;
+	int get() const
+	{
+		return fd_;
+	}
+
+      private:
+	int fd_;
+};
+
+std::string reason(int error)
+{
+	return strerror(error);
+}
+
+Failure failed(const std::string &stage, int error, const std::string &what)
+{
+	Failure failure("FAILED", stage, error, what + ": " + reason(error));
+
+	failure.log = log_tail();
+	return failure;
+}
+
+// Where a program attaches, as its section says: "fentry/tcp_sendmsg" is {"fentry", "tcp_sendmsg"}.
+struct Hook {
+	std::string type;
+	std::string target;
+};
+
+Hook hook_of(const bpf_program *program)
+{
+	std::string section = bpf_program__section_name(program);
+	if (!section.empty() && section[0] == '?')
+		section.erase(0, 1);
+	size_t slash = section.find('/');
+	if (slash == std::string::npos)
+		return {section, ""};
+	return {section.substr(0, slash), section.substr(slash + 1)};
+}
+
+// A cgroup_skb program sees sockets of its own cgroup's tree only, so it goes on the root, wherever
+// that is mounted. Empty when cgroup v2 is not mounted.
+std::string cgroup2_root()
+{
+	std::ifstream mounts("/proc/self/mountinfo");
+	std::string line;
+
+	while (std::getline(mounts, line)) {
+		std::istringstream fields(line);
+		std::string id, parent, device, root, point, field, type;
+		fields >> id >> parent >> device >> root >> point;
+		while (fields >> field && field != "-")
+			;
+		fields >> type;
+		if (type != "cgroup2" || root != "/")
+			continue;
+		// Space, tab, newline and backslash are written as octal escapes.
+		std::string path;
+		for (size_t i = 0; i < point.size(); i++) {
+			if (point[i] == '\\' && i + 3 < point.size()) {
+				path += static_cast<char>(std::stoi(point.substr(i + 1, 3), nullptr, 8));
+				i += 3;
+			} else {
+				path += point[i];
+			}
+		}
+		return path;
+	}
+	return "";
+}
+
+// Parameters of a function type, behind a typedef and a pointer for a tracepoint; -1 if it is not there.
+int parameters(const btf *types, const std::string &name, uint32_t kind)
+{
+	int id = btf__find_by_name_kind(types, name.c_str(), kind);
+
+	if (id < 0)
+		return -1;
+	const btf_type *type = btf__type_by_id(types, id);
+	while (type && !btf_is_func_proto(type))
+		type = btf__type_by_id(types, type->type);
+	return type ? static_cast<int>(btf_vlen(type)) : -1;
+}
+
+constexpr int udp_fail_parameters_with_packet = 4; // void *, rc, sk, skb
+
+// Programs marked optional ("?") depend on what the running kernel has.
+bool is_there(const btf *kernel, const Hook &hook)
+{
+	if (hook.type == "tp_btf")
+		return parameters(kernel, "btf_trace_" + hook.target, BTF_KIND_TYPEDEF) >= udp_fail_parameters_with_packet;
+	return parameters(kernel, hook.target, BTF_KIND_FUNC) >= 0;
+}
+
+bool is_cgroup(const bpf_program *program)
+{
+	return hook_of(program).type == "cgroup_skb";
+}
+
+bool is_iterator(const bpf_program *program)
+{
+	return hook_of(program).type == "iter";
+}
+
+bpf_map *find_map(const bpf_object *object, const char *name)
+{
+	bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	if (!map)
+		throw failed("open", ENOENT, std::string("map ") + name);
+	return map;
+}
+
+void set_entries(const bpf_object *object, const char *name, uint32_t entries)
+{
+	int error = bpf_map__set_max_entries(find_map(object, name), entries);
+
+	if (error)
+		throw failed("open", -error, std::string("size of map ") + name);
+}
+
+uint32_t ring_size(uint32_t bytes)
+{
+	uint32_t size = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
+
+	while (size < bytes && size < 1u << 30)
+		size *= 2;
+	return size;
+}
+
+uint64_t monotonic_ns()
+{
+	timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+template <typename T> void set_constant(const bpf_object *object, const char *name, T value)
+{
+	memcpy(global(object, ".rodata", name), &value, sizeof(value));
+}
+
+Object open_object(const BpfObject &source, const Settings &settings)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options);
+	options.object_name = "tcptop";
+	Object object(bpf_object__open_mem(source.data, source.size, &options));
+	if (!object)
+		throw failed("open", errno, "BPF object");
+
+	uint32_t ring = ring_size(settings.ring_bytes);
+	set_entries(object.get(), "tcp_flows", settings.max_tcp_flows);
+	set_entries(object.get(), "udp_flows", settings.max_udp_flows);
+	set_entries(object.get(), "events", ring);
+	set_constant<uint64_t>(object.get(), "start_ns", monotonic_ns());
+	set_constant<uint64_t>(object.get(), "udp_idle_ns", settings.udp_idle_ns);
+	set_constant<uint64_t>(object.get(), "ring_event_limit", ring / 4 * 3);
+	return object;
+}
+
+void select_programs(const bpf_object *object, const btf *kernel, bool with_cgroup, Loaded &out)
+{
+	bpf_program *program;
+
+	bpf_object__for_each_program(program, object)
+	{
+		Hook hook = hook_of(program);
+		if (bpf_program__autoload(program))
+			continue;
+		bool wanted = is_cgroup(program) ? with_cgroup : is_there(kernel, hook);
+		bpf_program__set_autoload(program, wanted);
+		if (!wanted && hook.target == "udp_fail_queue_rcv_skb")
+			out.limits.push_back({out.backend, "UDP datagrams that a full receive buffer drops are counted as "
+							   "received (the kernel is older than 6.10)"});
+	}
+}
+
+Link attach_iterator(const bpf_program *program, const bpf_map *map)
+{
+	bpf_iter_link_info info = {};
+	LIBBPF_OPTS(bpf_iter_attach_opts, options);
+
+	if (map) {
+		info.map.map_fd = static_cast<uint32_t>(bpf_map__fd(map));
+		options.link_info = &info;
+		options.link_info_len = sizeof(info);
+	}
+	bpf_link *link = bpf_program__attach_iter(program, &options);
+	if (!link)
+		throw failed("attach", errno, std::string("iterator ") + bpf_program__name(program));
+	return Link(link);
+}
+
+// Attaches cgroup_skb to the root, or has UDP counted at the calls and says so.
+void attach_cgroup(Loaded &out)
+{
+	std::string root = cgroup2_root();
+	std::vector<Link> links;
+	std::string why;
+	bpf_program *program;
+
+	Fd folder(root.empty() ? -1 : ::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (root.empty())
+		why = "cgroup v2 is not mounted";
+	else if (folder.get() < 0)
+		why = root + ": " + reason(errno);
+	if (why.empty()) {
+		bpf_object__for_each_program(program, out.object.get())
+		{
+			if (!is_cgroup(program))
+				continue;
+			if (!bpf_program__autoload(program)) {
+				why = "it needs CAP_NET_ADMIN";
+				break;
+			}
+			bpf_link *link = bpf_program__attach_cgroup(program, folder.get());
+			if (!link) {
+				why = root + ": " + reason(errno);
+				break;
+			}
+			links.emplace_back(link);
+		}
+	}
+	if (why.empty()) {
+		for (Link &link : links)
+			out.links.push_back(std::move(link));
+		return;
+	}
+	*static_cast<bool *>(global(out.object.get(), ".bss", "udp_by_call")) = true;
+	out.limits.push_back({out.backend, "UDP of unconnected sockets is not seen: cgroup_skb cannot be attached (" + why + ")"});
+}
+
+void attach(Loaded &out)
+{
+	bpf_program *program;
+	bool has_cgroup = false;
+
+	bpf_object__for_each_program(program, out.object.get())
+	{
+		if (is_cgroup(program)) {
+			has_cgroup = true;
+			continue;
+		}
+		if (is_iterator(program) || !bpf_program__autoload(program))
+			continue;
+		bpf_link *link = bpf_program__attach(program);
+		if (!link)
+			throw failed("attach", errno, std::string(bpf_program__section_name(program)));
+		out.links.emplace_back(link);
+	}
+	if (has_cgroup)
+		attach_cgroup(out);
+}
+
+const bpf_program *find_program(const bpf_object *object, const char *name)
+{
+	const bpf_program *program = bpf_object__find_program_by_name(object, name);
+
+	if (!program)
+		throw failed("open", ENOENT, std::string("program ") + name);
+	return program;
+}
+
+void attach_iterators(Loaded &out)
+{
+	const bpf_object *object = out.object.get();
+
+	out.sweep_tcp = attach_iterator(find_program(object, "sweep_tcp"), find_map(object, "tcp_flows"));
+	out.sweep_udp = attach_iterator(find_program(object, "sweep_udp"), find_map(object, "udp_flows"));
+	out.seed_owners = attach_iterator(find_program(object, "seed_owners"), nullptr);
+}
+
+// The first line in which libbpf or the verifier says what is wrong, for a reason that fits a line.
+std::string first_line(const std::string &log)
+{
+	return log.substr(0, log.find('\n'));
+}
+
+} // namespace
+
+void *global(const bpf_object *object, const char *section, const char *name)
+{
+	const btf *types = bpf_object__btf(object);
+	int id = types ? btf__find_by_name_kind(types, section, BTF_KIND_DATASEC) : -1;
+	bpf_map *map;
+
+	if (id < 0)
+		throw failed("open", ENOENT, std::string("section ") + section);
+	bpf_object__for_each_map(map, object)
+	{
+		std::string map_name = bpf_map__name(map);
+		if (map_name.size() < strlen(section) ||
+		    map_name.compare(map_name.size() - strlen(section), std::string::npos, section) != 0)
+			continue;
+		size_t size;
+		auto *values = static_cast<uint8_t *>(const_cast<void *>(bpf_map__initial_value(map, &size)));
+		const btf_type *type = btf__type_by_id(types, id);
+		const btf_var_secinfo *variable = btf_var_secinfos(type);
+		for (int i = 0; values && i < btf_vlen(type); i++, variable++) {
+			const btf_type *declaration = btf__type_by_id(types, variable->type);
+			if (strcmp(btf__name_by_offset(types, declaration->name_off), name) == 0 &&
+			    variable->offset + variable->size <= size)
+				return values + variable->offset;
+		}
+	}
+	throw failed("open", ENOENT, std::string("variable ") + name);
+}
+
+Loaded load(const BpfObject &source, const Settings &settings)
+{
+	Btf kernel(btf__load_vmlinux_btf());
+	if (!kernel)
+		throw failed("load", errno, "kernel BTF");
+
+	// cgroup_skb needs one more capability than the rest: without it the rest still works.
+	for (bool with_cgroup : {true, false}) {
+		Loaded out;
+		begin_log();
+		out.backend = source.backend;
+		out.object = open_object(source, settings);
+		select_programs(out.object.get(), kernel.get(), with_cgroup, out);
+		int error = bpf_object__load(out.object.get());
+		if (error == -EPERM && with_cgroup && out.backend == "tracepoint")
+			continue;
+		if (error) {
+			std::string log = log_tail();
+			throw failed("load", -error, log.empty() ? "BPF programs" : first_line(log));
+		}
+		attach(out);
+		attach_iterators(out);
+		return out;
+	}
+	throw failed("load", EPERM, "BPF programs");
+}
+
+void check_kernel()
+{
+	begin_log();
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tcptop_check", 4, 4, 1, nullptr);
+	if (fd < 0 && errno == ENOSYS)
+		throw Failure("NO_BPF", "check", ENOSYS, "this kernel has no BPF (CONFIG_BPF_SYSCALL)");
+	if (fd < 0 && errno == EPERM)
+		throw Failure("NO_PERMISSION", "check", EPERM, "the kernel does not let this process use BPF");
+	if (fd < 0)
+		throw failed("check", errno, "BPF map");
+	::close(fd);
+
+	fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "tcptop_check", 0, 0, ring_size(1), nullptr);
+	if (fd < 0 && errno == EINVAL)
+		throw Failure("NO_RING_BUFFER", "check", EINVAL, "this kernel has no BPF ring buffer (Linux 5.8 and later have it)");
+	if (fd < 0)
+		throw failed("check", errno, "BPF ring buffer");
+	::close(fd);
+
+	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+		throw Failure("NO_BTF", "check", errno, "this kernel has no BTF (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF)");
+}
+
+std::string wire_layout()
+{
+	const BpfObject &source = bpf_objects().front();
+	begin_log();
+	Object object(bpf_object__open_mem(source.data, source.size, nullptr));
+	const btf *types = object ? bpf_object__btf(object.get()) : nullptr;
+	if (!types)
+		throw failed("open", errno, "BPF object");
+
+	std::ostringstream out;
+	for (const char *name : {"tcptop_record", "tcptop_owner", "tcptop_losses"}) {
+		int id = btf__find_by_name_kind(types, name, BTF_KIND_STRUCT);
+		if (id < 0)
+			throw failed("open", ENOENT, std::string("struct ") + name);
+		const btf_type *type = btf__type_by_id(types, id);
+		const btf_member *member = btf_members(type);
+		out << name << " size " << type->size << " " << type->size << "\n";
+		for (int i = 0; i < btf_vlen(type); i++, member++)
+			out << name << " " << btf__name_by_offset(types, member->name_off) << " "
+			    << btf_member_bit_offset(type, i) / 8 << " " << btf__resolve_size(types, member->type) << "\n";
+	}
+	return out.str();
+}
+
+} // namespace tcptop

@@ -1,0 +1,50 @@
+// Loads one BPF object and attaches its programs.
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "collector.hh"
+#include "objects.hh"
+
+namespace tcptop {
+
+struct ObjectCloser {
+	void operator()(bpf_object *object) const
+	{
+		bpf_object__close(object);
+	}
+};
+
+struct LinkDestroyer {
+	void operator()(bpf_link *link) const
+	{
+		bpf_link__destroy(link);
+	}
+};
+
+using Object = std::unique_ptr<bpf_object, ObjectCloser>;
+using Link = std::unique_ptr<bpf_link, LinkDestroyer>;
+
+// A backend at work. Links go before the object they came from.
+struct Loaded {
+	std::string backend;
+	std::vector<StepDown> limits; // what it has to do without
+	Object object;
+	std::vector<Link> links;
+	Link sweep_tcp, sweep_udp, seed_owners; // iterators
+};
+
+// Throws Failure when the backend cannot be loaded or one of its hooks cannot be attached.
+Loaded load(const BpfObject &source, const Settings &settings);
+
+// Address of a global variable of a loaded object, for as long as the object lives. Throws Failure.
+void *global(const bpf_object *object, const char *section, const char *name);
+
+// Throws Failure when the kernel cannot run any backend: no BPF, no BTF, no ring buffer, no permission.
+void check_kernel();
+
+} // namespace tcptop

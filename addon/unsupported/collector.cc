@@ -1,0 +1,16 @@
+// The collector of platforms that have no capture: it compiles, so it shows what a port must provide.
+#include "collector.hh"
+
+namespace tcptop {
+
+std::unique_ptr<Collector> open_collector(const Settings &)
+{
+	throw Failure("UNSUPPORTED", "open", 0, "this operating system has no capture; tcptop needs Linux");
+}
+
+std::string wire_layout()
+{
+	return {};
+}
+
+} // namespace tcptop

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What TCP and UDP accounting share: settings, loss counters, the ring buffer and owners.
+ *
+ * Totals live in one table entry a flow. The ring buffer carries events; when it is short of room an
+ * event is deferred: the entry is marked dirty and the next sweep delivers what the event said.
+ */
+#ifndef TCPTOP_ACCOUNT_H
+#define TCPTOP_ACCOUNT_H
+
+#include "kernel.h"
+#include "wire.h"
+
+#define TASK_COMM_WORDS (TCPTOP_COMM_LEN / sizeof(__u64))
+
+/* Set by the loader before the programs are loaded. */
+const volatile __u64 start_ns = 0;		     /* ids count from here, CLOCK_MONOTONIC */
+const volatile __u64 udp_idle_ns = 5000000000ull;    /* a UDP flow ends after this much silence */
+const volatile __u64 sample_ns = 2000000000ull;	     /* a moving flow that no sweep has read is sampled this often */
+const volatile __u64 ring_event_limit = 3ull << 20;  /* fill level above which only closes may enter the ring */
+
+struct tcptop_losses losses;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} events SEC(".maps");
+
+/*
+ * One look at the current process. `name` is that of the process (its group leader), not of the
+ * thread, as two words so that the hot path can compare it.
+ */
+struct process {
+	__u32 pid;
+	__u64 name[TASK_COMM_WORDS];
+};
+
+/*
+ * Unique for one capture: a processor cannot open two flows in one nanosecond. The low bits are the
+ * processor's, the rest wraps after 208 days.
+ */
+static __always_inline __u64 new_id(__u64 now)
+{
+	return ((now - start_ns) << 10) | (bpf_get_smp_processor_id() & 1023);
+}
+
+static __always_inline void count(__u64 *counter, __u64 n)
+{
+	__sync_fetch_and_add(counter, n);
+}
+
+/* Copies the words of `from` at any alignment the record allows. */
+static __always_inline void copy_name(char *to, const __u64 *from)
+{
+#pragma unroll
+	for (int i = 0; i < (int)TASK_COMM_WORDS; i++)
+		((__u64 *)to)[i] = from[i];
+}
+
+static __always_inline bool owned_by(const struct tcptop_record *r, const struct process *p)
+{
+	const __u64 *name = (const __u64 *)r->process;
+
+	return r->pid == p->pid && name[0] == p->name[0] && name[1] == p->name[1];
+}
+
+/* Any context whose current task is the socket's user; never an interrupt. */
+static __always_inline void current_process(struct process *p)
+{
+	if (has_helper(get_current_task_btf)) {
+		struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+
+		p->pid = leader->tgid;
+		p->name[0] = *(__u64 *)&leader->comm[0];
+		p->name[1] = *(__u64 *)&leader->comm[8];
+	} else {
+		struct task_struct *leader = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader);
+
+		p->pid = BPF_CORE_READ(leader, tgid);
+		bpf_probe_read_kernel(p->name, sizeof(p->name), (void *)leader->comm);
+	}
+}
+
+/* `task` may be any task, from an iterator too. */
+static __always_inline void task_identity(const struct task_struct *task, struct process *p, __u32 *uid, __u64 *cgroup_id)
+{
+	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	p->pid = BPF_CORE_READ(leader, tgid);
+	bpf_probe_read_kernel(p->name, sizeof(p->name), (void *)leader->comm);
+	*uid = BPF_CORE_READ(task, cred, uid.val);
+	*cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
+static __always_inline void set_owner(struct tcptop_record *r, const struct task_struct *task)
+{
+	struct process p;
+
+	task_identity(task, &p, &r->uid, &r->cgroup_id);
+	r->pid = p.pid;
+	copy_name(r->process, p.name);
+	r->flags |= TCPTOP_FLAG_OWNED;
+}
+
+/* Room for an event, or NULL when it has to wait for the sweep. Closes may use the last quarter. */
+static __always_inline struct tcptop_record *reserve_event(__u8 kind)
+{
+	struct tcptop_record *out = NULL;
+
+	if (kind == TCPTOP_KIND_CLOSE || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < ring_event_limit)
+		out = bpf_ringbuf_reserve(&events, sizeof(*out), 0);
+	if (!out)
+		count(&losses.records_deferred, 1);
+	return out;
+}
+
+/* User space pulls on a timer, so nobody is woken. */
+static __always_inline void submit_event(struct tcptop_record *out)
+{
+	bpf_ringbuf_submit(out, BPF_RB_NO_WAKEUP);
+}
+
+/* IPv4 as ::ffff:a.b.c.d */
+static __always_inline void map_ipv4(__u8 *to, __be32 address)
+{
+	__be32 *words = (__be32 *)to;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = address;
+}
+
+#endif

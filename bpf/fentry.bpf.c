@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Doors by fentry and fexit on the TCP and UDP functions, the cheapest hooks a kernel has. TCP is
+ * looked at on entry only: what the call moves is seen by the next look or by the sweep.
+ */
+#include "tcp.h"
+#include "udp.h"
+#include "sweep.h"
+
+/* The stream before this call, by the socket's user. */
+static __always_inline int tcp_call(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct positions at;
+	struct tcp_flow *f;
+
+	if (!tp)
+		return 0;
+	f = find_tcp(sk);
+	if (!f) {
+		f = adopt_tcp(sk, 0, 0);
+		if (!f)
+			return 0;
+	}
+	at = load_positions(sk, tp);
+	observe_tcp(f, sk, &at, true);
+	return 0;
+}
+
+SEC("fentry/tcp_sendmsg")
+int BPF_PROG(sendmsg, struct sock *sk)
+{
+	return tcp_call(sk);
+}
+
+/* sendfile and splice until 6.5, when MSG_SPLICE_PAGES took over. */
+SEC("?fentry/tcp_sendpage")
+int BPF_PROG(sendpage, struct sock *sk)
+{
+	return tcp_call(sk);
+}
+
+SEC("fentry/tcp_recvmsg")
+int BPF_PROG(recvmsg, struct sock *sk)
+{
+	return tcp_call(sk);
+}
+
+/* Every reader ends here, splice too; from a data_ready callback in softirq as well. */
+SEC("fentry/tcp_cleanup_rbuf")
+int BPF_PROG(cleanup_rbuf, struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_flow *f = find_tcp(sk);
+	struct positions at;
+
+	if (!tp || !f)
+		return 0;
+	at = load_positions(sk, tp);
+	observe_tcp(f, sk, &at, sk->sk_lock.owned);
+	return 0;
+}
+
+/* The accepted socket is the return value; accept's arguments changed in 6.10. */
+SEC("fexit/inet_csk_accept")
+int BPF_PROG(accepted)
+{
+	__u64 ret = 0;
+	struct tcp_flow *f;
+	const struct sock *sk;
+
+	if (has_helper(get_func_ret)) {
+		if (bpf_get_func_ret(ctx, &ret))
+			return 0;
+	} else {
+		ret = ctx[4];
+	}
+	sk = (const struct sock *)ret;
+	if (!sk)
+		return 0;
+	f = find_tcp(sk);
+	if (!f)
+		f = adopt_tcp(sk, 0, 0);
+	if (f)
+		own_tcp(f, sk);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(set_state, struct sock *sk, int from, int to)
+{
+	if (sk->sk_protocol == IPPROTO_TCP)
+		tcp_state_changed(sk, from, to);
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(destroy_sock, struct sock *sk)
+{
+	tcp_destroyed(sk);
+	return 0;
+}
+
+SEC("fentry/ip_send_skb")
+int BPF_PROG(send_ipv4, struct net *net, struct sk_buff *skb)
+{
+	udp_sending(skb);
+	return 0;
+}
+
+SEC("fexit/ip_send_skb")
+int BPF_PROG(sent_ipv4, struct net *net, struct sk_buff *skb, int ret)
+{
+	udp_sent(ret);
+	return 0;
+}
+
+SEC("?fentry/ip6_send_skb")
+int BPF_PROG(send_ipv6, struct sk_buff *skb)
+{
+	udp_sending(skb);
+	return 0;
+}
+
+SEC("?fexit/ip6_send_skb")
+int BPF_PROG(sent_ipv6, struct sk_buff *skb, int ret)
+{
+	udp_sent(ret);
+	return 0;
+}
+
+SEC("fentry/skb_consume_udp")
+int BPF_PROG(consume, struct sock *sk, struct sk_buff *skb, int len)
+{
+	udp_consumed(sk, skb, len);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Doors by kprobe and kretprobe on the same functions as fentry.bpf.c, and raw tracepoints, for kernels
+ * or processors without BPF trampolines. Pointers are untyped here, so everything is read by probe.
+ */
+#include <asm/ptrace.h>
+
+#include "tcp.h"
+#include "udp.h"
+#include "sweep.h"
+
+/* The stream before this call, by the socket's user. */
+static __always_inline int tcp_call(struct sock *sk)
+{
+	struct tcp_flow *f = find_tcp(sk);
+	struct positions at;
+
+	if (!f) {
+		f = adopt_tcp(sk, 0, 0);
+		if (!f)
+			return 0;
+	}
+	at = read_positions(sk);
+	observe_tcp(f, sk, &at, true);
+	return 0;
+}
+
+SEC("kprobe/tcp_sendmsg")
+int BPF_KPROBE(sendmsg, struct sock *sk)
+{
+	return tcp_call(sk);
+}
+
+/* sendfile and splice until 6.5, when MSG_SPLICE_PAGES took over. */
+SEC("?kprobe/tcp_sendpage")
+int BPF_KPROBE(sendpage, struct sock *sk)
+{
+	return tcp_call(sk);
+}
+
+SEC("kprobe/tcp_recvmsg")
+int BPF_KPROBE(recvmsg, struct sock *sk)
+{
+	return tcp_call(sk);
+}
+
+/* Every reader ends here, splice too; from a data_ready callback in softirq as well. */
+SEC("kprobe/tcp_cleanup_rbuf")
+int BPF_KPROBE(cleanup_rbuf, struct sock *sk)
+{
+	struct tcp_flow *f = find_tcp(sk);
+	struct positions at;
+
+	if (!f)
+		return 0;
+	at = read_positions(sk);
+	observe_tcp(f, sk, &at, BPF_CORE_READ(sk, sk_lock.owned));
+	return 0;
+}
+
+SEC("kretprobe/inet_csk_accept")
+int BPF_KRETPROBE(accepted, struct sock *sk)
+{
+	struct tcp_flow *f;
+
+	if (!sk)
+		return 0;
+	f = find_tcp(sk);
+	if (!f)
+		f = adopt_tcp(sk, 0, 0);
+	if (f)
+		own_tcp(f, sk);
+	return 0;
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int BPF_PROG(set_state, struct sock *sk, int from, int to)
+{
+	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+		tcp_state_changed(sk, from, to);
+	return 0;
+}
+
+SEC("raw_tp/tcp_destroy_sock")
+int BPF_PROG(destroy_sock, struct sock *sk)
+{
+	tcp_destroyed(sk);
+	return 0;
+}
+
+SEC("kprobe/ip_send_skb")
+int BPF_KPROBE(send_ipv4, struct net *net, struct sk_buff *skb)
+{
+	udp_sending(skb);
+	return 0;
+}
+
+SEC("kretprobe/ip_send_skb")
+int BPF_KRETPROBE(sent_ipv4, int ret)
+{
+	udp_sent(ret);
+	return 0;
+}
+
+SEC("?kprobe/ip6_send_skb")
+int BPF_KPROBE(send_ipv6, struct sk_buff *skb)
+{
+	udp_sending(skb);
+	return 0;
+}
+
+SEC("?kretprobe/ip6_send_skb")
+int BPF_KRETPROBE(sent_ipv6, int ret)
+{
+	udp_sent(ret);
+	return 0;
+}
+
+SEC("kprobe/skb_consume_udp")
+int BPF_KPROBE(consume, struct sock *sk, struct sk_buff *skb, int len)
+{
+	udp_consumed(sk, skb, len);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Iterators, run by user space at each refresh and while seeding.
+ *
+ * A sweep walks a flow table and writes the record of every flow that moved since the last sweep. For
+ * TCP it looks at the socket itself, so that a quiet flow is exact whatever the hooks have seen. It
+ * may run while other processors delete entries and reuse them: what it found counts only if the entry
+ * is still the same flow's afterwards.
+ */
+#ifndef TCPTOP_SWEEP_H
+#define TCPTOP_SWEEP_H
+
+#include "tcp.h"
+#include "udp.h"
+
+/* Of the last sweep: flows whose owner no hook has met yet. */
+__u64 unowned_flows;
+
+/* Unused: BTF describes only types that a global, a map or a function refers to. */
+const struct tcptop_owner *owner_layout;
+
+/* Kernel addresses have their top bit set, ids do not. */
+static __always_inline bool is_parked(__u64 key)
+{
+	return !(key >> 63);
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct tcp_flow *f = ctx->value;
+	const __u64 *address = ctx->key;
+	struct positions at;
+	struct tcp_flow copy;
+	const struct sock *sk;
+	__u64 key, sum;
+
+	if (!address || !f)
+		return 0;
+	key = *address;
+	if (is_parked(key)) {
+		copy.r = f->r;
+		if (!bpf_seq_write(ctx->meta->seq, &copy.r, sizeof(copy.r)))
+			bpf_map_delete_elem(&tcp_flows, &key);
+		return 0;
+	}
+
+	if (f->delivered || f->dead)
+		return 0;
+	sk = (const struct sock *)key;
+	__builtin_memcpy(&copy, f, sizeof(copy));
+	at = read_positions(sk);
+	if (!copy.finished)
+		look_unless_reset(&copy, sk, &at);
+	refresh_record(&copy, sk);
+	copy.r.time_ns = bpf_ktime_get_ns();
+	copy.r.kind = copy.finished ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
+	barrier();
+	if (*(volatile bool *)&f->dead || *(volatile __u64 *)&f->r.id != copy.r.id)
+		return 0;
+
+	if (!(copy.r.flags & TCPTOP_FLAG_OWNED))
+		unowned_flows++;
+	sum = copy.r.bytes_in + copy.r.bytes_out + copy.r.packets_in + copy.r.packets_out;
+	if (sum == copy.swept && !copy.dirty && !copy.finished)
+		return 0;
+	if (sum != copy.swept)
+		copy.r.active_ns = copy.r.time_ns;
+	if (bpf_seq_write(ctx->meta->seq, &copy.r, sizeof(copy.r)))
+		return 0;
+	f->swept = sum;
+	f->dirty = false;
+	f->read_ns = bpf_ktime_get_ns();
+	if (copy.finished)
+		f->delivered = true;
+	return 0;
+}
+
+static __always_inline void join_udp_owner(struct udp_flow *f)
+{
+	__u64 socket = f->socket;
+	struct udp_owner *owner;
+
+	if (!socket)
+		return;
+	owner = bpf_map_lookup_elem(&udp_owners, &socket);
+	if (!owner || owned_by(&f->r, &(struct process){owner->pid, {owner->name[0], owner->name[1]}}))
+		return;
+	f->r.pid = owner->pid;
+	f->r.uid = owner->uid;
+	f->r.cgroup_id = owner->cgroup_id;
+	copy_name(f->r.process, owner->name);
+	f->r.flags |= TCPTOP_FLAG_OWNED;
+	f->dirty = true;
+}
+
+/* Ends a silent flow, or deletes its entry after as much silence again. */
+static __always_inline void retire_udp(struct udp_flow *f, const struct udp_totals *final, const struct udp_key *key)
+{
+	if (!f->retired) {
+		f->base = *final;
+		f->next_id = new_id(bpf_ktime_get_ns());
+		barrier();
+		f->retired = true;
+		return;
+	}
+	bpf_map_delete_elem(&udp_flows, key);
+	if (f->r.id && f->seen.packets_in + f->seen.packets_out != final->packets_in + final->packets_out)
+		count(&losses.datagrams_untracked, 1);
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct udp_flow *f = ctx->value;
+	const struct udp_key *addresses = ctx->key;
+	struct udp_totals final;
+	struct tcptop_record r;
+	struct udp_key key;
+	__u64 now, packets;
+	bool idle;
+
+	if (!addresses || !f)
+		return 0;
+	join_udp_owner(f);
+	now = bpf_ktime_get_ns();
+	idle = (__s64)(now - f->r.active_ns) > (__s64)(f->retired ? 2 * udp_idle_ns : udp_idle_ns);
+	final = f->seen;
+	key = *addresses;
+	if (f->retired) {
+		if (idle)
+			retire_udp(f, &final, &key);
+		return 0;
+	}
+	r = f->r;
+	r.bytes_in = final.bytes_in - f->base.bytes_in;
+	r.bytes_out = final.bytes_out - f->base.bytes_out;
+	r.packets_in = final.packets_in - f->base.packets_in;
+	r.packets_out = final.packets_out - f->base.packets_out;
+	packets = final.packets_in + final.packets_out;
+	if (packets == f->swept && !f->dirty && !idle)
+		return 0;
+	r.time_ns = now;
+	r.kind = idle ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
+	if (bpf_seq_write(ctx->meta->seq, &r, sizeof(r)))
+		return 0;
+	f->swept = packets;
+	f->dirty = false;
+	f->read_ns = bpf_ktime_get_ns();
+	if (idle)
+		retire_udp(f, &final, &key);
+	return 0;
+}
+
+/*
+ * Walks the files of all processes: writes who holds which socket, enters connections that are not in
+ * the table (they are older than the capture), and names the owner of those whose owner no hook met.
+ */
+SEC("iter/task_file")
+int seed_owners(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct tcptop_owner out = {};
+	struct tcp_flow *f;
+	struct socket *socket;
+	struct process p;
+	struct sock *sk;
+
+	if (!file || !task)
+		return 0;
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	if (!socket || BPF_CORE_READ(socket, file) != file)
+		return 0;
+	sk = BPF_CORE_READ(socket, sk);
+	if (!sk)
+		return 0;
+	switch (BPF_CORE_READ(sk, __sk_common.skc_family)) {
+	case AF_INET:
+	case AF_INET6:
+		break;
+	default:
+		return 0;
+	}
+
+	task_identity(task, &p, &out.uid, &out.cgroup_id);
+	out.pid = p.pid;
+	copy_name(out.process, p.name);
+	out.inode = BPF_CORE_READ(file, f_inode, i_ino);
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	f = find_tcp(sk);
+	if (!f)
+		f = adopt_tcp(sk, 0, 0);
+	if (f && !(f->r.flags & TCPTOP_FLAG_OWNED)) {
+		f->r.pid = out.pid;
+		f->r.uid = out.uid;
+		f->r.cgroup_id = out.cgroup_id;
+		copy_name(f->r.process, p.name);
+		f->r.flags |= TCPTOP_FLAG_OWNED;
+		f->dirty = true;
+	}
+	return 0;
+}
+
+#endif

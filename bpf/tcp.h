@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * TCP accounting by looking at stream positions.
+ *
+ * A socket keeps the sequence number up to which the program has written (write_seq) and read
+ * (copied_seq). Every hook is only a moment to look: the 32-bit position extends a 64-bit total that
+ * is derived from it, so two looks at once can never count a byte twice, and a look that comes late
+ * is made up for by the next. tcptop's own sweep looks too, so a quiet flow is always exact.
+ *
+ * The table's key is the socket's address. An entry lives from first sight to tcp_destroy_sock, when
+ * no program can use the socket any more: nothing can hold a pointer to an entry that is deleted and
+ * at once taken by another socket. A close that found the ring buffer full waits under the flow's id,
+ * which is never a kernel address.
+ */
+#ifndef TCPTOP_TCP_H
+#define TCPTOP_TCP_H
+
+#include "account.h"
+
+struct tcp_flow {
+	struct tcptop_record r;
+	__u32 base_out;	    /* write_seq and copied_seq of the first byte that counts */
+	__u32 base_in;
+	__u32 segs_out;	    /* segs_out and segs_in up to which packets are counted */
+	__u32 segs_in;
+	__u64 read_ns;	    /* when user space last got its totals */
+	__u64 swept;	    /* sum of the totals that the last sweep reported */
+	bool based;	    /* base_out and base_in are known */
+	bool out_final;	    /* FIN follows in write_seq, or nothing does */
+	bool closed;	    /* state is CLOSE; what was received may still be read */
+	bool finished;	    /* the close waits for delivery by a sweep */
+	bool delivered;	    /* the close is in user space's hands */
+	bool dirty;	    /* an event was deferred */
+	bool dead;	    /* being deleted */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct tcp_flow);
+} tcp_flows SEC(".maps");
+
+/* The fields that tell how far a stream has come. */
+struct positions {
+	__u32 write_seq;
+	__u32 copied_seq;
+};
+
+/*
+ * tcp_fin() has advanced rcv_nxt over the FIN before it sets SOCK_DONE, so a reader that stands at
+ * rcv_nxt then has consumed the FIN, which is no byte.
+ */
+static __always_inline __u32 without_fin(__u32 copied_seq, __u32 rcv_nxt, unsigned long skc_flags)
+{
+	return (skc_flags & (1ul << SOCK_DONE)) && copied_seq == rcv_nxt ? copied_seq - 1 : copied_seq;
+}
+
+/*
+ * write_seq is read before out_final is (in look()): a position past the FIN is then always seen
+ * together with the flag that was set before it.
+ */
+static __always_inline struct positions read_positions(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	struct positions at;
+
+	at.write_seq = BPF_CORE_READ(tp, write_seq);
+	at.copied_seq = BPF_CORE_READ(tp, copied_seq);
+	at.copied_seq = without_fin(at.copied_seq, BPF_CORE_READ(tp, rcv_nxt), BPF_CORE_READ(sk, __sk_common.skc_flags));
+	return at;
+}
+
+/* The same by plain loads, for programs whose socket pointer the verifier knows. */
+static __always_inline struct positions load_positions(const struct sock *sk, const struct tcp_sock *tp)
+{
+	struct positions at;
+
+	at.write_seq = *(volatile __u32 *)&tp->write_seq;
+	at.copied_seq = *(volatile __u32 *)&tp->copied_seq;
+	at.copied_seq = without_fin(at.copied_seq, tp->rcv_nxt, sk->__sk_common.skc_flags);
+	return at;
+}
+
+/* `total` bytes past `base`, extended to `position`; a position behind it is a late look. */
+static __always_inline __u64 extended(__u64 total, __u32 base, __u32 position)
+{
+	__s32 d = position - (base + (__u32)total);
+
+	return d > 0 ? total + d : total;
+}
+
+/* Returns whether anything moved. */
+static __always_inline bool look(struct tcp_flow *f, const struct positions *at)
+{
+	bool moved = false;
+	__u64 total;
+
+	if (!f->based)
+		return false;
+	total = extended(f->r.bytes_in, f->base_in, at->copied_seq);
+	if (total != f->r.bytes_in) {
+		f->r.bytes_in = total;
+		moved = true;
+	}
+	if (!*(volatile bool *)&f->out_final) {
+		total = extended(f->r.bytes_out, f->base_out, at->write_seq);
+		if (total != f->r.bytes_out) {
+			f->r.bytes_out = total;
+			moved = true;
+		}
+	}
+	return moved;
+}
+
+/*
+ * tcp_disconnect() moves copied_seq over what was never read and clears the remote port: such a
+ * position says nothing.
+ */
+static __always_inline bool look_unless_reset(struct tcp_flow *f, const struct sock *sk, const struct positions *at)
+{
+	if (f->closed && !BPF_CORE_READ(sk, __sk_common.skc_dport))
+		return false;
+	return look(f, at);
+}
+
+/* connect() fills the tuple step by step and close() clears it: what is known stays. */
+static __always_inline void read_tuple(struct tcptop_record *r, const struct sock *sk)
+{
+	if (!r->local_port)
+		r->local_port = bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
+	if (r->remote_port)
+		return;
+	r->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6 &&
+	    bpf_core_field_exists(((struct sock_common *)0)->skc_v6_daddr)) {
+		BPF_CORE_READ_INTO((struct in6_addr *)r->local_address, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO((struct in6_addr *)r->remote_address, sk, __sk_common.skc_v6_daddr);
+	} else {
+		map_ipv4(r->local_address, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		map_ipv4(r->remote_address, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	}
+}
+
+/* tcp_get_info() is the source of the shifts. */
+static __always_inline void read_metrics(struct tcptop_record *r, const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	__u32 srtt = BPF_CORE_READ(tp, srtt_us), min_rtt = BPF_CORE_READ(tp, rtt_min.s[0].v);
+
+	r->retransmits = BPF_CORE_READ(tp, total_retrans);
+	r->bytes_retrans = BPF_CORE_READ(tp, bytes_retrans);
+	if (srtt) {
+		r->srtt_us = srtt >> 3;
+		r->rttvar_us = BPF_CORE_READ(tp, mdev_us) >> 2;
+		r->snd_cwnd = BPF_CORE_READ(tp, snd_cwnd);
+		r->flags |= TCPTOP_FLAG_TIMED;
+	}
+	if (min_rtt != ~0u) {
+		r->min_rtt_us = min_rtt;
+		r->flags |= TCPTOP_FLAG_MIN_RTT;
+	}
+}
+
+/* Segment counters wrap at 2^32; a sweep or a sample extends them long before. */
+static __always_inline void read_packets(struct tcp_flow *f, const struct sock *sk)
+{
+	__u32 in = BPF_CORE_READ((const struct tcp_sock *)sk, segs_in);
+	__u32 out = BPF_CORE_READ((const struct tcp_sock *)sk, segs_out);
+	__s32 more;
+
+	more = in - f->segs_in;
+	if (more > 0) {
+		f->r.packets_in += more;
+		f->segs_in = in;
+	}
+	more = out - f->segs_out;
+	if (more > 0) {
+		f->r.packets_out += more;
+		f->segs_out = out;
+	}
+}
+
+/* Brings the entry's record up to date with the socket. */
+static __noinline void refresh_record(struct tcp_flow *f, const struct sock *sk)
+{
+	read_tuple(&f->r, sk);
+	read_metrics(&f->r, sk);
+	read_packets(f, sk);
+}
+
+static __noinline bool emit_tcp(struct tcp_flow *f, __u8 kind)
+{
+	struct tcptop_record *out = reserve_event(kind);
+
+	if (!out) {
+		f->dirty = true;
+		return false;
+	}
+	__builtin_memcpy(out, &f->r, sizeof(*out));
+	out->time_ns = bpf_ktime_get_ns();
+	out->kind = kind;
+	f->read_ns = bpf_ktime_get_ns();
+	submit_event(out);
+	return true;
+}
+
+/*
+ * Base positions of a connection seen from its birth. The first byte received stands bytes_received
+ * before rcv_nxt; the first byte sent bytes_acked before snd_una, where the side that connected
+ * counts its SYN as acknowledged too. This holds for data that travelled with the SYN (TCP Fast Open)
+ * and does not depend on what was written or read before this look.
+ */
+static __always_inline void base_at_birth(struct tcp_flow *f, const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	f->base_in = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
+	f->base_out = BPF_CORE_READ(tp, snd_una) - (__u32)BPF_CORE_READ(tp, bytes_acked);
+	if (f->r.flags & TCPTOP_FLAG_ACTIVE)
+		f->base_out++;
+	f->based = true;
+}
+
+/*
+ * Enters a flow, complete before anyone else can see it, and returns its entry: another processor's
+ * if that was first, NULL if there is no room, which is counted.
+ */
+static __always_inline struct tcp_flow *enter_tcp(const struct sock *sk, struct tcp_flow *f)
+{
+	__u64 key = (__u64)sk, now = bpf_ktime_get_ns();
+
+	f->r.id = new_id(now);
+	f->r.opened_ns = now;
+	f->r.version = TCPTOP_WIRE_VERSION;
+	f->r.proto = IPPROTO_TCP;
+	f->r.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	bpf_map_update_elem(&tcp_flows, &key, f, BPF_NOEXIST);
+	f = bpf_map_lookup_elem(&tcp_flows, &key);
+	if (!f)
+		count(&losses.flows_untracked, 1);
+	return f;
+}
+
+/* connect() has begun; there are no positions yet. */
+static __noinline struct tcp_flow *begin_connect(const struct sock *sk)
+{
+	struct tcp_flow f = {.r.flags = TCPTOP_FLAG_ACTIVE, .r.state = TCP_SYN_SENT, .dirty = true};
+
+	return enter_tcp(sk, &f);
+}
+
+/* A connection that came in. */
+static __noinline struct tcp_flow *begin_accept(const struct sock *sk, __u8 state)
+{
+	struct tcp_flow f = {.r.state = state};
+
+	base_at_birth(&f, sk);
+	return enter_tcp(sk, &f);
+}
+
+/* States of a socket that carries, or still may carry, a stream. */
+static __always_inline bool is_connected(__u8 state)
+{
+	return (1u << state) & (1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT |
+				1u << TCP_LAST_ACK | 1u << TCP_CLOSING);
+}
+
+/* The FIN is in write_seq already, or will never be. */
+static __always_inline bool has_sent_fin(__u8 state)
+{
+	return state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT && state != TCP_SYN_SENT && state != TCP_SYN_RECV;
+}
+
+/*
+ * First sight of a socket that is older than the capture, or was missed. `out` and `in` are the bytes
+ * that the call under way has moved: they count, nothing earlier does. A server's TCP Fast Open
+ * socket exchanges data in SYN_RECV: that one is seen from its birth.
+ */
+static __noinline struct tcp_flow *adopt_tcp(const struct sock *sk, __u32 out, __u32 in)
+{
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	struct tcp_flow f = {.r.state = state, .dirty = true};
+
+	if (state == TCP_SYN_RECV) {
+		base_at_birth(&f, sk);
+	} else if (is_connected(state)) {
+		struct positions at = read_positions(sk);
+
+		f.r.flags = TCPTOP_FLAG_PARTIAL;
+		f.base_out = at.write_seq - out;
+		f.base_in = at.copied_seq - in;
+		f.segs_out = BPF_CORE_READ((const struct tcp_sock *)sk, segs_out);
+		f.segs_in = BPF_CORE_READ((const struct tcp_sock *)sk, segs_in);
+		f.out_final = has_sent_fin(state);
+		f.based = true;
+	} else {
+		return NULL;
+	}
+	return enter_tcp(sk, &f);
+}
+
+/* Everything that was received has been read: no more bytes can come to a closed flow. */
+static __always_inline bool is_drained(const struct tcp_flow *f, const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	unsigned long skc_flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
+	__u32 end = BPF_CORE_READ(tp, rcv_nxt);
+
+	if (!f->based || (skc_flags & (1ul << SOCK_DEAD)))
+		return true;
+	if (skc_flags & (1ul << SOCK_DONE))
+		end--;
+	return end == f->base_in + (__u32)f->r.bytes_in;
+}
+
+/* Delivers the close once; the entry stays until the socket is destroyed. */
+static __noinline void finish_tcp(struct tcp_flow *f, const struct sock *sk)
+{
+	refresh_record(f, sk);
+	if (emit_tcp(f, TCPTOP_KIND_CLOSE))
+		f->delivered = true;
+	else
+		f->finished = true;
+}
+
+/* After a look in process context: a program that reads what a closed connection left behind. */
+static __always_inline void look_after_close(struct tcp_flow *f, const struct sock *sk)
+{
+	if (f->closed && !f->delivered && !f->finished && is_drained(f, sk))
+		finish_tcp(f, sk);
+}
+
+static __noinline void change_owner(struct tcp_flow *f, const struct sock *sk)
+{
+	set_owner(&f->r, (struct task_struct *)bpf_get_current_task());
+	if (f->based) {
+		refresh_record(f, sk);
+		emit_tcp(f, TCPTOP_KIND_OWNER);
+	}
+}
+
+static __noinline void sample_tcp(struct tcp_flow *f, const struct sock *sk)
+{
+	refresh_record(f, sk);
+	emit_tcp(f, TCPTOP_KIND_SAMPLE);
+}
+
+/* Current task is the socket's user. */
+static __always_inline void own_tcp(struct tcp_flow *f, const struct sock *sk)
+{
+	struct process p;
+
+	current_process(&p);
+	if (!owned_by(&f->r, &p))
+		change_owner(f, sk);
+}
+
+static __always_inline struct tcp_flow *find_tcp(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return bpf_map_lookup_elem(&tcp_flows, &key);
+}
+
+/* A look from a hook on the data path. `mine`: the current task is the socket's user. */
+static __always_inline void observe_tcp(struct tcp_flow *f, const struct sock *sk, const struct positions *at, bool mine)
+{
+	if (look_unless_reset(f, sk, at)) {
+		__u64 now = bpf_ktime_get_ns();
+
+		f->r.active_ns = now;
+		if (now - f->read_ns > sample_ns)
+			sample_tcp(f, sk);
+	}
+	if (mine)
+		own_tcp(f, sk);
+	look_after_close(f, sk);
+}
+
+/*
+ * Takes a flow off its socket's address. A close that the ring buffer had no room for is parked under
+ * the flow's id; where the table is full, in the room that the deleted entry leaves.
+ */
+static __noinline void retire_tcp(struct tcp_flow *f, const struct sock *sk)
+{
+	__u64 key = (__u64)sk, parked = f->r.id;
+	bool deliver = !f->delivered && !emit_tcp(f, TCPTOP_KIND_CLOSE);
+
+	f->dead = true;
+	f->r.kind = TCPTOP_KIND_CLOSE;
+	f->r.time_ns = bpf_ktime_get_ns();
+	if (deliver && !bpf_map_update_elem(&tcp_flows, &parked, f, BPF_NOEXIST))
+		deliver = false;
+	bpf_map_delete_elem(&tcp_flows, &key);
+	if (deliver && bpf_map_update_elem(&tcp_flows, &parked, f, BPF_NOEXIST))
+		count(&losses.closes_lost, 1);
+}
+
+/*
+ * inet_sock_set_state: the last or only moment for several looks. It also runs in softirq, where the
+ * current task is a stranger; whoever holds the socket's lock (sk_lock.owned) is in process context.
+ * At the change to FIN_WAIT1 or LAST_ACK the FIN is not in write_seq yet.
+ */
+static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
+{
+	bool mine = BPF_CORE_READ(sk, sk_lock.owned);
+	struct tcp_flow *f = find_tcp(sk);
+	struct positions at;
+
+	if (to == TCP_SYN_SENT) {
+		/* An entry is here when the socket connects again after connect(AF_UNSPEC). */
+		if (f)
+			retire_tcp(f, sk);
+		f = begin_connect(sk);
+		if (f && mine)
+			set_owner(&f->r, (struct task_struct *)bpf_get_current_task());
+		return;
+	}
+	if (to == TCP_ESTABLISHED && (from == TCP_SYN_SENT || from == TCP_SYN_RECV)) {
+		if (!f)
+			f = begin_accept(sk, to);
+		if (!f)
+			return;
+		if (!f->based)
+			base_at_birth(f, sk);
+		f->r.state = to;
+		refresh_record(f, sk);
+		emit_tcp(f, TCPTOP_KIND_OPEN);
+		return;
+	}
+	if (!f) {
+		if (!is_connected(from))
+			return;
+		f = adopt_tcp(sk, 0, 0);
+		if (!f)
+			return;
+	}
+	if (f->delivered)
+		return;
+	if (!f->based && (from == TCP_SYN_RECV))
+		base_at_birth(f, sk);
+	at = read_positions(sk);
+	look(f, &at);
+	f->r.state = to;
+	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK || to == TCP_CLOSE)
+		f->out_final = true;
+	if (mine && !(f->r.flags & TCPTOP_FLAG_OWNED))
+		set_owner(&f->r, (struct task_struct *)bpf_get_current_task());
+	if (to == TCP_CLOSE) {
+		f->closed = true;
+		if (is_drained(f, sk)) {
+			finish_tcp(f, sk);
+			return;
+		}
+	}
+	refresh_record(f, sk);
+	emit_tcp(f, TCPTOP_KIND_STATE);
+}
+
+/* A connection that found the table full leaves its lifetime's payload, from the socket's own counters. */
+static __always_inline void count_untracked(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	__u64 received = BPF_CORE_READ(tp, bytes_received), acked = BPF_CORE_READ(tp, bytes_acked);
+
+	if (losses.flows_untracked && received + acked)
+		count(&losses.bytes_untracked, received + acked);
+}
+
+/* tcp_destroy_sock: nobody can use the socket from here on. */
+static __always_inline void tcp_destroyed(struct sock *sk)
+{
+	struct tcp_flow *f = find_tcp(sk);
+
+	if (!f) {
+		count_untracked(sk);
+		return;
+	}
+	if (!f->delivered) {
+		struct positions at = read_positions(sk);
+
+		look_unless_reset(f, sk, &at);
+		f->r.state = TCP_CLOSE;
+		refresh_record(f, sk);
+	}
+	retire_tcp(f, sk);
+}
+
+#endif

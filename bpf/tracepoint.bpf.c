@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Doors for kernels without function tracing: tracepoints for TCP, cgroup_skb for UDP.
+ *
+ * sock_send_length and sock_recv_length (6.3 and later) end every send and receive call, in process
+ * context; tcp_rcv_space_adjust also covers readers that make no receive call (splice). cgroup_skb
+ * on the root of cgroup v2 sees every datagram with its addresses.
+ */
+#include "tcp.h"
+#include "udp.h"
+#include "sweep.h"
+
+/* Set by the loader once cgroup_skb could not be attached: UDP is then counted at the calls. */
+volatile bool udp_by_call;
+
+static __always_inline void tcp_call_ended(struct sock *sk, __u32 out, __u32 in)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct positions at;
+	struct tcp_flow *f;
+
+	if (!tp)
+		return;
+	f = find_tcp(sk);
+	if (!f) {
+		f = adopt_tcp(sk, out, in);
+		if (!f)
+			return;
+	}
+	at = load_positions(sk, tp);
+	observe_tcp(f, sk, &at, true);
+}
+
+/* Without packets only a connected socket's addresses are known; what others move is a loss. */
+static __always_inline void udp_call_ended(struct sock *sk, __u32 bytes, enum direction direction)
+{
+	struct datagrams d = {.bytes = bytes, .packets = 1, .direction = direction};
+	struct tcptop_record r = {};
+	struct udp_key key;
+
+	read_tuple(&r, sk);
+	if (!r.remote_port) {
+		count(&losses.datagrams_untracked, 1);
+		count(&losses.bytes_untracked, bytes);
+		return;
+	}
+	__builtin_memcpy(key.local_address, r.local_address, 16);
+	__builtin_memcpy(key.remote_address, r.remote_address, 16);
+	key.local_port = r.local_port;
+	key.remote_port = r.remote_port;
+	key.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	count_datagrams(&key, &d, 0, true);
+}
+
+static __always_inline bool is_inet(const struct sock *sk)
+{
+	return sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(send_ended, struct sock *sk, int ret, int flags)
+{
+	if (sk->sk_protocol == IPPROTO_TCP) {
+		tcp_call_ended(sk, ret > 0 ? ret : 0, 0);
+	} else if (sk->sk_protocol == IPPROTO_UDP && is_inet(sk)) {
+		if (udp_by_call && ret >= 0)
+			udp_call_ended(sk, ret, DIRECTION_OUT);
+		else if (!udp_by_call)
+			own_udp(bpf_get_socket_cookie(sk));
+	}
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(recv_ended, struct sock *sk, int ret, int flags)
+{
+	bool moved = ret > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE));
+
+	if (sk->sk_protocol == IPPROTO_TCP) {
+		tcp_call_ended(sk, 0, moved ? ret : 0);
+	} else if (sk->sk_protocol == IPPROTO_UDP && is_inet(sk)) {
+		if (udp_by_call && ret >= 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
+			udp_call_ended(sk, ret, DIRECTION_IN);
+		else if (!udp_by_call)
+			own_udp(bpf_get_socket_cookie(sk));
+	}
+	return 0;
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(rcv_space_adjust, struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_flow *f = find_tcp(sk);
+	struct positions at;
+
+	if (!tp || !f)
+		return 0;
+	at = load_positions(sk, tp);
+	observe_tcp(f, sk, &at, sk->sk_lock.owned);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(set_state, struct sock *sk, int from, int to)
+{
+	if (sk->sk_protocol == IPPROTO_TCP)
+		tcp_state_changed(sk, from, to);
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(destroy_sock, struct sock *sk)
+{
+	tcp_destroyed(sk);
+	return 0;
+}
+
+#define IPV6_HOP_BY_HOP 0
+#define IPV6_ROUTING 43
+#define IPV6_FRAGMENT 44
+#define IPV6_DESTINATION 60
+#define IPV6_MAX_EXTENSIONS 8
+
+/* Offset of the UDP header in an IPv6 packet, 0 if it carries something else. */
+static __always_inline __u32 udp_offset_ipv6(struct __sk_buff *skb, __u8 next)
+{
+	__u32 offset = sizeof(struct ipv6_header);
+
+#pragma unroll
+	for (int i = 0; i < IPV6_MAX_EXTENSIONS; i++) {
+		__u8 extension[2];
+
+		if (next == IPPROTO_UDP)
+			return offset;
+		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_FRAGMENT && next != IPV6_DESTINATION)
+			return 0;
+		if (bpf_skb_load_bytes(skb, offset, extension, sizeof(extension)))
+			return 0;
+		offset += next == IPV6_FRAGMENT ? 8 : (extension[1] + 1) * 8;
+		next = extension[0];
+	}
+	return 0;
+}
+
+/* Both hooks see the packet from its IP header on, whole: before fragmentation, after reassembly. */
+static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum direction direction)
+{
+	/* The context is the kernel's sk_buff; the socket is the one the hook runs for. */
+	const struct sock *sk = BPF_CORE_READ((const struct sk_buff *)(void *)skb, sk);
+	struct datagrams d = {.direction = direction};
+	struct udp_key key;
+	struct udp_header uh;
+	__u8 *from = direction == DIRECTION_OUT ? key.local_address : key.remote_address;
+	__u8 *to = direction == DIRECTION_OUT ? key.remote_address : key.local_address;
+	__u32 offset;
+
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_UDP)
+		return;
+	if (skb->protocol == bpf_htons(0x0800)) {
+		struct ipv4_header ip;
+
+		if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)) || ip.protocol != IPPROTO_UDP)
+			return;
+		map_ipv4(from, ip.saddr);
+		map_ipv4(to, ip.daddr);
+		offset = (ip.version_ihl & 15) * 4;
+	} else if (skb->protocol == bpf_htons(0x86dd)) {
+		struct ipv6_header ip;
+
+		if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+			return;
+		__builtin_memcpy(from, &ip.saddr, 16);
+		__builtin_memcpy(to, &ip.daddr, 16);
+		offset = udp_offset_ipv6(skb, ip.nexthdr);
+		if (!offset)
+			return;
+	} else {
+		return;
+	}
+	if (bpf_skb_load_bytes(skb, offset, &uh, sizeof(uh)))
+		return;
+	key.local_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.source : uh.dest);
+	key.remote_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.dest : uh.source);
+	key.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	d.bytes = skb->len - offset - sizeof(uh);
+	d.packets = segments(d.bytes, skb->gso_size);
+	count_datagrams(&key, &d, bpf_get_socket_cookie(skb), false);
+}
+
+SEC("?cgroup_skb/egress")
+int datagram_out(struct __sk_buff *skb)
+{
+	cgroup_datagram(skb, DIRECTION_OUT);
+	return 1;
+}
+
+SEC("?cgroup_skb/ingress")
+int datagram_in(struct __sk_buff *skb)
+{
+	cgroup_datagram(skb, DIRECTION_IN);
+	return 1;
+}
+
+/*
+ * A datagram that passed the ingress hook and then found the socket's buffer full: never delivered.
+ * Its headers have been pulled, its payload is what is left (6.10 and later pass the packet).
+ */
+SEC("?tp_btf/udp_fail_queue_rcv_skb")
+int BPF_PROG(datagram_dropped, int rc, struct sock *sk, struct sk_buff *skb)
+{
+	struct datagrams d;
+	struct udp_key key;
+
+	if (sk->sk_protocol == IPPROTO_UDP && read_datagram(skb, sk, DIRECTION_IN, &key, &d))
+		uncount_datagrams(&key, &d);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
