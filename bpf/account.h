@@ -131,4 +131,33 @@ static __always_inline void map_ipv4(__u8 *to, __be32 address)
 	words[3] = address;
 }
 
+/* inet_sport outlives skc_num, which tcp_set_state() clears on the way to CLOSE. */
+static __always_inline __u16 local_port(const struct sock *sk)
+{
+	return bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
+}
+
+static __always_inline __u16 remote_port(const struct sock *sk)
+{
+	return bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
+/* An IPv6 socket with an IPv4 peer holds mapped addresses. */
+static __always_inline void read_addresses(__u8 *local, __u8 *remote, const struct sock *sk)
+{
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6 &&
+	    bpf_core_field_exists(((struct sock_common *)0)->skc_v6_daddr)) {
+		BPF_CORE_READ_INTO((struct in6_addr *)local, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO((struct in6_addr *)remote, sk, __sk_common.skc_v6_daddr);
+	} else {
+		map_ipv4(local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		map_ipv4(remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	}
+}
+
+static __always_inline __u32 netns_of(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+}
+
 #endif

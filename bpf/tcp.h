@@ -128,18 +128,11 @@ static __always_inline bool look_unless_reset(struct tcp_flow *f, const struct s
 static __always_inline void read_tuple(struct tcptop_record *r, const struct sock *sk)
 {
 	if (!r->local_port)
-		r->local_port = bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
+		r->local_port = local_port(sk);
 	if (r->remote_port)
 		return;
-	r->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6 &&
-	    bpf_core_field_exists(((struct sock_common *)0)->skc_v6_daddr)) {
-		BPF_CORE_READ_INTO((struct in6_addr *)r->local_address, sk, __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO((struct in6_addr *)r->remote_address, sk, __sk_common.skc_v6_daddr);
-	} else {
-		map_ipv4(r->local_address, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
-		map_ipv4(r->remote_address, BPF_CORE_READ(sk, __sk_common.skc_daddr));
-	}
+	r->remote_port = remote_port(sk);
+	read_addresses(r->local_address, r->remote_address, sk);
 }
 
 /* tcp_get_info() is the source of the shifts. */
@@ -234,7 +227,7 @@ static __always_inline struct tcp_flow *enter_tcp(const struct sock *sk, struct 
 	f->r.opened_ns = now;
 	f->r.version = TCPTOP_WIRE_VERSION;
 	f->r.proto = IPPROTO_TCP;
-	f->r.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	f->r.netns = netns_of(sk);
 	bpf_map_update_elem(&tcp_flows, &key, f, BPF_NOEXIST);
 	f = bpf_map_lookup_elem(&tcp_flows, &key);
 	if (!f)

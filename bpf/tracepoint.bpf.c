@@ -35,20 +35,14 @@ static __always_inline void tcp_call_ended(struct sock *sk, __u32 out, __u32 in)
 static __always_inline void udp_call_ended(struct sock *sk, __u32 bytes, enum direction direction)
 {
 	struct datagrams d = {.bytes = bytes, .packets = 1, .direction = direction};
-	struct tcptop_record r = {};
-	struct udp_key key;
+	struct udp_key key = {.local_port = local_port(sk), .remote_port = remote_port(sk), .netns = netns_of(sk)};
 
-	read_tuple(&r, sk);
-	if (!r.remote_port) {
+	if (!key.remote_port) {
 		count(&losses.datagrams_untracked, 1);
 		count(&losses.bytes_untracked, bytes);
 		return;
 	}
-	__builtin_memcpy(key.local_address, r.local_address, 16);
-	__builtin_memcpy(key.remote_address, r.remote_address, 16);
-	key.local_port = r.local_port;
-	key.remote_port = r.remote_port;
-	key.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	read_addresses(key.local_address, key.remote_address, sk);
 	count_datagrams(&key, &d, 0, true);
 }
 
@@ -182,7 +176,7 @@ static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum directio
 		return;
 	key.local_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.source : uh.dest);
 	key.remote_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.dest : uh.source);
-	key.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	key.netns = netns_of(sk);
 	d.bytes = skb->len - offset - sizeof(uh);
 	d.packets = segments(d.bytes, skb->gso_size);
 	count_datagrams(&key, &d, bpf_get_socket_cookie(skb), false);

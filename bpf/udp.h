@@ -254,7 +254,7 @@ static __always_inline bool read_datagram(const struct sk_buff *skb, const struc
 		return false;
 	key->local_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.source : uh.dest);
 	key->remote_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.dest : uh.source);
-	key->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	key->netns = netns_of(sk);
 
 	d->direction = direction;
 	d->bytes = BPF_CORE_READ(skb, len);

@@ -1,0 +1,13 @@
+/** Operating systems without a capture: says so. */
+import { ExitCode, ExitError } from "../../base/errors.ts";
+import type { Capture, Platform } from "../platform.ts";
+
+export function unsupportedPlatform(os: string): Platform {
+  const fail = (): never => {
+    throw new ExitError(ExitCode.unavailable, `tcptop captures on Linux only, not on ${os}`);
+  };
+  return {
+    check: fail,
+    open: (): Capture => fail(),
+  };
+}
