@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * `traffic SCENARIO [KEY=VALUE...]` makes traffic and prints one JSON object per end of each flow:
+ * addresses, the process that used the socket last, and what the programs themselves counted. Exit
+ * status 0; 77 with `{"skip":"reason"}` where the kernel cannot do it; else a line on stderr says why.
+ *
+ * Scenarios called existing-* first print `{"ready":true}` and wait for a line on stdin; what they
+ * count before that is reported apart. `timeout=` (seconds, default 60) bounds them all.
+ */
+#include "traffic.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const struct scenario *const groups[] = { tcp_scenarios, tcp_owner_scenarios, udp_scenarios };
+
+static const struct scenario *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		for (const struct scenario *s = groups[i]; s->name; s++) {
+			if (!strcmp(s->name, name))
+				return s;
+		}
+	}
+	return NULL;
+}
+
+static void list(void)
+{
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		for (const struct scenario *s = groups[i]; s->name; s++)
+			puts(s->name);
+	}
+}
+
+/* The ids of all BPF programs in the kernel, one a line. */
+static int list_bpf_programs(void)
+{
+	union bpf_attr attr = { 0 };
+
+	while (!syscall(__NR_bpf, BPF_PROG_GET_NEXT_ID, &attr, sizeof(attr))) {
+		printf("%u\n", attr.next_id);
+		attr.start_id = attr.next_id;
+	}
+	if (errno == ENOENT)
+		return 0;
+	perror("traffic: BPF_PROG_GET_NEXT_ID");
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	const struct scenario *scenario;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: traffic list | bpf-programs | SCENARIO [KEY=VALUE...]\n");
+		return 64;
+	}
+	if (!strcmp(argv[1], "list")) {
+		list();
+		return 0;
+	}
+	if (!strcmp(argv[1], "bpf-programs"))
+		return list_bpf_programs();
+	if (!strcmp(argv[1], "after-exec")) {
+		stage_resume(argc - 2, argv + 2);
+		resume_after_exec();
+		return 0;
+	}
+	scenario = find(argv[1]);
+	if (!scenario) {
+		fprintf(stderr, "traffic: no scenario %s; try: traffic list\n", argv[1]);
+		return 64;
+	}
+	stage_open(argc - 2, argv + 2);
+	scenario->run();
+	stage_report();
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Traffic whose every byte is known: each scenario runs the ends of some flows in processes of its
+ * own, and each process counts what its socket calls returned.
+ */
+#ifndef TRAFFIC_H
+#define TRAFFIC_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#define NAME_LEN 16
+
+/* Exit status of a scenario that this kernel cannot run. */
+#define EXIT_SKIPPED 77
+
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+struct counts {
+	uint64_t bytes_in, bytes_out;
+	uint64_t packets_in, packets_out; /* datagrams on the wire; UDP only */
+};
+
+/*
+ * One end of one flow. Lives in memory that all processes of the scenario share, so that what a process
+ * counted outlives it.
+ */
+struct end {
+	const char *role;
+	const char *note;
+	int proto;
+	int fd;			/* in the process that made this end */
+	union address local, remote;
+	ino_t netns;
+	pid_t pid;		/* of the process that used the socket last */
+	char process[NAME_LEN]; /* its name */
+	struct counts before;	/* up to the moment ends_existed() was called */
+	struct counts now;
+	bool existed;
+};
+
+/* --- stage.c: arguments, processes, gates, the table of ends --- */
+
+/* The value of KEY=value on the command line, a whole number. */
+long option(const char *key, long fallback);
+
+/* Ends this process, and so the scenario, saying why; `syscall_failed` adds errno. */
+_Noreturn void failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void syscall_failed(const char *what);
+_Noreturn void skipped(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* `value`, unless it is negative: then the scenario fails. */
+long must(long value, const char *what);
+
+/* Runs `run(context)` in a new process called `name`; it dies with its parent. */
+pid_t spawn(const char *name, void (*run)(void *), void *context);
+/* Waits for every process this one has spawned; fails when one of them did. */
+void join_all(void);
+/* Takes this process's name from the kernel again, after it has changed. */
+void refresh_name(void);
+
+/* One-way signals between the processes of a scenario; a gate opens for as many waiters as `gate_open` calls. */
+enum { GATES = 8 };
+void gate_open(int gate);
+void gate_wait(int gate);
+
+/* Prints `{"ready":true}` and waits for a line on stdin. */
+void wait_for_go(void);
+/* Moves what was counted so far to `before` for all ends. */
+void ends_existed(void);
+
+/* A new end for a connected socket, and for a pair of addresses. */
+struct end *end_of(const char *role, int fd);
+struct end *end_between(const char *role, int proto, const union address *local, const union address *remote);
+/* The caller is the process that uses the socket now. */
+void end_use(struct end *end);
+void count_in(struct end *end, uint64_t bytes, uint64_t packets);
+void count_out(struct end *end, uint64_t bytes, uint64_t packets);
+int end_index(const struct end *end);
+struct end *end_at(int index);
+
+void stage_open(int argc, char **argv);
+/* Maps the table of the process that this one was before it called exec. */
+void stage_resume(int argc, char **argv);
+/* Arguments with which an exec'ed copy of this program finds the table. */
+int stage_table_fd(void);
+/* Prints one JSON object per end. */
+void stage_report(void);
+
+/* Moves this process to a new network namespace with its loopback interface up. */
+void enter_new_netns(void);
+
+/* --- addresses and sockets --- */
+
+union address loopback(int family, int port);
+socklen_t address_len(const union address *address);
+union address local_address(int fd);
+union address remote_address(int fd);
+/* A socket bound to `address`. */
+int bound_socket(int type, const union address *address);
+int listener_at(const union address *address);
+int connected_socket(int type, const union address *to);
+
+/* A port of 127.0.0.1 on which nothing listens. */
+union address closed_port(int type);
+
+/* `size` bytes that differ from their neighbours. */
+char *make_buffer(size_t size);
+
+/* Sends or receives until `total` bytes, or until the end of the stream; returns how many it were. */
+uint64_t send_bytes(int fd, struct end *end, uint64_t total, size_t chunk, int flags);
+uint64_t recv_bytes(int fd, struct end *end, uint64_t total, size_t chunk, int flags);
+void expect_eof(int fd);
+/* Receives to the end of the stream; returns how many bytes it were. */
+uint64_t recv_to_eof(int fd, struct end *end);
+
+/*
+ * A TCP connection between processes tt-server and tt-client; each side closes when it returns.
+ * The client connects to `client` at the server's port.
+ */
+struct tcp_pair {
+	union address server, client;
+	void (*on_server)(int fd, struct end *end);
+	void (*on_client)(int fd, struct end *end);
+};
+void run_tcp_pair(const struct tcp_pair *pair);
+void run_tcp4(void (*on_client)(int, struct end *), void (*on_server)(int, struct end *));
+
+/* --- scenarios --- */
+
+struct scenario {
+	const char *name;
+	void (*run)(void);
+};
+extern const struct scenario tcp_scenarios[], tcp_owner_scenarios[], udp_scenarios[];
+
+/* The rest of tcp-exec, after exec. */
+void resume_after_exec(void);
+
+#endif
