@@ -1,0 +1,26 @@
+/** How many terminal cells a text takes. */
+
+const ASCII = /^[ -~]*$/;
+
+const ZERO_WIDTH = /\p{M}/gu;
+
+/** East Asian Wide and Fullwidth (UAX #11), by block, and emoji that are drawn as pictures. */
+const DOUBLE_WIDTH =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/gu;
+
+/** Cells of sanitised text; ambiguous characters count as one, as terminals outside East Asia do. */
+export function displayWidth(text: string): number {
+  if (ASCII.test(text)) return text.length;
+  const shown = text.replace(ZERO_WIDTH, "");
+  return [...shown].length + (shown.match(DOUBLE_WIDTH)?.length ?? 0);
+}
+
+/** Fills up with spaces at the right to `cells`; a longer text stays as it is. */
+export function padEnd(text: string, cells: number): string {
+  return text + " ".repeat(Math.max(0, cells - displayWidth(text)));
+}
+
+/** Fills up with spaces at the left to `cells`; a longer text stays as it is. */
+export function padStart(text: string, cells: number): string {
+  return " ".repeat(Math.max(0, cells - displayWidth(text))) + text;
+}

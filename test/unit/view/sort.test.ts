@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest";
+import { findColumn } from "../../../src/view/columns.ts";
+import { sortConnections } from "../../../src/view/sort.ts";
+import { connection, udpFlow } from "../../support/connections.ts";
+
+const rows = [
+  connection({ key: 1, rateIn: 5, rateOut: 0 }),
+  udpFlow({ key: 2, rateIn: 90, rateOut: 10 }),
+  connection({ key: 3, rateIn: 5, rateOut: 0, owner: null, openedNs: 0 }),
+  connection({ key: 4, rateIn: 7, rateOut: 0, local: { address: "9.0.0.1", port: 1 } }),
+];
+
+function keysBy(name: string | null, reverse = false): number[] {
+  const column = name === null ? null : (findColumn(name) ?? null);
+  return sortConnections(rows, { column, reverse }, 5_000_000_000).map(({ key }) => key);
+}
+
+describe("order", () => {
+  test("without a column is that of first sight", () => {
+    expect(keysBy(null)).toEqual([1, 2, 3, 4]);
+    expect(keysBy(null, true)).toEqual([4, 3, 2, 1]);
+  });
+
+  test("of quantities is largest first, equal ones by first sight", () => {
+    expect(keysBy("rate")).toEqual([2, 4, 1, 3]);
+    expect(keysBy("rate", true)).toEqual([1, 3, 4, 2]);
+  });
+
+  test("of names and ids is smallest first, unknown last both ways", () => {
+    expect(keysBy("process")).toEqual([1, 4, 2, 3]);
+    expect(keysBy("process", true)).toEqual([2, 1, 4, 3]);
+    expect(keysBy("pid")).toEqual([2, 1, 4, 3]);
+    expect(keysBy("rtt")).toEqual([1, 3, 4, 2]);
+    expect(keysBy("rtt", true)).toEqual([1, 3, 4, 2]);
+  });
+
+  test("of addresses goes by number", () => {
+    expect(keysBy("local")).toEqual([4, 2, 1, 3]);
+  });
+
+  test("of ages uses the time of the refresh", () => {
+    expect(keysBy("age")).toEqual([3, 1, 2, 4]);
+  });
+
+  test("leaves its input alone", () => {
+    keysBy("rate");
+    expect(rows.map(({ key }) => key)).toEqual([1, 2, 3, 4]);
+  });
+});
