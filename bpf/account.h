@@ -16,7 +16,8 @@
 /* Set by the loader before the programs are loaded. */
 const volatile __u64 start_ns = 0;		     /* ids count from here, CLOCK_MONOTONIC */
 const volatile __u64 udp_idle_ns = 5000000000ull;    /* a UDP flow ends after this much silence */
-const volatile __u64 sample_ns = 2000000000ull;	     /* a moving flow that no sweep has read is sampled this often */
+const volatile __u64 tick_ns = 4000000;		     /* length of a jiffy */
+const volatile __u64 sample_ticks = 500;	     /* a moving flow that no sweep has read is sampled this often */
 const volatile __u64 ring_event_limit = 3ull << 20;  /* fill level above which only closes may enter the ring */
 
 struct tcptop_losses losses;
@@ -31,9 +32,17 @@ struct {
  * thread, as two words so that the hot path can compare it.
  */
 struct process {
-	__u32 pid;
 	__u64 name[TASK_COMM_WORDS];
+	__u32 pid;
 };
+
+/*
+ * Time for the hot path, in jiffies: one load, where bpf_ktime_get_ns() costs up to half of a look.
+ */
+static __always_inline __u64 ticks_now(void)
+{
+	return bpf_jiffies64();
+}
 
 /*
  * Unique for one capture: a processor cannot open two flows in one nanosecond. The low bits are the
@@ -57,11 +66,9 @@ static __always_inline void copy_name(char *to, const __u64 *from)
 		((__u64 *)to)[i] = from[i];
 }
 
-static __always_inline bool owned_by(const struct tcptop_record *r, const struct process *p)
+static __always_inline bool is_same(const struct process *a, const struct process *b)
 {
-	const __u64 *name = (const __u64 *)r->process;
-
-	return r->pid == p->pid && name[0] == p->name[0] && name[1] == p->name[1];
+	return a->pid == b->pid && a->name[0] == b->name[0] && a->name[1] == b->name[1];
 }
 
 /* Any context whose current task is the socket's user; never an interrupt. */
@@ -92,14 +99,23 @@ static __always_inline void task_identity(const struct task_struct *task, struct
 	*cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 }
 
-static __always_inline void set_owner(struct tcptop_record *r, const struct task_struct *task)
+static __always_inline void fill_owner(struct tcptop_record *r, const struct process *p, __u32 uid, __u64 cgroup_id)
 {
-	struct process p;
-
-	task_identity(task, &p, &r->uid, &r->cgroup_id);
-	r->pid = p.pid;
-	copy_name(r->process, p.name);
+	r->pid = p->pid;
+	r->uid = uid;
+	r->cgroup_id = cgroup_id;
+	copy_name(r->process, p->name);
 	r->flags |= TCPTOP_FLAG_OWNED;
+}
+
+/* `p`: where the flow keeps its owner for comparison. */
+static __always_inline void set_owner(struct tcptop_record *r, struct process *p, const struct task_struct *task)
+{
+	__u64 cgroup_id;
+	__u32 uid;
+
+	task_identity(task, p, &uid, &cgroup_id);
+	fill_owner(r, p, uid, cgroup_id);
 }
 
 /* Room for an event, or NULL when it has to wait for the sweep. Closes may use the last quarter. */

@@ -30,7 +30,6 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct tcp_flow *f = ctx->value;
 	const __u64 *address = ctx->key;
-	struct positions at;
 	struct tcp_flow copy;
 	const struct sock *sk;
 	__u64 key, sum;
@@ -49,9 +48,8 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	sk = (const struct sock *)key;
 	__builtin_memcpy(&copy, f, sizeof(copy));
-	at = read_positions(sk);
 	if (!copy.finished)
-		look_unless_reset(&copy, sk, &at);
+		look_from_afar(&copy, sk);
 	refresh_record(&copy, sk);
 	copy.r.time_ns = bpf_ktime_get_ns();
 	copy.r.kind = copy.finished ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
@@ -70,7 +68,7 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	f->swept = sum;
 	f->dirty = false;
-	f->read_ns = bpf_ktime_get_ns();
+	f->read_ticks = ticks_now();
 	if (copy.finished)
 		f->delivered = true;
 	return 0;
@@ -84,13 +82,10 @@ static __always_inline void join_udp_owner(struct udp_flow *f)
 	if (!socket)
 		return;
 	owner = bpf_map_lookup_elem(&udp_owners, &socket);
-	if (!owner || owned_by(&f->r, &(struct process){owner->pid, {owner->name[0], owner->name[1]}}))
+	if (!owner || is_same(&f->owner, &owner->process))
 		return;
-	f->r.pid = owner->pid;
-	f->r.uid = owner->uid;
-	f->r.cgroup_id = owner->cgroup_id;
-	copy_name(f->r.process, owner->name);
-	f->r.flags |= TCPTOP_FLAG_OWNED;
+	f->owner = owner->process;
+	fill_owner(&f->r, &owner->process, owner->uid, owner->cgroup_id);
 	f->dirty = true;
 }
 
@@ -117,14 +112,15 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 	struct udp_totals final;
 	struct tcptop_record r;
 	struct udp_key key;
-	__u64 now, packets;
+	__u64 now, idle_ns, packets;
 	bool idle;
 
 	if (!addresses || !f)
 		return 0;
 	join_udp_owner(f);
 	now = bpf_ktime_get_ns();
-	idle = (__s64)(now - f->r.active_ns) > (__s64)(f->retired ? 2 * udp_idle_ns : udp_idle_ns);
+	idle_ns = (ticks_now() - f->active_ticks) * tick_ns;
+	idle = idle_ns > (f->retired ? 2 * udp_idle_ns : udp_idle_ns);
 	final = f->seen;
 	key = *addresses;
 	if (f->retired) {
@@ -141,12 +137,13 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 	if (packets == f->swept && !f->dirty && !idle)
 		return 0;
 	r.time_ns = now;
+	r.active_ns = now - idle_ns;
 	r.kind = idle ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
 	if (bpf_seq_write(ctx->meta->seq, &r, sizeof(r)))
 		return 0;
 	f->swept = packets;
 	f->dirty = false;
-	f->read_ns = bpf_ktime_get_ns();
+	f->read_ticks = ticks_now();
 	if (idle)
 		retire_udp(f, &final, &key);
 	return 0;
@@ -197,11 +194,8 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 	if (!f)
 		f = adopt_tcp(sk, 0, 0);
 	if (f && !(f->r.flags & TCPTOP_FLAG_OWNED)) {
-		f->r.pid = out.pid;
-		f->r.uid = out.uid;
-		f->r.cgroup_id = out.cgroup_id;
-		copy_name(f->r.process, p.name);
-		f->r.flags |= TCPTOP_FLAG_OWNED;
+		f->owner = p;
+		fill_owner(&f->r, &p, out.uid, out.cgroup_id);
 		f->dirty = true;
 	}
 	return 0;

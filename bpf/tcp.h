@@ -18,13 +18,13 @@
 #include "account.h"
 
 struct tcp_flow {
-	struct tcptop_record r;
+	/* What every look touches, in as few cache lines as can be; the record is filled in from it. */
+	__u64 bytes_in;
+	__u64 bytes_out;
 	__u32 base_out;	    /* write_seq and copied_seq of the first byte that counts */
 	__u32 base_in;
-	__u32 segs_out;	    /* segs_out and segs_in up to which packets are counted */
-	__u32 segs_in;
-	__u64 read_ns;	    /* when user space last got its totals */
-	__u64 swept;	    /* sum of the totals that the last sweep reported */
+	__u64 read_ticks;   /* when user space last got its totals */
+	struct process owner;
 	bool based;	    /* base_out and base_in are known */
 	bool out_final;	    /* FIN follows in write_seq, or nothing does */
 	bool closed;	    /* state is CLOSE; what was received may still be read */
@@ -32,6 +32,13 @@ struct tcp_flow {
 	bool delivered;	    /* the close is in user space's hands */
 	bool dirty;	    /* an event was deferred */
 	bool dead;	    /* being deleted */
+
+	struct tcptop_record r;
+	__u32 segs_out;	    /* segs_out and segs_in up to which packets are counted */
+	__u32 segs_in;
+	__u64 swept;	    /* sum of the totals that the last sweep reported */
+	__u64 origin_in;    /* where base_in and base_out stand in the socket's own 64-bit counts */
+	__u64 origin_out;
 };
 
 struct {
@@ -98,15 +105,15 @@ static __always_inline bool look(struct tcp_flow *f, const struct positions *at)
 
 	if (!f->based)
 		return false;
-	total = extended(f->r.bytes_in, f->base_in, at->copied_seq);
-	if (total != f->r.bytes_in) {
-		f->r.bytes_in = total;
+	total = extended(f->bytes_in, f->base_in, at->copied_seq);
+	if (total != f->bytes_in) {
+		f->bytes_in = total;
 		moved = true;
 	}
 	if (!*(volatile bool *)&f->out_final) {
-		total = extended(f->r.bytes_out, f->base_out, at->write_seq);
-		if (total != f->r.bytes_out) {
-			f->r.bytes_out = total;
+		total = extended(f->bytes_out, f->base_out, at->write_seq);
+		if (total != f->bytes_out) {
+			f->bytes_out = total;
 			moved = true;
 		}
 	}
@@ -114,14 +121,52 @@ static __always_inline bool look(struct tcp_flow *f, const struct positions *at)
 }
 
 /*
- * tcp_disconnect() moves copied_seq over what was never read and clears the remote port: such a
- * position says nothing.
+ * Offsets in the stream by the socket's 64-bit counters (RFC 4898): bytes_received grows with rcv_nxt,
+ * bytes_acked with snd_una. Read without the socket's lock they may be off by what is just arriving,
+ * so they only tell which of the totals that fit a 32-bit position is meant.
  */
-static __always_inline bool look_unless_reset(struct tcp_flow *f, const struct sock *sk, const struct positions *at)
+static __always_inline __u64 offset_in(const struct tcp_sock *tp, __u32 position)
 {
-	if (f->closed && !BPF_CORE_READ(sk, __sk_common.skc_dport))
-		return false;
-	return look(f, at);
+	return BPF_CORE_READ(tp, bytes_received) - (__s32)(BPF_CORE_READ(tp, rcv_nxt) - position);
+}
+
+static __always_inline __u64 offset_out(const struct tcp_sock *tp, __u32 position)
+{
+	return BPF_CORE_READ(tp, bytes_acked) + (__s32)(position - BPF_CORE_READ(tp, snd_una));
+}
+
+/* The total nearest to `about` that fits `position`, never less than `total`. */
+static __always_inline __u64 extended_near(__u64 total, __u64 about, __u32 base, __u32 position)
+{
+	__u64 near = about + (__s32)(position - base - (__u32)about);
+
+	return (__s64)(near - total) > 0 ? near : total;
+}
+
+/*
+ * tcp_disconnect() moves copied_seq over what was never read and clears the remote port: the positions
+ * then say nothing.
+ */
+static __always_inline bool was_disconnected(const struct tcp_flow *f, const struct sock *sk)
+{
+	return f->closed && !remote_port(sk);
+}
+
+/*
+ * The look of sweeps and state changes: exact however much moved since the last one, where a look on
+ * the data path must come before another 2 GB.
+ */
+static __noinline void look_from_afar(struct tcp_flow *f, const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	struct positions at = read_positions(sk);
+
+	if (!f->based || was_disconnected(f, sk))
+		return;
+	f->bytes_in = extended_near(f->bytes_in, offset_in(tp, at.copied_seq) - f->origin_in, f->base_in, at.copied_seq);
+	if (!*(volatile bool *)&f->out_final)
+		f->bytes_out =
+			extended_near(f->bytes_out, offset_out(tp, at.write_seq) - f->origin_out, f->base_out, at.write_seq);
 }
 
 /* connect() fills the tuple step by step and close() clears it: what is known stays. */
@@ -174,9 +219,11 @@ static __always_inline void read_packets(struct tcp_flow *f, const struct sock *
 	}
 }
 
-/* Brings the entry's record up to date with the socket. */
+/* Brings the entry's record up to date with the totals and with the socket. */
 static __noinline void refresh_record(struct tcp_flow *f, const struct sock *sk)
 {
+	f->r.bytes_in = f->bytes_in;
+	f->r.bytes_out = f->bytes_out;
 	read_tuple(&f->r, sk);
 	read_metrics(&f->r, sk);
 	read_packets(f, sk);
@@ -193,9 +240,16 @@ static __noinline bool emit_tcp(struct tcp_flow *f, __u8 kind)
 	__builtin_memcpy(out, &f->r, sizeof(*out));
 	out->time_ns = bpf_ktime_get_ns();
 	out->kind = kind;
-	f->read_ns = bpf_ktime_get_ns();
+	f->read_ticks = ticks_now();
 	submit_event(out);
 	return true;
+}
+
+static __always_inline void set_origin(struct tcp_flow *f, const struct tcp_sock *tp)
+{
+	f->origin_in = offset_in(tp, f->base_in);
+	f->origin_out = offset_out(tp, f->base_out);
+	f->based = true;
 }
 
 /*
@@ -212,7 +266,7 @@ static __always_inline void base_at_birth(struct tcp_flow *f, const struct sock 
 	f->base_out = BPF_CORE_READ(tp, snd_una) - (__u32)BPF_CORE_READ(tp, bytes_acked);
 	if (f->r.flags & TCPTOP_FLAG_ACTIVE)
 		f->base_out++;
-	f->based = true;
+	set_origin(f, tp);
 }
 
 /*
@@ -286,7 +340,7 @@ static __noinline struct tcp_flow *adopt_tcp(const struct sock *sk, __u32 out, _
 		f.segs_out = BPF_CORE_READ((const struct tcp_sock *)sk, segs_out);
 		f.segs_in = BPF_CORE_READ((const struct tcp_sock *)sk, segs_in);
 		f.out_final = has_sent_fin(state);
-		f.based = true;
+		set_origin(&f, (const struct tcp_sock *)sk);
 	} else {
 		return NULL;
 	}
@@ -304,7 +358,7 @@ static __always_inline bool is_drained(const struct tcp_flow *f, const struct so
 		return true;
 	if (skc_flags & (1ul << SOCK_DONE))
 		end--;
-	return end == f->base_in + (__u32)f->r.bytes_in;
+	return end == f->base_in + (__u32)f->bytes_in;
 }
 
 /* Delivers the close once; the entry stays until the socket is destroyed. */
@@ -324,9 +378,14 @@ static __always_inline void look_after_close(struct tcp_flow *f, const struct so
 		finish_tcp(f, sk);
 }
 
+static __noinline void own_tcp_by(struct tcp_flow *f, const struct task_struct *task)
+{
+	set_owner(&f->r, &f->owner, task);
+}
+
 static __noinline void change_owner(struct tcp_flow *f, const struct sock *sk)
 {
-	set_owner(&f->r, (struct task_struct *)bpf_get_current_task());
+	own_tcp_by(f, (struct task_struct *)bpf_get_current_task());
 	if (f->based) {
 		refresh_record(f, sk);
 		emit_tcp(f, TCPTOP_KIND_OWNER);
@@ -336,6 +395,7 @@ static __noinline void change_owner(struct tcp_flow *f, const struct sock *sk)
 static __noinline void sample_tcp(struct tcp_flow *f, const struct sock *sk)
 {
 	refresh_record(f, sk);
+	f->r.active_ns = bpf_ktime_get_ns();
 	emit_tcp(f, TCPTOP_KIND_SAMPLE);
 }
 
@@ -345,7 +405,7 @@ static __always_inline void own_tcp(struct tcp_flow *f, const struct sock *sk)
 	struct process p;
 
 	current_process(&p);
-	if (!owned_by(&f->r, &p))
+	if (!is_same(&f->owner, &p))
 		change_owner(f, sk);
 }
 
@@ -359,13 +419,8 @@ static __always_inline struct tcp_flow *find_tcp(const struct sock *sk)
 /* A look from a hook on the data path. `mine`: the current task is the socket's user. */
 static __always_inline void observe_tcp(struct tcp_flow *f, const struct sock *sk, const struct positions *at, bool mine)
 {
-	if (look_unless_reset(f, sk, at)) {
-		__u64 now = bpf_ktime_get_ns();
-
-		f->r.active_ns = now;
-		if (now - f->read_ns > sample_ns)
-			sample_tcp(f, sk);
-	}
+	if (!was_disconnected(f, sk) && look(f, at) && ticks_now() - f->read_ticks > sample_ticks)
+		sample_tcp(f, sk);
 	if (mine)
 		own_tcp(f, sk);
 	look_after_close(f, sk);
@@ -399,7 +454,6 @@ static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
 {
 	bool mine = BPF_CORE_READ(sk, sk_lock.owned);
 	struct tcp_flow *f = find_tcp(sk);
-	struct positions at;
 
 	if (to == TCP_SYN_SENT) {
 		/* An entry is here when the socket connects again after connect(AF_UNSPEC). */
@@ -407,7 +461,7 @@ static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
 			retire_tcp(f, sk);
 		f = begin_connect(sk);
 		if (f && mine)
-			set_owner(&f->r, (struct task_struct *)bpf_get_current_task());
+			own_tcp_by(f, (struct task_struct *)bpf_get_current_task());
 		return;
 	}
 	if (to == TCP_ESTABLISHED && (from == TCP_SYN_SENT || from == TCP_SYN_RECV)) {
@@ -433,13 +487,12 @@ static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
 		return;
 	if (!f->based && (from == TCP_SYN_RECV))
 		base_at_birth(f, sk);
-	at = read_positions(sk);
-	look(f, &at);
+	look_from_afar(f, sk);
 	f->r.state = to;
 	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK || to == TCP_CLOSE)
 		f->out_final = true;
 	if (mine && !(f->r.flags & TCPTOP_FLAG_OWNED))
-		set_owner(&f->r, (struct task_struct *)bpf_get_current_task());
+		own_tcp_by(f, (struct task_struct *)bpf_get_current_task());
 	if (to == TCP_CLOSE) {
 		f->closed = true;
 		if (is_drained(f, sk)) {
@@ -471,9 +524,7 @@ static __always_inline void tcp_destroyed(struct sock *sk)
 		return;
 	}
 	if (!f->delivered) {
-		struct positions at = read_positions(sk);
-
-		look_unless_reset(f, sk, &at);
+		look_from_afar(f, sk);
 		f->r.state = TCP_CLOSE;
 		refresh_record(f, sk);
 	}

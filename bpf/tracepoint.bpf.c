@@ -3,8 +3,8 @@
  * Doors for kernels without function tracing: tracepoints for TCP, cgroup_skb for UDP.
  *
  * sock_send_length and sock_recv_length (6.3 and later) end every send and receive call, in process
- * context; tcp_rcv_space_adjust also covers readers that make no receive call (splice). cgroup_skb
- * on the root of cgroup v2 sees every datagram with its addresses.
+ * context. What moves without a call (splice from a socket) is seen by the sweep. cgroup_skb on the
+ * root of cgroup v2 sees every datagram with its addresses.
  */
 #include "tcp.h"
 #include "udp.h"
@@ -81,20 +81,6 @@ int BPF_PROG(recv_ended, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
-SEC("tp_btf/tcp_rcv_space_adjust")
-int BPF_PROG(rcv_space_adjust, struct sock *sk)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct tcp_flow *f = find_tcp(sk);
-	struct positions at;
-
-	if (!tp || !f)
-		return 0;
-	at = load_positions(sk, tp);
-	observe_tcp(f, sk, &at, sk->sk_lock.owned);
-	return 0;
-}
-
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(set_state, struct sock *sk, int from, int to)
 {
@@ -140,8 +126,8 @@ static __always_inline __u32 udp_offset_ipv6(struct __sk_buff *skb, __u8 next)
 /* Both hooks see the packet from its IP header on, whole: before fragmentation, after reassembly. */
 static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum direction direction)
 {
-	/* The context is the kernel's sk_buff; the socket is the one the hook runs for. */
-	const struct sock *sk = BPF_CORE_READ((const struct sk_buff *)(void *)skb, sk);
+	struct bpf_sock *owner = skb->sk ? bpf_sk_fullsock(skb->sk) : NULL;
+	const struct sock *sk;
 	struct datagrams d = {.direction = direction};
 	struct udp_key key;
 	struct udp_header uh;
@@ -149,8 +135,10 @@ static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum directio
 	__u8 *to = direction == DIRECTION_OUT ? key.remote_address : key.local_address;
 	__u32 offset;
 
-	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_UDP)
+	if (!owner || owner->protocol != IPPROTO_UDP)
 		return;
+	/* The context is the kernel's sk_buff; the socket is the one the hook runs for. */
+	sk = BPF_CORE_READ((const struct sk_buff *)(void *)skb, sk);
 	if (skb->protocol == bpf_htons(0x0800)) {
 		struct ipv4_header ip;
 

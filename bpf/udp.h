@@ -40,15 +40,18 @@ struct udp_totals {
 };
 
 struct udp_flow {
-	struct tcptop_record r;
 	struct udp_totals seen;
+	__u64 read_ticks;   /* when user space last got its totals */
+	__u64 active_ticks; /* when the last datagram was counted */
+	__u64 socket;	    /* whose owner is this flow's: cookie, see udp_owners */
+	struct process owner;
+	bool retired;	    /* closed; the next datagram begins another flow */
+	bool dirty;	    /* an event was deferred */
+
+	struct tcptop_record r;
 	struct udp_totals base; /* what earlier flows of this entry had */
-	__u64 next_id;		/* of the flow that the next datagram begins once this one is retired */
-	__u64 socket;		/* whose owner is this flow's: cookie, see udp_owners */
-	__u64 read_ns;		/* when user space last got its totals */
-	__u64 swept;		/* packets that the last sweep reported */
-	bool retired;		/* closed; the next datagram begins another flow */
-	bool dirty;		/* an event was deferred */
+	__u64 next_id;	    /* of the flow that the next datagram begins once this one is retired */
+	__u64 swept;	    /* packets that the last sweep reported */
 };
 
 struct {
@@ -59,10 +62,9 @@ struct {
 } udp_flows SEC(".maps");
 
 struct udp_owner {
-	__u64 cgroup_id;
-	__u64 name[TASK_COMM_WORDS];
-	__u32 pid;
+	struct process process;
 	__u32 uid;
+	__u64 cgroup_id;
 };
 
 /*
@@ -95,8 +97,9 @@ static __noinline void emit_udp(struct udp_flow *f, __u8 kind)
 	__builtin_memcpy(out, &f->r, sizeof(*out));
 	udp_totals_since_base(f, out);
 	out->time_ns = bpf_ktime_get_ns();
+	out->active_ns = out->time_ns;
 	out->kind = kind;
-	f->read_ns = bpf_ktime_get_ns();
+	f->read_ticks = ticks_now();
 	submit_event(out);
 }
 
@@ -107,7 +110,7 @@ static __noinline struct udp_flow *enter_udp(const struct udp_key *key)
 	struct udp_flow f = {
 		.r.id = new_id(now),
 		.r.opened_ns = now,
-		.r.active_ns = now,
+		.active_ticks = ticks_now(),
 		.r.local_port = key->local_port,
 		.r.remote_port = key->remote_port,
 		.r.netns = key->netns,
@@ -159,22 +162,22 @@ static __always_inline void count_datagrams(const struct udp_key *key, const str
 		count(&f->seen.bytes_out, d->bytes);
 		count(&f->seen.packets_out, d->packets);
 	}
-	now = bpf_ktime_get_ns();
-	f->r.active_ns = now;
+	now = ticks_now();
+	f->active_ticks = now;
 	f->socket = socket;
 	if (mine) {
 		struct process p;
 
 		current_process(&p);
-		if (!owned_by(&f->r, &p)) {
-			set_owner(&f->r, (struct task_struct *)bpf_get_current_task());
+		if (!is_same(&f->owner, &p)) {
+			set_owner(&f->r, &f->owner, (struct task_struct *)bpf_get_current_task());
 			if (!opened)
 				emit_udp(f, TCPTOP_KIND_OWNER);
 		}
 	}
 	if (opened)
 		emit_udp(f, TCPTOP_KIND_OPEN);
-	else if (now - f->read_ns > sample_ns)
+	else if (now - f->read_ticks > sample_ticks)
 		emit_udp(f, TCPTOP_KIND_SAMPLE);
 }
 
@@ -198,18 +201,13 @@ static __always_inline void uncount_datagrams(const struct udp_key *key, const s
 static __always_inline void own_udp(__u64 socket)
 {
 	struct udp_owner *known = bpf_map_lookup_elem(&udp_owners, &socket);
-	struct task_struct *task;
-	struct udp_owner owner;
+	struct udp_owner owner = {};
 	struct process p;
 
 	current_process(&p);
-	if (known && known->pid == p.pid && known->name[0] == p.name[0] && known->name[1] == p.name[1])
+	if (known && is_same(&known->process, &p))
 		return;
-	task = (struct task_struct *)bpf_get_current_task();
-	task_identity(task, &p, &owner.uid, &owner.cgroup_id);
-	owner.pid = p.pid;
-	owner.name[0] = p.name[0];
-	owner.name[1] = p.name[1];
+	task_identity((struct task_struct *)bpf_get_current_task(), &owner.process, &owner.uid, &owner.cgroup_id);
 	bpf_map_update_elem(&udp_owners, &socket, &owner, BPF_ANY);
 }
 

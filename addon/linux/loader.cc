@@ -17,6 +17,9 @@ namespace tcptop {
 
 namespace {
 
+// A moving flow that no sweep has read for this long (long refresh intervals) is sampled.
+constexpr uint64_t sample_interval_ns = 2000000000;
+
 struct BtfFree {
 	void operator()(btf *types) const
 	{
@@ -175,6 +178,15 @@ uint64_t monotonic_ns()
 	return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
 }
 
+// The resolution of the coarse clock is the length of a jiffy (kernel/time/posix-timers.c).
+uint64_t tick_ns()
+{
+	timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return static_cast<uint64_t>(tick.tv_nsec) + static_cast<uint64_t>(tick.tv_sec) * 1000000000u;
+}
+
 template <typename T> void set_constant(const bpf_object *object, const char *name, T value)
 {
 	memcpy(global(object, ".rodata", name), &value, sizeof(value));
@@ -194,6 +206,8 @@ Object open_object(const BpfObject &source, const Settings &settings)
 	set_entries(object.get(), "events", ring);
 	set_constant<uint64_t>(object.get(), "start_ns", monotonic_ns());
 	set_constant<uint64_t>(object.get(), "udp_idle_ns", settings.udp_idle_ns);
+	set_constant<uint64_t>(object.get(), "tick_ns", tick_ns());
+	set_constant<uint64_t>(object.get(), "sample_ticks", sample_interval_ns / tick_ns());
 	set_constant<uint64_t>(object.get(), "ring_event_limit", ring / 4 * 3);
 	return object;
 }
