@@ -1,0 +1,258 @@
+/** One row while it lives: what the records so far say of a flow, and the view of it that was shown last. */
+import {
+  type Connection,
+  type Endpoint,
+  type Owner,
+  type Phase,
+  type Protocol,
+  TCP_STATES,
+  type TcpMetrics,
+  type TcpState,
+} from "../model/connection.ts";
+import { type FlowRecord, IPPROTO_UDP, RecordFlag, type SeedEntry } from "../model/record.ts";
+import { type Counters, perSecond, sum, ZERO } from "./counters.ts";
+import { NEW, nextPhase, type PhaseEvent, type RowPhase } from "./phase.ts";
+
+/** Tells flows apart by address; null while a connect has no port yet. */
+export function tupleText(proto: number, netns: number, local: Endpoint, remote: Endpoint): string | null {
+  if (local.port === 0 || remote.port === 0) return null;
+  return `${proto} ${netns} ${local.address} ${local.port} ${remote.address} ${remote.port}`;
+}
+
+/** The owner a record names; `before` when it is the same, or when the record knows none. */
+function ownerOf(record: FlowRecord, before: Owner | null): Owner | null {
+  if ((record.flags & RecordFlag.owned) === 0) return before;
+  const { pid, uid } = record;
+  const process = record.process();
+  const cgroupId = record.cgroupId === 0n ? null : record.cgroupId;
+  const isSame =
+    before?.pid === pid && before.uid === uid && before.process === process && before.cgroupId === cgroupId;
+  return isSame ? before : { pid, process, uid, cgroupId };
+}
+
+/** A record's measurements; `before` when they are the same. Counters never shrink. */
+function metricsOf(record: FlowRecord, before: TcpMetrics | null): TcpMetrics {
+  const isTimed = (record.flags & RecordFlag.timed) !== 0;
+  const srttUs = isTimed ? record.srttUs : null;
+  const rttvarUs = isTimed ? record.rttvarUs : null;
+  const sndCwnd = isTimed ? record.sndCwnd : null;
+  const minRttUs = (record.flags & RecordFlag.minRtt) !== 0 ? record.minRttUs : null;
+  const retransmits = Math.max(record.retransmits, before?.retransmits ?? 0);
+  const bytesRetrans = Math.max(record.bytesRetrans, before?.bytesRetrans ?? 0);
+  const isSame =
+    before?.srttUs === srttUs &&
+    before.rttvarUs === rttvarUs &&
+    before.minRttUs === minRttUs &&
+    before.sndCwnd === sndCwnd &&
+    before.retransmits === retransmits &&
+    before.bytesRetrans === bytesRetrans;
+  return isSame ? before : { srttUs, rttvarUs, minRttUs, retransmits, bytesRetrans, sndCwnd };
+}
+
+/** `before` when it is the same. */
+function endpointOf(address: string, port: number, before: Endpoint): Endpoint {
+  return before.address === address && before.port === port ? before : { address, port };
+}
+
+const NOWHERE: Endpoint = { address: "::", port: 0 };
+
+export class Row implements Counters {
+  readonly key: number;
+  readonly protocol: Protocol;
+  /** The kernel's id; null while only /proc has told of the flow. */
+  id: bigint | null = null;
+  tuple: string | null = null;
+  phase: RowPhase = NEW;
+  bytesIn = 0;
+  bytesOut = 0;
+  packetsIn = 0;
+  packetsOut = 0;
+  openedNs: number;
+  /** Differs from `view`, apart from phase and rates. */
+  isChanged = true;
+  /** The next refresh will look at it. */
+  isQueued = false;
+  /** Its place among the shown rows, -1 before it is shown. */
+  index = -1;
+  /** As shown last. */
+  view: Connection | null = null;
+  readonly #proto: number;
+  readonly #netns: number;
+  /** What earlier rows of the same flow have shown of the record's counters. */
+  readonly #base: Counters;
+  readonly #isSeeded: boolean;
+  #isPartial: boolean;
+  #local = NOWHERE;
+  #remote = NOWHERE;
+  #owner: Owner | null = null;
+  #state: TcpState | null = null;
+  #tcp: TcpMetrics | null = null;
+  #activeNs: number | null = null;
+  /** Time of the record that the descriptive fields are from. */
+  #describedNs = -1;
+
+  private constructor(
+    key: number,
+    flow: FlowRecord | SeedEntry,
+    birth: { readonly openedNs: number; readonly base: Counters; readonly isSeeded: boolean },
+  ) {
+    this.key = key;
+    this.protocol = flow.proto === IPPROTO_UDP ? "udp" : "tcp";
+    this.#proto = flow.proto;
+    this.#netns = flow.netns;
+    this.openedNs = birth.openedNs;
+    this.#base = birth.base;
+    this.#isSeeded = birth.isSeeded;
+    this.#isPartial = birth.isSeeded;
+  }
+
+  /** A row whose counters begin where those of earlier rows of the same flow ended. */
+  static ofFlow(key: number, record: FlowRecord, base: Counters = ZERO): Row {
+    const row = new Row(key, record, { openedNs: record.openedNs, base, isSeeded: false });
+    row.id = record.id;
+    row.#locate(record.localAddress(), record.localPort, record.remoteAddress(), record.remotePort);
+    return row;
+  }
+
+  /** A flow of before the capture (`isSeeded`), or a socket that carries none. */
+  static ofEntry(key: number, entry: SeedEntry, openedNs: number, isSeeded: boolean): Row {
+    const row = new Row(key, entry, { openedNs, base: ZERO, isSeeded });
+    row.#locate(entry.localAddress, entry.localPort, entry.remoteAddress, entry.remotePort);
+    row.describeSocket(entry);
+    return row;
+  }
+
+  #locate(localAddress: string, localPort: number, remoteAddress: string, remotePort: number): void {
+    const local = endpointOf(localAddress, localPort, this.#local);
+    const remote = endpointOf(remoteAddress, remotePort, this.#remote);
+    if (local === this.#local && remote === this.#remote) return;
+    this.#local = local;
+    this.#remote = remote;
+    this.tuple = tupleText(this.#proto, this.#netns, local, remote);
+    this.isChanged = true;
+  }
+
+  isOpen(): boolean {
+    return this.phase.kind === "new" || this.phase.kind === "live";
+  }
+
+  advance(event: PhaseEvent): void {
+    this.phase = nextPhase(this.phase, event);
+  }
+
+  /** When the flow last showed a sign of life, CLOCK_MONOTONIC. */
+  lastSeenNs(): number {
+    return Math.max(this.openedNs, this.#activeNs ?? 0);
+  }
+
+  /** Counters in the record's terms. */
+  absoluteCounters(): Counters {
+    return sum(this.#base, this);
+  }
+
+  /** The flow of /proc has shown itself to the kernel side. */
+  adopt(record: FlowRecord): void {
+    this.id = record.id;
+    this.openedNs = Math.min(this.openedNs, record.openedNs);
+  }
+
+  /**
+   * Takes over what a record says: the larger of each counter; everything else if nothing newer is
+   * known, or if the record is the last word.
+   */
+  update(record: FlowRecord, isLastWord: boolean): void {
+    this.#grow(record);
+    if (record.timeNs < this.#describedNs && !isLastWord) return;
+    this.#describedNs = record.timeNs;
+    if (this.tuple === null) {
+      this.#locate(record.localAddress(), record.localPort, record.remoteAddress(), record.remotePort);
+    }
+    const isUdp = this.protocol === "udp";
+    const owner = ownerOf(record, this.#owner);
+    const state = isUdp ? null : (TCP_STATES[record.state] ?? null);
+    const tcp = isUdp ? null : metricsOf(record, this.#tcp);
+    const activeNs = Math.max(record.activeNs, this.#activeNs ?? 0) || null;
+    const isPartial = (record.flags & RecordFlag.partial) !== 0 || (isUdp && this.#isSeeded);
+    if (
+      owner === this.#owner &&
+      state === this.#state &&
+      tcp === this.#tcp &&
+      activeNs === this.#activeNs &&
+      isPartial === this.#isPartial
+    ) {
+      return;
+    }
+    this.#owner = owner;
+    this.#state = state;
+    this.#tcp = tcp;
+    this.#activeNs = activeNs;
+    this.#isPartial = isPartial;
+    this.isChanged = true;
+  }
+
+  #grow(record: FlowRecord): void {
+    const bytesIn = Math.max(this.bytesIn, record.bytesIn - this.#base.bytesIn);
+    const bytesOut = Math.max(this.bytesOut, record.bytesOut - this.#base.bytesOut);
+    const packetsIn = Math.max(this.packetsIn, record.packetsIn - this.#base.packetsIn);
+    const packetsOut = Math.max(this.packetsOut, record.packetsOut - this.#base.packetsOut);
+    const growth =
+      bytesIn -
+      this.bytesIn +
+      bytesOut -
+      this.bytesOut +
+      packetsIn -
+      this.packetsIn +
+      packetsOut -
+      this.packetsOut;
+    if (growth === 0) return;
+    this.bytesIn = bytesIn;
+    this.bytesOut = bytesOut;
+    this.packetsIn = packetsIn;
+    this.packetsOut = packetsOut;
+    this.isChanged = true;
+  }
+
+  /** Takes over state and owner from /proc. */
+  describeSocket(entry: SeedEntry): void {
+    const state = this.protocol === "udp" ? null : (TCP_STATES[entry.state] ?? null);
+    if (state !== this.#state) {
+      this.#state = state;
+      this.isChanged = true;
+    }
+    this.nameOwner(entry.owner);
+  }
+
+  /** An owner from /proc, for a row that has none. */
+  nameOwner(owner: Owner | null): void {
+    if (this.#owner !== null || owner === null) return;
+    this.#owner = owner;
+    this.isChanged = true;
+  }
+
+  /** Makes the view of this refresh; rates are over `intervalS` seconds, the time since the one before. */
+  render(phase: Phase, intervalS: number): Connection {
+    const before = this.view ?? ZERO;
+    this.view = {
+      key: this.key,
+      protocol: this.protocol,
+      local: this.#local,
+      remote: this.#remote,
+      netns: this.#netns,
+      owner: this.#owner,
+      state: this.#state,
+      phase,
+      partial: this.#isPartial,
+      openedNs: this.openedNs,
+      activeNs: this.#activeNs,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      packetsIn: this.packetsIn,
+      packetsOut: this.packetsOut,
+      rateIn: perSecond(this.bytesIn - before.bytesIn, intervalS),
+      rateOut: perSecond(this.bytesOut - before.bytesOut, intervalS),
+      tcp: this.#tcp,
+    };
+    this.isChanged = false;
+    return this.view;
+  }
+}
