@@ -21,11 +21,8 @@ export interface AggregatorOptions {
   readonly startNs: number;
 }
 
-/**
- * TCP states of a socket that carries a connection, as a bit set. The others are request sockets,
- * TIME_WAIT, listeners and sockets that are bound or closed only.
- */
-const CONNECTION_STATES = [
+/** TCP states of a connection, in contrast to request sockets, TIME_WAIT, listeners and sockets only bound. */
+const CONNECTION_STATES: ReadonlySet<TcpState | null | undefined> = new Set<TcpState>([
   "ESTABLISHED",
   "SYN_SENT",
   "FIN_WAIT1",
@@ -33,16 +30,14 @@ const CONNECTION_STATES = [
   "CLOSE_WAIT",
   "LAST_ACK",
   "CLOSING",
-]
-  .map((name) => TCP_STATES.indexOf(name as TcpState))
-  .reduce((bits, state) => bits | (1 << state), 0);
+]);
 
 /** Whether a line of /proc/net is a flow, in contrast to a socket that only waits. */
 function isFlow(entry: SeedEntry): boolean {
   return (
     entry.localPort !== 0 &&
     entry.remotePort !== 0 &&
-    (entry.proto === IPPROTO_UDP || ((CONNECTION_STATES >> entry.state) & 1) === 1)
+    (entry.proto === IPPROTO_UDP || CONNECTION_STATES.has(TCP_STATES[entry.state]))
   );
 }
 

@@ -2,7 +2,13 @@
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { parseAddress } from "../../src/model/address.ts";
-import { type FlowRecord, IPPROTO_TCP, RecordKind } from "../../src/model/record.ts";
+import {
+  type FlowRecord,
+  IPPROTO_TCP,
+  type Losses,
+  RecordKind,
+  type SeedEntry,
+} from "../../src/model/record.ts";
 import { RECORD, WIRE_VERSION } from "../../src/wire/layout.gen.ts";
 
 const IS_LITTLE_ENDIAN = endianness() === "LE";
@@ -119,4 +125,34 @@ function encodeRecord(r: RecordFields): Uint8Array {
 /** Records as one batch of bytes in the layout of bpf/wire.h. */
 export function encodeRecords(...records: readonly Partial<RecordFields>[]): Uint8Array {
   return Uint8Array.from(Buffer.concat(records.map((fields) => encodeRecord(recordFields(fields)))));
+}
+
+/** No losses. */
+export const NO_LOSSES: Losses = {
+  flowsUntracked: 0,
+  bytesUntracked: 0,
+  datagramsUntracked: 0,
+  recordsDeferred: 0,
+  closesLost: 0,
+  datagramsUncorrected: 0,
+  recordsInvalid: 0,
+  seedLinesSkipped: 0,
+};
+
+/** An established TCP connection of before the capture, the one of `makeRecord()`, unless given. */
+export function seedEntry(fields: Partial<SeedEntry> = {}): SeedEntry {
+  const { netns, localAddress, localPort, remoteAddress, remotePort } = DEFAULTS;
+  return {
+    proto: IPPROTO_TCP,
+    state: 1,
+    localAddress,
+    localPort,
+    remoteAddress,
+    remotePort,
+    uid: 1000,
+    inode: 5001,
+    netns,
+    owner: null,
+    ...fields,
+  };
 }
