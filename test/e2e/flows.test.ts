@@ -1,0 +1,107 @@
+/** Every flow that the traffic program makes appears once, with its owner, exact to the byte. */
+import { release } from "node:os";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addresses, backends, facts, NO_LOSSES, scaled, sharedTcptop, Traffic } from "./harness.ts";
+
+const TCP_STATE_AT_END = expect.stringMatching(/^(CLOSE|TIME_WAIT)$/);
+
+/** What the traffic shows, the scenario, its size. */
+const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Record<string, number>])[] = [
+  ["bulk transfer both ways", "tcp-bulk", { size: scaled(200_000_000) + 7 }],
+  ["64-byte ping-pong", "tcp-tiny", { count: scaled(10_000) }],
+  ["short connections", "tcp-short", { count: scaled(1000), size: 20_000 }],
+  ["connections at the same time", "tcp-concurrent", { count: scaled(300) }],
+  ["IPv6", "tcp-ipv6"],
+  ["an IPv4 client of an IPv6 server", "tcp-mapped"],
+  ["sendfile", "tcp-sendfile"],
+  ["splice from a pipe, and to one as the only reader", "tcp-splice"],
+  ["MSG_WAITALL", "tcp-waitall"],
+  ["MSG_PEEK before reading", "tcp-peek"],
+  ["MSG_TRUNC, which drops instead of copying", "tcp-truncated"],
+  ["an urgent byte", "tcp-urgent"],
+  ["EAGAIN on both sides, buffers full", "tcp-eagain", { size: scaled(20_000_000) }],
+  ["writev and readv", "tcp-vectors"],
+  ["sendmmsg and recvmmsg", "tcp-mmsg"],
+  ["TCP_CORK, MSG_MORE and TCP_NODELAY", "tcp-cork"],
+  ["MSG_ZEROCOPY", "tcp-zerocopy"],
+  ["io_uring", "tcp-io-uring"],
+  ["a connection without any data", "tcp-no-data"],
+  ["half-close, the other side sends on", "tcp-half-close"],
+  ["data read after the state is CLOSE", "tcp-read-after-close"],
+  ["reset", "tcp-reset"],
+  ["reset with data unread", "tcp-reset-unread"],
+  ["data read after the reset came", "tcp-read-after-reset"],
+  ["data unread at close", "tcp-unread"],
+  ["connection refused", "tcp-refused"],
+  ["one socket, disconnected and connected again", "tcp-reconnect"],
+  ["TCP Fast Open: data in the SYN", "tcp-fastopen"],
+  ["a socket inherited by a child", "tcp-fork"],
+  ["a socket handed over by SCM_RIGHTS", "tcp-scm-rights"],
+  ["a socket kept across exec", "tcp-exec"],
+  ["threads with names of their own", "tcp-threads"],
+  ["one thread sends while another receives", "tcp-duplex"],
+  ["processes that live for a millisecond", "tcp-mayfly", { count: scaled(100) }],
+  ["a process killed in the middle", "tcp-killed"],
+  ["two network namespaces with equal addresses and ports", "netns-twins"],
+  ["UDP, connected and not", "udp-connected", { count: scaled(5000) }],
+  ["UDP over IPv6", "udp-ipv6"],
+  ["UDP over IPv4 from IPv6 sockets", "udp-mapped"],
+  ["UDP sockets bound to no address", "udp-wildcard"],
+  ["UDP sockets bound to no address, IPv6", "udp-wildcard6"],
+  ["one UDP socket with many peers", "udp-many", { peers: 50 }],
+  ["datagrams of 65,507 bytes", "udp-large"],
+  ["empty datagrams", "udp-empty"],
+  ["MSG_PEEK on UDP", "udp-peek"],
+  ["datagrams longer than the reader's buffer", "udp-truncated"],
+  ["a UDP socket inherited by a child", "udp-fork"],
+  ["UDP GSO to a plain receiver", "udp-gso"],
+  ["UDP GSO to a GRO receiver", "udp-gro"],
+  ["corked UDP", "udp-cork"],
+  ["sendmmsg and recvmmsg on UDP", "udp-mmsg"],
+  ["a UDP receive buffer that overflows", "udp-overflow"],
+  ["UDP sends that are refused", "udp-refused"],
+  ["UDP sends that are too large", "udp-too-large"],
+];
+
+describe.for(backends)("$backend", ({ backend, required }) => {
+  const shared = sharedTcptop(backend, required);
+  beforeAll(shared.open);
+  afterAll(shared.close);
+
+  test.for(SCENARIOS)("%s (%s)", async ([, scenario, args = {}], context) => {
+    const tcptop = shared.use(context);
+    const since = tcptop.rows.length;
+    const ends = await new Traffic(scenario, args).ends(context);
+    const closes = await tcptop.closesOf(ends, since);
+
+    expect(facts(closes)).toEqual(facts(ends));
+    const opens = tcptop.rowsOf(ends, since).filter((row) => row.event === "open");
+    expect(addresses(opens)).toEqual(addresses(ends));
+    for (const row of closes) expect(row.state).toEqual(row.proto === "udp" ? null : TCP_STATE_AT_END);
+  });
+
+  test("a connection's segments and round-trip times", async (context) => {
+    const tcptop = shared.use(context);
+    const since = tcptop.rows.length;
+    const ends = await new Traffic("tcp-tiny", { count: 500 }).ends(context);
+    const closes = await tcptop.closesOf(ends, since);
+
+    expect(closes).toHaveLength(2);
+    for (const row of closes) {
+      // One segment a message, two to open, at least one to end; acknowledgements ride on the answers.
+      expect(row.packets_in).toBeGreaterThan(500);
+      expect(row.packets_in).toBeLessThan(1100);
+      expect(row.packets_out).toBeGreaterThan(500);
+      expect(row.packets_out).toBeLessThan(1100);
+      expect(row.rtt_us).toBeGreaterThan(0);
+    }
+  });
+
+  test("nothing was lost, and it says so", (context) => {
+    expect(shared.use(context).losses()).toEqual(NO_LOSSES);
+  });
+
+  test("the start record names backend and kernel", (context) => {
+    expect(shared.use(context).start).toMatchObject({ backend, kernel: release() });
+  });
+});

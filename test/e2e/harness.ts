@@ -1,0 +1,418 @@
+/** Runs tcptop and the traffic program against each other and compares what the two say. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { TestContext } from "vitest";
+import { BACKENDS, type Backend } from "../../src/platform/platform.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const TCPTOP = `${ROOT}bin/tcptop.js`;
+
+const { TCPTOP_TEST_SCALE = "1", TCPTOP_TEST_BACKEND } = process.env;
+
+/** Below 1 on a slow machine (an emulated one): less traffic, more patience. */
+const SCALE = Number(TCPTOP_TEST_SCALE);
+const SLOW = SCALE < 1;
+const DEADLINE_MS = SLOW ? 120_000 : 20_000;
+export const REFRESH_S = SLOW ? "0.5" : "0.2";
+/** A flow must not fall idle in the middle of a scenario. */
+export const UDP_TIMEOUT_S = SLOW ? "3" : "1";
+
+/** A count of bytes or rounds, fit for this machine. */
+export function scaled(amount: number): number {
+  return Math.max(1, Math.round(amount * SCALE));
+}
+
+/** Why nothing here can run, or null. */
+export const cannotRun =
+  process.platform !== "linux" ? "needs Linux" : process.getuid?.() !== 0 ? "needs root" : null;
+
+/** The backends to test, and whether each has to work here (else it is skipped where it cannot load). */
+export const backends: readonly { readonly backend: Backend; readonly required: boolean }[] =
+  chosenBackends();
+
+function chosenBackends(): { backend: Backend; required: boolean }[] {
+  const chosen = TCPTOP_TEST_BACKEND?.split(",");
+  const unknown = chosen?.find((name) => !BACKENDS.some((backend) => backend === name));
+  if (unknown !== undefined) throw new Error(`TCPTOP_TEST_BACKEND: there is no backend ${unknown}`);
+  return BACKENDS.filter((backend) => chosen?.includes(backend) ?? true).map((backend) => ({
+    backend,
+    required: chosen !== undefined,
+  }));
+}
+
+function built(file: string): string {
+  const found = ["build/cmake/traffic", "build/traffic/traffic"]
+    .map((folder) => `${ROOT}${folder}/${file}`)
+    .find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`${file} is not built: npm run build`);
+  return found;
+}
+
+/** What the two ends of a flow agree on, in the words of tcptop's JSON. */
+export interface FlowFacts {
+  readonly proto: "tcp" | "udp";
+  readonly local_address: string;
+  readonly local_port: number;
+  readonly remote_address: string;
+  readonly remote_port: number;
+  readonly netns: number;
+  readonly pid: number;
+  readonly process: string;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  /** UDP only: a program cannot count TCP's segments. */
+  readonly packets_in?: number;
+  readonly packets_out?: number;
+}
+
+/** One end of a flow as the traffic program counted it. */
+export interface FlowEnd extends FlowFacts {
+  readonly end: "client" | "server";
+  /** What was counted before the program said that it is ready; only for existing-* scenarios. */
+  readonly before?: object;
+  readonly note?: string;
+}
+
+/** A record `open`, `update` or `close` of tcptop's JSON stream. */
+export interface Row extends FlowFacts {
+  readonly event: "open" | "update" | "close";
+  readonly state: string | null;
+  readonly rtt_us: number | null;
+  readonly partial: boolean;
+  readonly packets_in: number;
+  readonly packets_out: number;
+}
+
+/** A record `summary`; its counters of what was lost are named in LOSS_COUNTERS. */
+export type Summary = Readonly<Record<string, unknown>>;
+
+const LOSS_COUNTERS = [
+  "flows_untracked",
+  "bytes_untracked",
+  "datagrams_untracked",
+  "records_deferred",
+  "closes_lost",
+  "datagrams_uncorrected",
+  "records_invalid",
+  "seed_lines_skipped",
+] as const;
+type LossCounter = (typeof LOSS_COUNTERS)[number];
+
+export const NO_LOSSES = Object.fromEntries(LOSS_COUNTERS.map((name) => [name, 0]));
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } = {},
+): Promise<Exit> {
+  const child = spawn(command, args, { cwd: ROOT, ...options, env: { ...process.env, ...options.env } });
+  child.stdin.end();
+  return ended(child);
+}
+
+async function ended(child: ChildProcessWithoutNullStreams): Promise<Exit> {
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  return { code, signal, stdout, stderr };
+}
+
+/** Lets callers wait until something that arrives piece by piece has come. */
+class Arrivals {
+  #waiting: (() => void)[] = [];
+
+  arrived(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  /** Whether `condition` came true before the deadline. */
+  async until(condition: () => boolean): Promise<boolean> {
+    const deadline = Date.now() + DEADLINE_MS;
+    while (!condition()) {
+      const left = deadline - Date.now();
+      if (left <= 0) return false;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#waiting.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+    return true;
+  }
+}
+
+export class UnavailableError extends Error {}
+
+/** A running `tcptop --batch --format json`. */
+export class Tcptop {
+  readonly rows: Row[] = [];
+  readonly summaries: Summary[] = [];
+  start: Readonly<Record<string, unknown>> = {};
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #exit: Promise<Exit>;
+  readonly #arrivals = new Arrivals();
+  #running = true;
+  #unparsed: string[] = [];
+
+  private constructor(backend: string, args: readonly string[]) {
+    const fixed = ["--backend", backend, "--batch", "--format", "json"];
+    const usual = ["-d", REFRESH_S, "--udp-timeout", UDP_TIMEOUT_S];
+    this.#child = spawn(process.execPath, [TCPTOP, ...fixed, ...usual, ...args], { cwd: ROOT });
+    createInterface({ input: this.#child.stdout }).on("line", (line) => this.#take(line));
+    this.#exit = ended(this.#child).then((exit) => {
+      this.#running = false;
+      this.#arrivals.arrived();
+      return exit;
+    });
+  }
+
+  /** Resolves once the `start` record is there; throws UnavailableError on exit 69. */
+  static async start(backend: string, ...args: string[]): Promise<Tcptop> {
+    const tcptop = new Tcptop(backend, args);
+    await tcptop.#arrivals.until(() => "event" in tcptop.start || !tcptop.#running);
+    if ("event" in tcptop.start) return tcptop;
+    tcptop.#child.kill("SIGKILL");
+    const { code, stderr } = await tcptop.#exit;
+    if (code === 69) throw new UnavailableError(stderr.trim());
+    throw new Error(`tcptop did not start; exit ${code}: ${stderr}`);
+  }
+
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error("tcptop has no PID");
+    return this.#child.pid;
+  }
+
+  #take(line: string): void {
+    let record: unknown;
+    try {
+      record = JSON.parse(line);
+    } catch {
+      this.#unparsed.push(line);
+      return;
+    }
+    const event = (record as { event?: unknown }).event;
+    if (event === "start") this.start = record as Record<string, unknown>;
+    else if (event === "summary") this.summaries.push(record as Summary);
+    else this.rows.push(record as Row);
+    if (event === "start" || event === "summary") this.#arrivals.arrived();
+  }
+
+  /** Waits for the condition; false when the deadline passed or tcptop ended first. */
+  async until(condition: () => boolean): Promise<boolean> {
+    await this.#arrivals.until(() => condition() || !this.#running);
+    return condition();
+  }
+
+  /** Waits until everything that happened so far has been printed. */
+  async refreshed(): Promise<void> {
+    const seen = this.summaries.length;
+    if (!(await this.until(() => this.summaries.length >= seen + 2)))
+      throw new Error("tcptop stopped refreshing");
+  }
+
+  /** Rows of these ends, and whatever else touches the ports they listened on, from number `since` on. */
+  rowsOf(ends: readonly FlowEnd[], since: number): Row[] {
+    const pairs = new Set(ends.map((end) => portsKey(end, end.local_port, end.remote_port)));
+    const listening = new Set(
+      ends.filter((end) => end.end === "server").map((end) => portsKey(end, end.local_port)),
+    );
+    return this.rows
+      .slice(since)
+      .filter(
+        (row) =>
+          pairs.has(portsKey(row, row.local_port, row.remote_port)) ||
+          listening.has(portsKey(row, row.local_port)) ||
+          listening.has(portsKey(row, row.remote_port)),
+      );
+  }
+
+  /** Waits until each end has its `close`, and one refresh longer for what should not come. */
+  async closesOf(ends: readonly FlowEnd[], since: number): Promise<Row[]> {
+    const closes = () => this.rowsOf(ends, since).filter((row) => row.event === "close");
+    await this.until(() => closes().length >= ends.length);
+    await this.refreshed();
+    return closes();
+  }
+
+  /** Every loss counter, as of the last refresh. */
+  losses(): Record<LossCounter, number> {
+    const last = this.summaries.at(-1);
+    return Object.fromEntries(LOSS_COUNTERS.map((name) => [name, last?.[name]])) as Record<
+      LossCounter,
+      number
+    >;
+  }
+
+  /** Ids of the BPF programs it holds, from its open files. */
+  bpfPrograms(): number[] {
+    const folder = `/proc/${this.pid}/fdinfo`;
+    const ids = readdirSync(folder).flatMap((fd) => {
+      const id = /^prog_id:\s*(\d+)$/m.exec(readFileSync(`${folder}/${fd}`, "utf8"))?.[1];
+      return id === undefined ? [] : [Number(id)];
+    });
+    return [...new Set(ids)];
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGINT"): Promise<Exit> {
+    this.#child.kill(signal);
+    const exit = await this.#exit;
+    if (this.#unparsed.length > 0) throw new Error(`not JSON: ${this.#unparsed[0]}`);
+    return exit;
+  }
+}
+
+function portsKey(flow: FlowFacts, ...ports: number[]): string {
+  return `${flow.netns} ${flow.proto} ${ports.join(" ")}`;
+}
+
+const FACTS = [
+  "proto",
+  "local_address",
+  "local_port",
+  "remote_address",
+  "remote_port",
+  "netns",
+  "pid",
+  "process",
+  "bytes_in",
+  "bytes_out",
+] as const;
+
+/** The facts to compare, in one order for both sides. */
+export function facts(
+  flows: readonly (FlowFacts & { readonly before?: object; readonly partial?: boolean })[],
+): object[] {
+  return flows
+    .map((flow) => ({
+      ...Object.fromEntries(FACTS.map((name) => [name, flow[name]])),
+      partial: flow.partial ?? flow.before !== undefined,
+      ...(flow.proto === "udp" && { packets_in: flow.packets_in, packets_out: flow.packets_out }),
+    }))
+    .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}
+
+/** Who talks to whom, in one order for both sides. */
+export function addresses(flows: readonly FlowFacts[]): string[] {
+  return flows
+    .map(
+      (f) => `${f.proto} ${f.local_address} ${f.local_port} ${f.remote_address} ${f.remote_port} ${f.netns}`,
+    )
+    .sort();
+}
+
+/** A running traffic program. */
+export class Traffic {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #exit: Promise<Exit>;
+  readonly #arrivals = new Arrivals();
+  #lines: string[] = [];
+
+  constructor(scenario: string, args: Readonly<Record<string, number>> = {}) {
+    const options = Object.entries({ timeout: DEADLINE_MS / 1000, ...args }).map(
+      ([key, value]) => `${key}=${value}`,
+    );
+    this.#child = spawn(built("traffic"), [scenario, ...options]);
+    createInterface({ input: this.#child.stdout }).on("line", (line) => {
+      this.#lines.push(line);
+      this.#arrivals.arrived();
+    });
+    this.#exit = ended(this.#child);
+  }
+
+  /** Resolves once its connections exist and it waits for `go`. */
+  async ready(): Promise<void> {
+    if (!(await this.#arrivals.until(() => this.#lines.length > 0)))
+      throw new Error("traffic did not get ready");
+  }
+
+  go(): void {
+    this.#child.stdin.end("\n");
+  }
+
+  /** What it counted. Skips the test where the kernel cannot do it. */
+  async ends(context: TestContext): Promise<FlowEnd[]> {
+    const { code, stderr, stdout } = await this.#exit;
+    const records = stdout
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line): unknown => JSON.parse(line));
+    if (code === 77) context.skip((records[0] as { skip: string }).skip);
+    if (code !== 0) throw new Error(`traffic: exit ${code}: ${stderr}`);
+    return (records as FlowEnd[]).filter((record) => record.end !== undefined);
+  }
+}
+
+/** The ids of the BPF programs in the kernel now. */
+export async function bpfProgramsInKernel(): Promise<number[]> {
+  const { stdout } = await run(built("traffic"), ["bpf-programs"]);
+  return stdout.split("\n").filter(Boolean).map(Number);
+}
+
+/** Environment in which a process finds a kernel without BPF, or without the ring buffer. */
+export function denyBpf(what: "all" | "ringbuf"): NodeJS.ProcessEnv {
+  return { LD_PRELOAD: built("deny-bpf.so"), DENY_BPF: what };
+}
+
+/** Waits for what no record announces; looks again every 50 ms. */
+export async function eventually(condition: () => Promise<boolean>): Promise<boolean> {
+  for (const deadline = Date.now() + DEADLINE_MS; Date.now() < deadline; ) {
+    if (await condition()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+}
+
+/** One tcptop for the tests of a block. Where the backend cannot load they are skipped, saying why. */
+export function sharedTcptop(backend: Backend, required: boolean, ...args: string[]) {
+  let running: Tcptop | undefined;
+  let missing: string | undefined;
+  return {
+    /** For beforeAll. */
+    async open(): Promise<void> {
+      missing = cannotRun ?? undefined;
+      if (missing !== undefined) return;
+      try {
+        running = await Tcptop.start(backend, ...args);
+      } catch (error) {
+        if (required || !(error instanceof UnavailableError)) throw error;
+        missing = error.message;
+      }
+    },
+    /** Waits until it has shown what it found at start. */
+    async settled(): Promise<void> {
+      await running?.refreshed();
+    },
+    use(context: TestContext): Tcptop {
+      if (missing !== undefined) context.skip(missing);
+      if (running === undefined) throw new Error("tcptop was not started");
+      return running;
+    },
+    /** For afterAll. */
+    async close(): Promise<void> {
+      const exit = await running?.stop();
+      if (exit && exit.code !== 0)
+        throw new Error(`tcptop: exit ${exit.code} ${exit.signal}: ${exit.stderr}`);
+    },
+  };
+}

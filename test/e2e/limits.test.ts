@@ -1,0 +1,82 @@
+/** Full tables: what does not fit is counted as lost and shown, and what is in the table stays exact. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  backends,
+  type FlowEnd,
+  facts,
+  NO_LOSSES,
+  type Row,
+  scaled,
+  sharedTcptop,
+  Traffic,
+} from "./harness.ts";
+
+/** The ends that have a row which saw them from the beginning. */
+function endsSeen(ends: readonly FlowEnd[], rows: readonly Row[]): FlowEnd[] {
+  return ends.filter((end) =>
+    rows.some((row) => row.local_port === end.local_port && row.remote_port === end.remote_port),
+  );
+}
+
+describe.for(backends)("$backend", ({ backend, required }) => {
+  describe("a TCP table with 64 places", () => {
+    const shared = sharedTcptop(backend, required, "--max-tcp-flows", "64");
+    beforeAll(shared.open);
+    afterAll(shared.close);
+
+    test("600 ends at the same time", async (context) => {
+      const tcptop = shared.use(context);
+      const ends = await new Traffic("tcp-concurrent", { count: 300 }).ends(context);
+      await tcptop.refreshed();
+      await tcptop.refreshed();
+      const whole = tcptop.rowsOf(ends, 0).filter((row) => row.event === "close" && !row.partial);
+
+      expect(whole.length).toBeLessThanOrEqual(64);
+      expect(facts(whole)).toEqual(facts(endsSeen(ends, whole)));
+      expect(tcptop.losses().flows_untracked).toBeGreaterThanOrEqual(ends.length - 64);
+    });
+  });
+
+  describe("a UDP table with 16 places", () => {
+    const shared = sharedTcptop(backend, required, "--max-udp-flows", "16");
+    beforeAll(shared.open);
+    afterAll(shared.close);
+
+    test("one socket with 50 peers", async (context) => {
+      const tcptop = shared.use(context);
+      const ends = await new Traffic("udp-many", { peers: 50 }).ends(context);
+      const tracked = () => tcptop.rowsOf(ends, 0).filter((row) => row.event === "open").length;
+      const closes = () => tcptop.rowsOf(ends, 0).filter((row) => row.event === "close");
+      await tcptop.until(() => tracked() > 0 && closes().length === tracked());
+
+      expect(closes().length).toBeLessThanOrEqual(16);
+      expect(facts(closes())).toEqual(facts(endsSeen(ends, closes())));
+      const { datagrams_untracked, bytes_untracked } = tcptop.losses();
+      const lost = ends.filter((end) => !endsSeen([end], closes()).length);
+      expect(datagrams_untracked).toBeGreaterThanOrEqual(
+        sum(lost, (e) => (e.packets_in ?? 0) + (e.packets_out ?? 0)),
+      );
+      expect(bytes_untracked).toBeGreaterThanOrEqual(sum(lost, (e) => e.bytes_in + e.bytes_out));
+    });
+  });
+
+  describe("a ring buffer of 4096 bytes", () => {
+    const shared = sharedTcptop(backend, required, "--ring-bytes", "4096");
+    beforeAll(shared.open);
+    afterAll(shared.close);
+
+    test("short connections come late, none is lost", async (context) => {
+      const tcptop = shared.use(context);
+      const ends = await new Traffic("tcp-short", { count: scaled(1000) }).ends(context);
+
+      expect(facts(await tcptop.closesOf(ends, 0))).toEqual(facts(ends));
+      const { records_deferred, ...others } = tcptop.losses();
+      expect(records_deferred).toBeGreaterThan(0);
+      expect({ ...others, records_deferred: 0 }).toEqual(NO_LOSSES);
+    });
+  });
+});
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}

@@ -1,0 +1,74 @@
+/** How the program starts, refuses and ends: exit codes, single lines, nothing left in the kernel. */
+import { describe, expect, test } from "vitest";
+import {
+  bpfProgramsInKernel,
+  cannotRun,
+  denyBpf,
+  eventually,
+  REFRESH_S,
+  run,
+  TCPTOP,
+  Tcptop,
+} from "./harness.ts";
+
+const BATCH = [TCPTOP, "--batch", "--format", "json", "-d", REFRESH_S];
+
+describe.skipIf(cannotRun)(`tcptop${cannotRun ? `: ${cannotRun}` : ""}`, () => {
+  test.for(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
+    "%s leaves no program in the kernel",
+    async (signal) => {
+      const tcptop = await Tcptop.start("auto");
+      const programs = tcptop.bpfPrograms();
+      expect(programs).not.toEqual([]);
+      expect(await bpfProgramsInKernel()).toEqual(expect.arrayContaining(programs));
+
+      const exit = await tcptop.stop(signal);
+      expect({ code: exit.code, signal: exit.signal }).toEqual(
+        signal === "SIGKILL" ? { code: null, signal } : { code: 0, signal: null },
+      );
+      const gone = async () => (await bpfProgramsInKernel()).every((id) => !programs.includes(id));
+      expect(await eventually(gone)).toBe(true);
+    },
+  );
+
+  test("a reader that goes away ends it with 0", async () => {
+    const script = '"$@" | head -1; echo "$' + '{PIPESTATUS[0]}"';
+    const { stdout, stderr } = await run("bash", ["-c", script, "bash", process.execPath, ...BATCH]);
+    const [first = "", ...rest] = stdout.trimEnd().split("\n");
+    expect(JSON.parse(first)).toMatchObject({ event: "start" });
+    expect(rest).toEqual(["0"]);
+    expect(stderr).toBe("");
+  });
+
+  test("-n 2 ends after two refreshes", async () => {
+    const { code, stdout } = await run(process.execPath, [...BATCH, "-n", "2"]);
+    expect(code).toBe(0);
+    expect(stdout.match(/"event":"summary"/g)).toHaveLength(2);
+  });
+
+  test("without privileges: one line, exit 77", async () => {
+    const exit = await run(process.execPath, BATCH, { uid: 65534, gid: 65534 });
+    expect(exit).toEqual({
+      code: 77,
+      signal: null,
+      stdout: "",
+      stderr: "error: tcptop requires root privileges. Run with sudo.\n",
+    });
+  });
+
+  test("a kernel without BTF: one line that says so, exit 69", async () => {
+    const hide = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"';
+    const exit = await run("unshare", ["--mount", "sh", "-c", hide, "sh", process.execPath, ...BATCH]);
+    expect(exit).toMatchObject({ code: 69, stdout: "" });
+    expect(exit.stderr).toMatch(/^error: [^\n]*BTF[^\n]*\n$/);
+  });
+
+  test.for([
+    ["BPF", "all", /^error: [^\n]*BPF[^\n]*\n$/],
+    ["the ring buffer", "ringbuf", /^error: [^\n]*ring buffer[^\n]*\n$/],
+  ] as const)("a kernel without %s: one line that says so, exit 69", async ([, what, line]) => {
+    const exit = await run(process.execPath, BATCH, { env: denyBpf(what) });
+    expect(exit).toMatchObject({ code: 69, stdout: "" });
+    expect(exit.stderr).toMatch(line);
+  });
+});
