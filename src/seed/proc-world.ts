@@ -1,0 +1,83 @@
+/** What is read of /proc, as functions: tests bring a tree of their own. */
+import { closeSync, opendirSync, openSync, readlinkSync, readSync } from "node:fs";
+
+/**
+ * Paths are relative to /proc. Every function throws as node:fs does. What they read comes lazily, so
+ * that whoever reads can pause in between.
+ */
+export interface ProcWorld {
+  /** A file from start to end, in pieces; each one is overwritten by the next. */
+  readChunks(path: string): Iterable<Uint8Array>;
+  /** The names in a directory. */
+  list(path: string): Iterable<string>;
+  readLink(path: string): string;
+}
+
+/** The kernel hands out a page at a time, whatever is asked for. */
+const CHUNK_BYTES = 16_384;
+
+/** Directory entries that are fetched at once. */
+const LIST_BATCH = 512;
+
+/** The proc file system at `root`. */
+export function procWorld(root = "/proc"): ProcWorld {
+  return {
+    *readChunks(path) {
+      const file = openSync(`${root}/${path}`, "r");
+      try {
+        const chunk = new Uint8Array(CHUNK_BYTES);
+        for (let length = readSync(file, chunk); length > 0; length = readSync(file, chunk)) {
+          yield chunk.subarray(0, length);
+        }
+      } finally {
+        closeSync(file);
+      }
+    },
+
+    *list(path) {
+      const directory = opendirSync(`${root}/${path}`, { bufferSize: LIST_BATCH });
+      try {
+        for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) yield entry.name;
+      } finally {
+        directory.closeSync();
+      }
+    },
+
+    readLink: (path) => readlinkSync(`${root}/${path}`),
+  };
+}
+
+/** What reading of a process says that has just ended, or that is none of our business. */
+const VANISHED = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM", "ENOTDIR", "EINVAL"]);
+
+/** Whether an error only says that there is nothing (any more) to read. */
+export function isVanished(error: unknown): boolean {
+  return error instanceof Error && "code" in error && VANISHED.has(String(error.code));
+}
+
+/** The result of `read`, null if there is nothing to read. */
+export function readIfPresent<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (isVanished(error)) return null;
+    throw error;
+  }
+}
+
+/** The names in a directory, up to where it vanishes. */
+export function* listIfPresent(world: ProcWorld, path: string): Iterable<string> {
+  try {
+    yield* world.list(path);
+  } catch (error) {
+    if (!isVanished(error)) throw error;
+  }
+}
+
+/** The numbers of all processes, ascending. */
+export function listPids(world: ProcWorld): number[] {
+  return [...listIfPresent(world, "")]
+    .filter((name) => /^[1-9][0-9]{0,9}$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}

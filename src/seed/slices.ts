@@ -1,0 +1,26 @@
+/** Long work in slices, so that keys, signals and refreshes are served in between. */
+import { setImmediate } from "node:timers/promises";
+import type { Clock } from "../base/clock.ts";
+
+const SLICE_NS = 8e6;
+
+export class Slices {
+  readonly #clock: Clock;
+  #startNs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startNs = clock.monotonicNs();
+  }
+
+  /** Whether it is time to await `next()`. Ask often, but not for less than some microseconds of work. */
+  areDue(): boolean {
+    return this.#clock.monotonicNs() - this.#startNs >= SLICE_NS;
+  }
+
+  /** Lets everything else run that waits. */
+  async next(): Promise<void> {
+    await setImmediate();
+    this.#startNs = this.#clock.monotonicNs();
+  }
+}
