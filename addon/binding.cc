@@ -3,7 +3,8 @@
 
 #include "session.hh"
 
-namespace {
+namespace
+{
 
 Napi::Value wire_layout(const Napi::CallbackInfo &info)
 {

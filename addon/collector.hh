@@ -10,7 +10,8 @@
 
 #include "wire.h"
 
-namespace tcptop {
+namespace tcptop
+{
 
 struct Settings {
 	std::string backend; // "auto" or one backend's name
@@ -42,7 +43,8 @@ struct Failure : std::runtime_error {
 
 // A running capture. Destruction detaches everything. Every call fails by throwing Failure.
 // Calls come from one thread, but owners() may run on another beside them.
-class Collector {
+class Collector
+{
       public:
 	virtual ~Collector() = default;
 

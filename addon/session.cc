@@ -1,8 +1,10 @@
 #include "session.hh"
 
-namespace tcptop {
+namespace tcptop
+{
 
-namespace {
+namespace
+{
 
 Napi::Array to_array(Napi::Env env, const std::vector<StepDown> &steps)
 {
@@ -18,7 +20,8 @@ Napi::Array to_array(Napi::Env env, const std::vector<StepDown> &steps)
 }
 
 // Reads the owners on a thread of libuv's pool: with many processes it takes a while.
-class OwnersWorker : public Napi::AsyncWorker {
+class OwnersWorker : public Napi::AsyncWorker
+{
       public:
 	OwnersWorker(Napi::Env env, std::shared_ptr<Collector> collector)
 	    : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), collector_(std::move(collector))
@@ -113,14 +116,14 @@ Napi::Function Session::define(Napi::Env env)
 {
 	return DefineClass(env, "Session",
 			   {
-				   InstanceMethod<&Session::drain>("drain"),
-				   InstanceMethod<&Session::sweep>("sweep"),
-				   InstanceMethod<&Session::owners>("owners"),
-				   InstanceMethod<&Session::losses>("losses"),
-				   InstanceMethod<&Session::unowned>("unowned"),
-				   InstanceMethod<&Session::close>("close"),
-				   InstanceAccessor<&Session::backend>("backend"),
-				   InstanceAccessor<&Session::step_downs>("stepDowns"),
+			       InstanceMethod<&Session::drain>("drain"),
+			       InstanceMethod<&Session::sweep>("sweep"),
+			       InstanceMethod<&Session::owners>("owners"),
+			       InstanceMethod<&Session::losses>("losses"),
+			       InstanceMethod<&Session::unowned>("unowned"),
+			       InstanceMethod<&Session::close>("close"),
+			       InstanceAccessor<&Session::backend>("backend"),
+			       InstanceAccessor<&Session::step_downs>("stepDowns"),
 			   });
 }
 

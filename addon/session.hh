@@ -7,11 +7,13 @@
 
 #include "collector.hh"
 
-namespace tcptop {
+namespace tcptop
+{
 
 // close() may come at any time and twice; every call after it throws an Error with code CLOSED. Work that
 // runs on another thread holds the collector until it is done.
-class Session : public Napi::ObjectWrap<Session> {
+class Session : public Napi::ObjectWrap<Session>
+{
       public:
 	static Napi::Function define(Napi::Env env);
 	explicit Session(const Napi::CallbackInfo &info);

@@ -14,11 +14,11 @@
 #define TASK_COMM_WORDS (TCPTOP_COMM_LEN / sizeof(__u64))
 
 /* Set by the loader before the programs are loaded. */
-const volatile __u64 start_ns = 0;		     /* ids count from here, CLOCK_MONOTONIC */
-const volatile __u64 udp_idle_ns = 5000000000ull;    /* a UDP flow ends after this much silence */
-const volatile __u64 tick_ns = 4000000;		     /* length of a jiffy */
-const volatile __u64 sample_ticks = 500;	     /* a moving flow that no sweep has read is sampled this often */
-const volatile __u64 ring_event_limit = 3ull << 20;  /* fill level above which only closes may enter the ring */
+const volatile __u64 start_ns = 0;		    /* ids count from here, CLOCK_MONOTONIC */
+const volatile __u64 udp_idle_ns = 5000000000ull;   /* a UDP flow ends after this much silence */
+const volatile __u64 tick_ns = 4000000;		    /* length of a jiffy */
+const volatile __u64 sample_ticks = 500;	    /* a moving flow that no sweep has read is sampled this often */
+const volatile __u64 ring_event_limit = 3ull << 20; /* fill level above which only closes may enter the ring */
 
 struct tcptop_losses losses;
 
@@ -89,7 +89,8 @@ static __always_inline void current_process(struct process *p)
 }
 
 /* `task` may be any task, from an iterator too. */
-static __always_inline void task_identity(const struct task_struct *task, struct process *p, __u32 *uid, __u64 *cgroup_id)
+static __always_inline void task_identity(const struct task_struct *task, struct process *p, __u32 *uid,
+					  __u64 *cgroup_id)
 {
 	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 

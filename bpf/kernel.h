@@ -16,15 +16,15 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define AF_INET 2
-#define AF_INET6 10
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
-#define ENOBUFS 105
-#define MSG_PEEK 0x2
+#define AF_INET	     2
+#define AF_INET6     10
+#define IPPROTO_TCP  6
+#define IPPROTO_UDP  17
+#define ENOBUFS	     105
+#define MSG_PEEK     0x2
 #define MSG_ERRQUEUE 0x2000
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
+#define S_IFMT	     0170000
+#define S_IFSOCK     0140000
 
 /* include/net/tcp_states.h */
 enum {

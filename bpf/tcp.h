@@ -21,23 +21,23 @@ struct tcp_flow {
 	/* What every look touches, in as few cache lines as can be; the record is filled in from it. */
 	__u64 bytes_in;
 	__u64 bytes_out;
-	__u32 base_out;	    /* write_seq and copied_seq of the first byte that counts */
+	__u32 base_out; /* write_seq and copied_seq of the first byte that counts */
 	__u32 base_in;
-	__u64 read_ticks;   /* when user space last got its totals */
+	__u64 read_ticks; /* when user space last got its totals */
 	struct process owner;
-	bool based;	    /* base_out and base_in are known */
-	bool out_final;	    /* FIN follows in write_seq, or nothing does */
-	bool closed;	    /* state is CLOSE; what was received may still be read */
-	bool finished;	    /* the close waits for delivery by a sweep */
-	bool delivered;	    /* the close is in user space's hands */
-	bool dirty;	    /* an event was deferred */
-	bool dead;	    /* being deleted */
+	bool based;	/* base_out and base_in are known */
+	bool out_final; /* FIN follows in write_seq, or nothing does */
+	bool closed;	/* state is CLOSE; what was received may still be read */
+	bool finished;	/* the close waits for delivery by a sweep */
+	bool delivered; /* the close is in user space's hands */
+	bool dirty;	/* an event was deferred */
+	bool dead;	/* being deleted */
 
 	struct tcptop_record r;
-	__u32 segs_out;	    /* segs_out and segs_in up to which packets are counted */
+	__u32 segs_out; /* segs_out and segs_in up to which packets are counted */
 	__u32 segs_in;
-	__u64 swept;	    /* sum of the totals that the last sweep reported */
-	__u64 origin_in;    /* where base_in and base_out stand in the socket's own 64-bit counts */
+	__u64 swept;	 /* sum of the totals that the last sweep reported */
+	__u64 origin_in; /* where base_in and base_out stand in the socket's own 64-bit counts */
 	__u64 origin_out;
 };
 
@@ -74,7 +74,8 @@ static __always_inline struct positions read_positions(const struct sock *sk)
 
 	at.write_seq = BPF_CORE_READ(tp, write_seq);
 	at.copied_seq = BPF_CORE_READ(tp, copied_seq);
-	at.copied_seq = without_fin(at.copied_seq, BPF_CORE_READ(tp, rcv_nxt), BPF_CORE_READ(sk, __sk_common.skc_flags));
+	at.copied_seq =
+	    without_fin(at.copied_seq, BPF_CORE_READ(tp, rcv_nxt), BPF_CORE_READ(sk, __sk_common.skc_flags));
 	return at;
 }
 
@@ -163,10 +164,11 @@ static __noinline void look_from_afar(struct tcp_flow *f, const struct sock *sk)
 
 	if (!f->based || was_disconnected(f, sk))
 		return;
-	f->bytes_in = extended_near(f->bytes_in, offset_in(tp, at.copied_seq) - f->origin_in, f->base_in, at.copied_seq);
+	f->bytes_in =
+	    extended_near(f->bytes_in, offset_in(tp, at.copied_seq) - f->origin_in, f->base_in, at.copied_seq);
 	if (!*(volatile bool *)&f->out_final)
-		f->bytes_out =
-			extended_near(f->bytes_out, offset_out(tp, at.write_seq) - f->origin_out, f->base_out, at.write_seq);
+		f->bytes_out = extended_near(f->bytes_out, offset_out(tp, at.write_seq) - f->origin_out, f->base_out,
+					     at.write_seq);
 }
 
 /* connect() fills the tuple step by step and close() clears it: what is known stays. */
@@ -309,8 +311,8 @@ static __noinline struct tcp_flow *begin_accept(const struct sock *sk, __u8 stat
 /* States of a socket that carries, or still may carry, a stream. */
 static __always_inline bool is_connected(__u8 state)
 {
-	return (1u << state) & (1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT |
-				1u << TCP_LAST_ACK | 1u << TCP_CLOSING);
+	return (1u << state) & (1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 |
+				1u << TCP_CLOSE_WAIT | 1u << TCP_LAST_ACK | 1u << TCP_CLOSING);
 }
 
 /* The FIN is in write_seq already, or will never be. */
@@ -417,7 +419,8 @@ static __always_inline struct tcp_flow *find_tcp(const struct sock *sk)
 }
 
 /* A look from a hook on the data path. `mine`: the current task is the socket's user. */
-static __always_inline void observe_tcp(struct tcp_flow *f, const struct sock *sk, const struct positions *at, bool mine)
+static __always_inline void observe_tcp(struct tcp_flow *f, const struct sock *sk, const struct positions *at,
+					bool mine)
 {
 	if (!was_disconnected(f, sk) && look(f, at) && ticks_now() - f->read_ticks > sample_ticks)
 		sample_tcp(f, sk);

@@ -96,10 +96,10 @@ int BPF_PROG(destroy_sock, struct sock *sk)
 	return 0;
 }
 
-#define IPV6_HOP_BY_HOP 0
-#define IPV6_ROUTING 43
-#define IPV6_FRAGMENT 44
-#define IPV6_DESTINATION 60
+#define IPV6_HOP_BY_HOP	    0
+#define IPV6_ROUTING	    43
+#define IPV6_FRAGMENT	    44
+#define IPV6_DESTINATION    60
 #define IPV6_MAX_EXTENSIONS 8
 
 /* Offset of the UDP header in an IPv6 packet, 0 if it carries something else. */
@@ -113,7 +113,8 @@ static __always_inline __u32 udp_offset_ipv6(struct __sk_buff *skb, __u8 next)
 
 		if (next == IPPROTO_UDP)
 			return offset;
-		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_FRAGMENT && next != IPV6_DESTINATION)
+		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_FRAGMENT &&
+		    next != IPV6_DESTINATION)
 			return 0;
 		if (bpf_skb_load_bytes(skb, offset, extension, sizeof(extension)))
 			return 0;

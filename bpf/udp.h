@@ -45,13 +45,13 @@ struct udp_flow {
 	__u64 active_ticks; /* when the last datagram was counted */
 	__u64 socket;	    /* whose owner is this flow's: cookie, see udp_owners */
 	struct process owner;
-	bool retired;	    /* closed; the next datagram begins another flow */
-	bool dirty;	    /* an event was deferred */
+	bool retired; /* closed; the next datagram begins another flow */
+	bool dirty;   /* an event was deferred */
 
 	struct tcptop_record r;
 	struct udp_totals base; /* what earlier flows of this entry had */
-	__u64 next_id;	    /* of the flow that the next datagram begins once this one is retired */
-	__u64 swept;	    /* packets that the last sweep reported */
+	__u64 next_id;		/* of the flow that the next datagram begins once this one is retired */
+	__u64 swept;		/* packets that the last sweep reported */
 };
 
 struct {
@@ -108,14 +108,14 @@ static __noinline struct udp_flow *enter_udp(const struct udp_key *key)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct udp_flow f = {
-		.r.id = new_id(now),
-		.r.opened_ns = now,
-		.active_ticks = ticks_now(),
-		.r.local_port = key->local_port,
-		.r.remote_port = key->remote_port,
-		.r.netns = key->netns,
-		.r.version = TCPTOP_WIRE_VERSION,
-		.r.proto = IPPROTO_UDP,
+	    .r.id = new_id(now),
+	    .r.opened_ns = now,
+	    .active_ticks = ticks_now(),
+	    .r.local_port = key->local_port,
+	    .r.remote_port = key->remote_port,
+	    .r.netns = key->netns,
+	    .r.version = TCPTOP_WIRE_VERSION,
+	    .r.proto = IPPROTO_UDP,
 	};
 
 	__builtin_memcpy(f.r.local_address, key->local_address, 16);
@@ -136,7 +136,8 @@ static __always_inline void begin_next_udp(struct udp_flow *f)
  * Counts datagrams. `socket` is the socket's cookie where the owner has to be joined by it, else 0;
  * `mine`: the current task is the socket's user.
  */
-static __always_inline void count_datagrams(const struct udp_key *key, const struct datagrams *d, __u64 socket, bool mine)
+static __always_inline void count_datagrams(const struct udp_key *key, const struct datagrams *d, __u64 socket,
+					    bool mine)
 {
 	struct udp_flow *f = bpf_map_lookup_elem(&udp_flows, key);
 	bool opened = false;
@@ -260,7 +261,7 @@ static __always_inline bool read_datagram(const struct sk_buff *skb, const struc
 		d->bytes -= udp + sizeof(uh) - BPF_CORE_READ(skb, data);
 	bpf_probe_read_kernel(&gso_size, sizeof(gso_size),
 			      head + BPF_CORE_READ(skb, end) +
-				      bpf_core_field_offset(((struct skb_shared_info *)0)->gso_size));
+				  bpf_core_field_offset(((struct skb_shared_info *)0)->gso_size));
 	d->packets = segments(d->bytes, gso_size);
 	return true;
 }
@@ -312,8 +313,8 @@ static __always_inline void udp_sending(const struct sk_buff *skb)
 }
 
 /*
- * Their result: anything but 0 fails the program's send. A full queue (ENOBUFS) is counted: udp_send_skb() reports it as
- * success unless the program asked for errors (IP_RECVERR).
+ * Their result: anything but 0 fails the program's send. A full queue (ENOBUFS) is counted: udp_send_skb() reports it
+ * as success unless the program asked for errors (IP_RECVERR).
  */
 static __always_inline void udp_sent(int err)
 {

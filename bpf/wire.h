@@ -28,10 +28,10 @@ enum tcptop_kind {
 };
 
 enum tcptop_flag {
-	TCPTOP_FLAG_PARTIAL = 1, /* older than the capture: its totals began at first sight */
-	TCPTOP_FLAG_OWNED = 2,	 /* pid, uid, cgroup_id and process are known */
-	TCPTOP_FLAG_ACTIVE = 4,	 /* this side connected */
-	TCPTOP_FLAG_TIMED = 8,	 /* srtt_us, rttvar_us and snd_cwnd are known */
+	TCPTOP_FLAG_PARTIAL = 1,  /* older than the capture: its totals began at first sight */
+	TCPTOP_FLAG_OWNED = 2,	  /* pid, uid, cgroup_id and process are known */
+	TCPTOP_FLAG_ACTIVE = 4,	  /* this side connected */
+	TCPTOP_FLAG_TIMED = 8,	  /* srtt_us, rttvar_us and snd_cwnd are known */
 	TCPTOP_FLAG_MIN_RTT = 16, /* min_rtt_us is known */
 };
 
@@ -40,40 +40,40 @@ enum tcptop_flag {
  * a smaller one; a reader that gets records out of order keeps the larger.
  */
 struct tcptop_record {
-	__u64 id;	     /* unique while the capture lasts: boot time of first sight and CPU */
-	__u64 time_ns;	     /* when the record was made, CLOCK_MONOTONIC */
-	__u64 opened_ns;     /* first sight, CLOCK_MONOTONIC */
-	__u64 active_ns;     /* last look that found something moved, CLOCK_MONOTONIC (UDP: last datagram) */
-	__u64 bytes_in;	     /* payload handed to the program (UDP: datagrams delivered to the socket) */
-	__u64 bytes_out;     /* payload accepted from the program */
-	__u64 packets_in;    /* TCP segments, UDP datagrams, as on the wire */
+	__u64 id;	  /* unique while the capture lasts: boot time of first sight and CPU */
+	__u64 time_ns;	  /* when the record was made, CLOCK_MONOTONIC */
+	__u64 opened_ns;  /* first sight, CLOCK_MONOTONIC */
+	__u64 active_ns;  /* last look that found something moved, CLOCK_MONOTONIC (UDP: last datagram) */
+	__u64 bytes_in;	  /* payload handed to the program (UDP: datagrams delivered to the socket) */
+	__u64 bytes_out;  /* payload accepted from the program */
+	__u64 packets_in; /* TCP segments, UDP datagrams, as on the wire */
 	__u64 packets_out;
-	__u64 bytes_retrans; /* TCP payload sent again */
-	__u64 cgroup_id;     /* the owner's cgroup v2 id */
-	__u32 srtt_us;	     /* smoothed round-trip time (RFC 6298) */
-	__u32 rttvar_us;     /* its mean deviation, as tcp_info.tcpi_rttvar */
-	__u32 min_rtt_us;    /* least round-trip time of the kernel's window (tcp_min_rtt) */
-	__u32 retransmits;   /* segments sent again */
-	__u32 snd_cwnd;	     /* congestion window, segments */
-	__u32 pid;	     /* the owner's process (thread group), initial pid namespace */
-	__u32 uid;	     /* the owner's user, initial user namespace */
-	__u32 netns;	     /* inode number of the socket's network namespace */
-	__u8 local_address[16];	 /* network order; IPv4 as ::ffff:a.b.c.d */
+	__u64 bytes_retrans;	/* TCP payload sent again */
+	__u64 cgroup_id;	/* the owner's cgroup v2 id */
+	__u32 srtt_us;		/* smoothed round-trip time (RFC 6298) */
+	__u32 rttvar_us;	/* its mean deviation, as tcp_info.tcpi_rttvar */
+	__u32 min_rtt_us;	/* least round-trip time of the kernel's window (tcp_min_rtt) */
+	__u32 retransmits;	/* segments sent again */
+	__u32 snd_cwnd;		/* congestion window, segments */
+	__u32 pid;		/* the owner's process (thread group), initial pid namespace */
+	__u32 uid;		/* the owner's user, initial user namespace */
+	__u32 netns;		/* inode number of the socket's network namespace */
+	__u8 local_address[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
 	__u8 remote_address[16];
-	__u16 local_port;	 /* host order */
+	__u16 local_port; /* host order */
 	__u16 remote_port;
-	__u8 version;	     /* TCPTOP_WIRE_VERSION */
-	__u8 kind;	     /* enum tcptop_kind */
-	__u8 proto;	     /* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 state;	     /* TCP_ESTABLISHED ... of the kernel's tcp_states.h; 0 for UDP */
-	__u32 flags;	     /* enum tcptop_flag */
-	__u32 reserved;	     /* zero */
+	__u8 version;		       /* TCPTOP_WIRE_VERSION */
+	__u8 kind;		       /* enum tcptop_kind */
+	__u8 proto;		       /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 state;		       /* TCP_ESTABLISHED ... of the kernel's tcp_states.h; 0 for UDP */
+	__u32 flags;		       /* enum tcptop_flag */
+	__u32 reserved;		       /* zero */
 	char process[TCPTOP_COMM_LEN]; /* the owner's name: bytes up to a NUL, any bytes */
 };
 
 /* One open socket and a process that holds it, read while seeding. */
 struct tcptop_owner {
-	__u64 inode;	     /* of the socket, as in /proc/net/tcp and /proc/PID/fd */
+	__u64 inode; /* of the socket, as in /proc/net/tcp and /proc/PID/fd */
 	__u64 cgroup_id;
 	__u32 pid;
 	__u32 uid;
@@ -82,11 +82,11 @@ struct tcptop_owner {
 
 /* What could not be counted or not in time; each only grows. */
 struct tcptop_losses {
-	__u64 flows_untracked;	   /* flows that found the table full */
-	__u64 bytes_untracked;	   /* their payload, as far as it is known */
-	__u64 datagrams_untracked; /* UDP datagrams that belong to no flow in the table */
-	__u64 records_deferred;	   /* no room in the ring buffer: the next sweep carries what they said */
-	__u64 closes_lost;	   /* final totals that found room nowhere */
+	__u64 flows_untracked;	     /* flows that found the table full */
+	__u64 bytes_untracked;	     /* their payload, as far as it is known */
+	__u64 datagrams_untracked;   /* UDP datagrams that belong to no flow in the table */
+	__u64 records_deferred;	     /* no room in the ring buffer: the next sweep carries what they said */
+	__u64 closes_lost;	     /* final totals that found room nowhere */
 	__u64 datagrams_uncorrected; /* failed sends that could not be taken back */
 };
 

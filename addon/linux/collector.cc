@@ -12,9 +12,11 @@
 #include "log.hh"
 #include "objects.hh"
 
-namespace tcptop {
+namespace tcptop
+{
 
-namespace {
+namespace
+{
 
 struct RingFree {
 	void operator()(ring_buffer *ring) const
@@ -24,7 +26,8 @@ struct RingFree {
 };
 
 // One pass of an iterator: a file whose content the BPF program writes while it is read.
-class Pass {
+class Pass
+{
       public:
 	Pass() = default;
 	~Pass()
@@ -74,9 +77,11 @@ class Pass {
 	int fd_ = -1;
 };
 
-class LinuxCollector : public Collector {
+class LinuxCollector : public Collector
+{
       public:
-	LinuxCollector(Loaded loaded, std::vector<StepDown> steps) : loaded_(std::move(loaded)), steps_(std::move(steps))
+	LinuxCollector(Loaded loaded, std::vector<StepDown> steps)
+	    : loaded_(std::move(loaded)), steps_(std::move(steps))
 	{
 		for (const StepDown &limit : loaded_.limits)
 			steps_.push_back(limit);
@@ -222,7 +227,8 @@ std::unique_ptr<Collector> open_collector(const Settings &settings)
 		}
 	}
 	Failure failure("NO_BACKEND", "load", error,
-			steps.empty() ? "no backend is called " + settings.backend : "no backend can be used on this kernel");
+			steps.empty() ? "no backend is called " + settings.backend
+				      : "no backend can be used on this kernel");
 	failure.step_downs = std::move(steps);
 	failure.log = std::move(log);
 	throw failure;

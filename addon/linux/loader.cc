@@ -13,9 +13,11 @@
 
 #include "log.hh"
 
-namespace tcptop {
+namespace tcptop
+{
 
-namespace {
+namespace
+{
 
 // A moving flow that no sweep has read for this long (long refresh intervals) is sampled.
 constexpr uint64_t sample_interval_ns = 2000000000;
@@ -29,7 +31,8 @@ struct BtfFree {
 
 using Btf = std::unique_ptr<btf, BtfFree>;
 
-class Fd {
+class Fd
+{
       public:
 	explicit Fd(int fd) : fd_(fd)
 	{
@@ -130,7 +133,8 @@ constexpr int udp_fail_parameters_with_packet = 4; // void *, rc, sk, skb
 bool is_there(const btf *kernel, const Hook &hook)
 {
 	if (hook.type == "tp_btf")
-		return parameters(kernel, "btf_trace_" + hook.target, BTF_KIND_TYPEDEF) >= udp_fail_parameters_with_packet;
+		return parameters(kernel, "btf_trace_" + hook.target, BTF_KIND_TYPEDEF) >=
+		       udp_fail_parameters_with_packet;
 	return parameters(kernel, hook.target, BTF_KIND_FUNC) >= 0;
 }
 
@@ -216,16 +220,16 @@ void select_programs(const bpf_object *object, const btf *kernel, bool with_cgro
 {
 	bpf_program *program;
 
-	bpf_object__for_each_program(program, object)
-	{
+	bpf_object__for_each_program (program, object) {
 		Hook hook = hook_of(program);
 		if (bpf_program__autoload(program))
 			continue;
 		bool wanted = is_cgroup(program) ? with_cgroup : is_there(kernel, hook);
 		bpf_program__set_autoload(program, wanted);
 		if (!wanted && hook.target == "udp_fail_queue_rcv_skb")
-			out.limits.push_back({out.backend, "UDP datagrams that a full receive buffer drops are counted as "
-							   "received (the kernel is older than 6.10)"});
+			out.limits.push_back({out.backend,
+					      "UDP datagrams that a full receive buffer drops are counted as "
+					      "received (the kernel is older than 6.10)"});
 	}
 }
 
@@ -259,8 +263,7 @@ void attach_cgroup(Loaded &out)
 	else if (folder.get() < 0)
 		why = root + ": " + reason(errno);
 	if (why.empty()) {
-		bpf_object__for_each_program(program, out.object.get())
-		{
+		bpf_object__for_each_program (program, out.object.get()) {
 			if (!is_cgroup(program))
 				continue;
 			if (!bpf_program__autoload(program)) {
@@ -281,7 +284,8 @@ void attach_cgroup(Loaded &out)
 		return;
 	}
 	*static_cast<bool *>(global(out.object.get(), ".bss", "udp_by_call")) = true;
-	out.limits.push_back({out.backend, "UDP of unconnected sockets is not seen: cgroup_skb cannot be attached (" + why + ")"});
+	out.limits.push_back(
+	    {out.backend, "UDP of unconnected sockets is not seen: cgroup_skb cannot be attached (" + why + ")"});
 }
 
 void attach(Loaded &out)
@@ -289,8 +293,7 @@ void attach(Loaded &out)
 	bpf_program *program;
 	bool has_cgroup = false;
 
-	bpf_object__for_each_program(program, out.object.get())
-	{
+	bpf_object__for_each_program (program, out.object.get()) {
 		if (is_cgroup(program)) {
 			has_cgroup = true;
 			continue;
@@ -340,8 +343,7 @@ void *global(const bpf_object *object, const char *section, const char *name)
 
 	if (id < 0)
 		throw failed("open", ENOENT, std::string("section ") + section);
-	bpf_object__for_each_map(map, object)
-	{
+	bpf_object__for_each_map (map, object) {
 		std::string map_name = bpf_map__name(map);
 		if (map_name.size() < strlen(section) ||
 		    map_name.compare(map_name.size() - strlen(section), std::string::npos, section) != 0)
@@ -401,13 +403,15 @@ void check_kernel()
 
 	fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "tcptop_check", 0, 0, ring_size(1), nullptr);
 	if (fd < 0 && errno == EINVAL)
-		throw Failure("NO_RING_BUFFER", "check", EINVAL, "this kernel has no BPF ring buffer (Linux 5.8 and later have it)");
+		throw Failure("NO_RING_BUFFER", "check", EINVAL,
+			      "this kernel has no BPF ring buffer (Linux 5.8 and later have it)");
 	if (fd < 0)
 		throw failed("check", errno, "BPF ring buffer");
 	::close(fd);
 
 	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		throw Failure("NO_BTF", "check", errno, "this kernel has no BTF (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF)");
+		throw Failure("NO_BTF", "check", errno,
+			      "this kernel has no BTF (/sys/kernel/btf/vmlinux, CONFIG_DEBUG_INFO_BTF)");
 }
 
 std::string wire_layout()
@@ -429,7 +433,8 @@ std::string wire_layout()
 		out << name << " size " << type->size << " " << type->size << "\n";
 		for (int i = 0; i < btf_vlen(type); i++, member++)
 			out << name << " " << btf__name_by_offset(types, member->name_off) << " "
-			    << btf_member_bit_offset(type, i) / 8 << " " << btf__resolve_size(types, member->type) << "\n";
+			    << btf_member_bit_offset(type, i) / 8 << " " << btf__resolve_size(types, member->type)
+			    << "\n";
 	}
 	return out.str();
 }

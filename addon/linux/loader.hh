@@ -10,7 +10,8 @@
 #include "collector.hh"
 #include "objects.hh"
 
-namespace tcptop {
+namespace tcptop
+{
 
 struct ObjectCloser {
 	void operator()(bpf_object *object) const

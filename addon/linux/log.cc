@@ -7,9 +7,11 @@
 #include <deque>
 #include <mutex>
 
-namespace tcptop {
+namespace tcptop
+{
 
-namespace {
+namespace
+{
 
 constexpr size_t kept_lines = 24;
 

@@ -3,7 +3,8 @@
 
 #include <string>
 
-namespace tcptop {
+namespace tcptop
+{
 
 // Begins collecting, with an empty log. libbpf has one print function for the whole process.
 void begin_log();

@@ -14,15 +14,16 @@ EMBED(fentry);
 EMBED(kprobe);
 EMBED(tracepoint);
 
-namespace tcptop {
+namespace tcptop
+{
 
 const std::vector<BpfObject> &bpf_objects()
 {
 	static const std::vector<BpfObject> objects = {
-		{"fentry", object_fentry_begin, static_cast<size_t>(object_fentry_end - object_fentry_begin)},
-		{"kprobe", object_kprobe_begin, static_cast<size_t>(object_kprobe_end - object_kprobe_begin)},
-		{"tracepoint", object_tracepoint_begin,
-		 static_cast<size_t>(object_tracepoint_end - object_tracepoint_begin)},
+	    {"fentry", object_fentry_begin, static_cast<size_t>(object_fentry_end - object_fentry_begin)},
+	    {"kprobe", object_kprobe_begin, static_cast<size_t>(object_kprobe_end - object_kprobe_begin)},
+	    {"tracepoint", object_tracepoint_begin,
+	     static_cast<size_t>(object_tracepoint_end - object_tracepoint_begin)},
 	};
 	return objects;
 }

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-namespace tcptop {
+namespace tcptop
+{
 
 struct BpfObject {
 	const char *backend;

@@ -1,7 +1,8 @@
 // The collector of platforms that have no capture: it compiles, so it shows what a port must provide.
 #include "collector.hh"
 
-namespace tcptop {
+namespace tcptop
+{
 
 std::unique_ptr<Collector> open_collector(const Settings &)
 {

@@ -24,7 +24,8 @@ const NO_PRIVILEGE = "tcptop requires root privileges. Run with sudo.";
 
 /** The one line a user gets for a capture that cannot be opened. */
 function openFailure(error: NativeError): ExitError {
-  if (error.code === "NO_PERMISSION") return new ExitError(ExitCode.noPermission, NO_PRIVILEGE, { cause: error });
+  if (error.code === "NO_PERMISSION")
+    return new ExitError(ExitCode.noPermission, NO_PRIVILEGE, { cause: error });
   const tried = error.stepDowns.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
   const message = tried === "" ? error.message : `${error.message} (${tried})`;
   return new ExitError(ExitCode.unavailable, message, { cause: error });

@@ -66,7 +66,10 @@ export function isNativeError(error: unknown): error is NativeError {
 }
 
 /** Where the addon may be: inside the package, or built in a checkout. */
-const CANDIDATES = [`prebuilds/${process.platform}-${process.arch}/tcptop.node`, "build/cmake/Release/tcptop.node"];
+const CANDIDATES = [
+  `prebuilds/${process.platform}-${process.arch}/tcptop.node`,
+  "build/cmake/Release/tcptop.node",
+];
 
 const ROOT = new URL("../../../", import.meta.url);
 
@@ -83,6 +86,8 @@ export function loadNative(): NativeAddon {
     return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ExitError(ExitCode.unavailable, `the native addon cannot be loaded: ${reason}`, { cause: error });
+    throw new ExitError(ExitCode.unavailable, `the native addon cannot be loaded: ${reason}`, {
+      cause: error,
+    });
   }
 }

@@ -1,0 +1,41 @@
+// What the project's scripts share: running commands and the state of the checkout.
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Progress goes to stderr: stdout belongs to the program that runs at the end. */
+export function say(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Runs a command in the checkout; its output goes to stderr. Returns its exit code (127: not found). */
+export function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: ["inherit", 2, 2], ...options });
+  if (result.error) return 127;
+  return result.status ?? 1;
+}
+
+/** As run(), and ends this process with the same code when it fails. */
+export function must(command, args, options = {}) {
+  const code = run(command, args, options);
+  if (code !== 0) {
+    say(`setup: ${[command, ...args].join(" ")} failed (exit ${code})`);
+    process.exit(code);
+  }
+}
+
+export function output(command, args) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  return result.status === 0 ? result.stdout : "";
+}
+
+/** Whether `file` exists and is no older than `other`. */
+export function isFresh(file, other) {
+  return existsSync(file) && statSync(file).mtimeMs >= statSync(other).mtimeMs;
+}

@@ -1,0 +1,74 @@
+// Makes a checkout ready: system packages, npm packages, build. Does only what is missing.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { isFresh, must, output, root, run, say } from "./lib.mjs";
+
+/** Debian and Ubuntu packages for building, and what the tests need besides. */
+const BUILD_PACKAGES = ["clang", "llvm", "cmake", "make", "g++", "pkg-config", "libbpf-dev"];
+const TEST_PACKAGES = ["clang-format"];
+
+/** What each package is needed for, to check on systems without dpkg. */
+const COMMANDS = {
+  clang: "clang",
+  llvm: "llvm-strip",
+  cmake: "cmake",
+  make: "make",
+  "g++": "g++",
+  "pkg-config": "pkg-config",
+};
+
+function isInstalled(name) {
+  return output("dpkg-query", ["-W", "-f=${Status}", name]).includes("install ok installed");
+}
+
+function installSystemPackages(names) {
+  const missing = names.filter((name) => !isInstalled(name));
+  if (missing.length === 0) return;
+  const sudo = process.geteuid() === 0 ? [] : ["sudo"];
+  const [command, ...first] = [...sudo, "apt-get"];
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  say(`setup: installing the system packages ${missing.join(", ")}`);
+  must(command, [...first, "update", "-q"], { env });
+  must(command, [...first, "install", "-q", "-y", "--no-install-recommends", ...missing], { env });
+}
+
+function checkTools(names) {
+  const missing = names.filter((name) => name in COMMANDS && output("which", [COMMANDS[name]]) === "");
+  if (
+    output("pkg-config", ["--atleast-version=1.1", "libbpf", "--print-errors"]) === "" &&
+    run("pkg-config", ["--atleast-version=1.1", "libbpf"]) !== 0
+  )
+    missing.push("libbpf 1.1 or later with its headers");
+  if (missing.length === 0) return;
+  say(`setup: please install ${missing.join(", ")} with your system's package manager`);
+  process.exit(69);
+}
+
+/** Brings the checkout up to date. `tests`: with what the tests need. */
+export function setup({ tests = false } = {}) {
+  if (process.platform === "linux") {
+    const names = tests ? [...BUILD_PACKAGES, ...TEST_PACKAGES] : BUILD_PACKAGES;
+    if (existsSync("/usr/bin/dpkg-query") && existsSync("/usr/bin/apt-get")) installSystemPackages(names);
+    else checkTools(names);
+  }
+  if (!isFresh(join(root, "node_modules/.package-lock.json"), join(root, "package-lock.json"))) {
+    say("setup: installing npm packages");
+    must("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  }
+  const cache = join(root, "build/cmake/CMakeCache.txt");
+  if (isFresh(cache, join(root, "CMakeLists.txt"))) {
+    must("cmake", ["--build", "build/cmake", "--config", "Release", "--", ...quietBuild()]);
+  } else {
+    say("setup: building");
+    must("npx", ["--no-install", "cmake-js", "compile", "--out", "build/cmake", "--log-level", "error"]);
+  }
+  must("npx", ["--no-install", "tsc", "-p", "tsconfig.build.json"]);
+}
+
+function quietBuild() {
+  return existsSync(join(root, "build/cmake/build.ninja")) ? ["--quiet"] : ["--silent"];
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href)
+  setup({ tests: process.argv.includes("--tests") });

@@ -1,0 +1,52 @@
+// `npm test`: makes the checkout ready, runs every check and test, and ends with one line that counts them.
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { root, run, say } from "./lib.mjs";
+import { setup } from "./setup.mjs";
+
+const CHECKS = [
+  ["lint", ["npx", "--no-install", "biome", "check", "--error-on-warnings", "."]],
+  ["layers", ["node", "scripts/lint-layers.mjs"]],
+  ["format of C and C++", ["node", "scripts/lint-native.mjs"]],
+  ["types", ["npx", "--no-install", "tsc", "-p", "tsconfig.json", "--noEmit"]],
+  ["record layout", ["node", "scripts/gen-layout.mjs", "--check"]],
+];
+
+const count = { passed: 0, failed: 0, skipped: 0 };
+
+setup({ tests: true });
+for (const [name, [command, ...args]] of CHECKS) {
+  say(`\n== ${name}`);
+  const ok = run(command, args) === 0;
+  count[ok ? "passed" : "failed"]++;
+  if (!ok) say(`${name}: FAILED`);
+}
+
+const results = join(root, "build/test-results.json");
+rmSync(results, { force: true });
+mkdirSync(join(root, "build"), { recursive: true });
+say("\n== tests");
+const code = run("npx", [
+  "--no-install",
+  "vitest",
+  "run",
+  "--reporter=default",
+  "--reporter=json",
+  `--outputFile.json=${results}`,
+  ...process.argv.slice(2),
+]);
+if (existsSync(results)) {
+  const report = JSON.parse(readFileSync(results, "utf8"));
+  count.passed += report.numPassedTests;
+  count.skipped += report.numPendingTests + report.numTodoTests;
+  count.failed += report.numFailedTests;
+  for (const suite of report.testResults) {
+    // A file that cannot be loaded has no tests to count.
+    if (suite.status === "failed" && suite.assertionResults.every((test) => test.status !== "failed"))
+      count.failed++;
+  }
+}
+if (code !== 0 && count.failed === 0) count.failed++;
+
+console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
+process.exitCode = count.failed === 0 ? 0 : 1;

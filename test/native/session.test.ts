@@ -1,0 +1,190 @@
+/** The addon's session on the real kernel: arguments, errors, and every way of closing it. */
+
+import { once } from "node:events";
+import { createConnection, createServer } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  isNativeError,
+  loadNative,
+  type Session,
+  type SessionOptions,
+} from "../../src/platform/linux/native.ts";
+import { thisProcessMayCapture } from "../../src/platform/linux/privilege.ts";
+import { decodeOwners, decodeRecords } from "../../src/wire/decode.ts";
+import { LOSSES, OWNER, RECORD } from "../../src/wire/layout.gen.ts";
+
+const OPTIONS: SessionOptions = {
+  backend: "auto",
+  udpIdleNs: 5e9,
+  maxTcpFlows: 1024,
+  maxUdpFlows: 1024,
+  ringBytes: 1 << 20,
+};
+
+const native = loadNative();
+const open: Session[] = [];
+
+function start(options: Partial<SessionOptions> = {}): Session {
+  const session = new native.Session({ ...OPTIONS, ...options });
+  open.push(session);
+  return session;
+}
+
+function codeOf(action: () => unknown): string | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return isNativeError(error) ? error.code : String(error);
+  }
+}
+
+afterEach(() => {
+  for (const session of open.splice(0)) session.close();
+});
+
+describe("arguments of the addon", () => {
+  it.each([
+    ["no options", []],
+    ["options that are no object", [1]],
+    ["a backend that is no string", [{ ...OPTIONS, backend: 1 }]],
+    ["a table of no size", [{ ...OPTIONS, maxTcpFlows: 0 }]],
+    ["a size that is no number", [{ ...OPTIONS, ringBytes: "4096" }]],
+    ["a time that is not a number", [{ ...OPTIONS, udpIdleNs: Number.NaN }]],
+  ])("refuses %s", (_, args) => {
+    expect(() => Reflect.construct(native.Session, args)).toThrow(/must be|out of range|takes one object/);
+  });
+});
+
+describe.skipIf(!thisProcessMayCapture())("a session", () => {
+  it("names an unknown backend", () => {
+    expect(codeOf(() => start({ backend: "nonsense" }))).toBe("NO_BACKEND");
+    expect(() => start({ backend: "nonsense" })).toThrow("no backend is called nonsense");
+  });
+
+  it("says why each backend that was tried could not be used", () => {
+    const session = start();
+    const tried = ["fentry", "kprobe", "tracepoint"];
+    const before = tried.slice(0, tried.indexOf(session.backend));
+    expect(session.stepDowns.map((step) => step.backend).slice(0, before.length)).toEqual(before);
+    for (const { reason } of session.stepDowns) expect(reason).toMatch(/^[^\n]+$/);
+  });
+
+  it("delivers a connection's bytes, totals and owner", async () => {
+    const session = start();
+    await session.owners();
+    const server = createServer((socket) => socket.on("data", (data) => socket.end(data)));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    const client = createConnection(address.port, "127.0.0.1");
+    client.end("x".repeat(12_345));
+    client.resume();
+    await once(client, "close");
+    server.close();
+    await once(server, "close");
+
+    const closes: { end: string; in: number; out: number; pid: number }[] = [];
+    const batch = new Uint8Array(RECORD.size * 64);
+    for (let bytes = session.drain(batch); bytes > 0; bytes = session.drain(batch)) {
+      expect(bytes % RECORD.size).toBe(0);
+      decodeRecords(batch.subarray(0, bytes), (record) => {
+        const end = record.localPort === address.port ? "server" : "client";
+        if (record.kind === 5 && [record.localPort, record.remotePort].includes(address.port)) {
+          closes.push({ end, in: record.bytesIn, out: record.bytesOut, pid: record.pid });
+        }
+      });
+    }
+    closes.sort((a, b) => a.end.localeCompare(b.end));
+    expect(closes).toEqual([
+      { end: "client", in: 12_345, out: 12_345, pid: process.pid },
+      { end: "server", in: 12_345, out: 12_345, pid: process.pid },
+    ]);
+    expect([...session.losses()]).toEqual(new Array(LOSSES.size).fill(0));
+  });
+
+  it("cuts a drain at the size of the array and goes on with the next call", async () => {
+    const session = start();
+    const server = createServer((socket) => socket.end("hello")).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    for (let i = 0; i < 3; i++) {
+      const client = createConnection(address.port, "127.0.0.1");
+      client.resume();
+      client.end();
+      await once(client, "close");
+    }
+    server.close();
+    await once(server, "close");
+
+    const one = new Uint8Array(RECORD.size + 5);
+    let calls = 0;
+    while (session.drain(one) === RECORD.size) calls++;
+    expect(calls).toBeGreaterThanOrEqual(12);
+    expect(session.drain(one)).toBe(0);
+  });
+
+  it("finds who holds a socket", async () => {
+    const session = start();
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const bytes = await session.owners();
+    expect(bytes.byteLength % OWNER.size).toBe(0);
+    expect([...decodeOwners(bytes).values()].map((owner) => owner.pid)).toContain(process.pid);
+    server.close();
+  });
+
+  it("sweeps in as many calls as the array needs, and ends each sweep with 0", () => {
+    const session = start();
+    const batch = new Uint8Array(RECORD.size);
+    for (let sweep = 0; sweep < 3; sweep++) {
+      let calls = 0;
+      while (session.sweep(batch) > 0) expect(++calls).toBeLessThan(10_000);
+    }
+  });
+
+  it.each(["drain", "sweep"] as const)(
+    "refuses to %s into anything but a large enough Uint8Array",
+    (method) => {
+      const session = start();
+      const call = (...args: unknown[]) => Reflect.apply(session[method], session, args);
+      expect(() => call()).toThrow(TypeError);
+      expect(() => call(new Float64Array(1000))).toThrow(TypeError);
+      expect(() => call(new Uint8Array(RECORD.size - 1))).toThrow(RangeError);
+    },
+  );
+
+  it("can be closed twice, and says so when it is used afterwards", () => {
+    const session = start();
+    session.close();
+    session.close();
+    const batch = new Uint8Array(RECORD.size);
+    for (const use of [
+      () => session.drain(batch),
+      () => session.sweep(batch),
+      () => session.owners(),
+      () => session.losses(),
+      () => session.unowned(),
+      () => session.backend,
+      () => session.stepDowns,
+    ]) {
+      expect(codeOf(use)).toBe("CLOSED");
+    }
+  });
+
+  it("can be closed while it reads owners and in the middle of a sweep", async () => {
+    const session = start();
+    const owners = Array.from({ length: 8 }, () => session.owners());
+    session.sweep(new Uint8Array(RECORD.size));
+    session.close();
+    for (const bytes of await Promise.all(owners)) expect(bytes.byteLength % OWNER.size).toBe(0);
+    expect(codeOf(() => session.owners())).toBe("CLOSED");
+  });
+
+  it("can be opened many times in one process", () => {
+    const sessions = [start(), start(), start()];
+    expect(new Set(sessions.map((session) => session.backend)).size).toBe(1);
+  });
+});
