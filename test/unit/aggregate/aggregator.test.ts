@@ -302,6 +302,7 @@ describe("records out of order, repeated or lost", () => {
       [1, "closing"],
       [2, "new"],
     ]);
+    refresh(3);
     apply({ id: 3n, atS: 3 });
     expect(refresh(4).closed.map(({ key }) => key)).toEqual([2]);
   });
