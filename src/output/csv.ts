@@ -1,0 +1,40 @@
+/** The stream as CSV: a header, then one line for each open, update and close. */
+import { type Cell, FIELDS } from "../view/columns.ts";
+import { type ConnectionEvent, describeLosses, isoTime, type Output } from "./output.ts";
+
+const HEADER = ["time", "event", ...FIELDS.map(({ key }) => key)].join(",");
+
+/** Text that Excel, LibreOffice or Sheets would run as a formula, the full-width signs included. */
+const FORMULA = /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/;
+
+const NEEDS_QUOTES = /[",\r\n]/;
+
+/** A text cell: neutralised by an apostrophe in front, then quoted as RFC 4180 asks. */
+function encodeText(text: string): string {
+  const inert = FORMULA.test(text) ? `'${text}` : text;
+  return NEEDS_QUOTES.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
+}
+
+function encode(cell: Cell): string {
+  return typeof cell === "string" ? encodeText(cell) : String(cell ?? "");
+}
+
+function eventLine({ event, connection }: ConnectionEvent, time: string, nowNs: number): string {
+  return `${[time, event, ...FIELDS.map((field) => encode(field.value(connection, nowNs)))].join(",")}\n`;
+}
+
+/** Lines end in a bare LF, as the tools at the other end of a pipe expect. */
+export function csvOutput(): Output {
+  return {
+    start: () => `${HEADER}\n`,
+    events(events, at) {
+      const time = isoTime(at);
+      return events.map((event) => eventLine(event, time, at.nowNs)).join("");
+    },
+    summary: () => "",
+    warning(losses, skipped) {
+      const counters = describeLosses(losses, skipped);
+      return counters && `warning: incomplete: ${counters}\n`;
+    },
+  };
+}

@@ -1,0 +1,30 @@
+/** The stream in every form, compared with the files beside this one. */
+import { beforeAll, expect, test, vi } from "vitest";
+import { csvOutput } from "../../src/output/csv.ts";
+import { jsonOutput } from "../../src/output/json.ts";
+import { textOutput } from "../../src/output/text.ts";
+import { play } from "../support/stream.ts";
+
+beforeAll(() => {
+  vi.stubEnv("TZ", "UTC");
+});
+
+test("text", async () => {
+  await expect(play(textOutput({ style: "human", color: false }))).toMatchFileSnapshot("stream.txt");
+});
+
+test("text with exact numbers", async () => {
+  await expect(play(textOutput({ style: "raw", color: false }))).toMatchFileSnapshot("stream.raw.txt");
+});
+
+test("text with colour", async () => {
+  await expect(play(textOutput({ style: "human", color: true }))).toMatchFileSnapshot("stream.color.txt");
+});
+
+test("JSON", async () => {
+  await expect(play(jsonOutput())).toMatchFileSnapshot("stream.jsonl");
+});
+
+test("CSV", async () => {
+  await expect(play(csvOutput())).toMatchFileSnapshot("stream.csv");
+});

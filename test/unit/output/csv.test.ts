@@ -1,0 +1,75 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { csvOutput } from "../../../src/output/csv.ts";
+import { FIELDS } from "../../../src/view/columns.ts";
+import { sanitise } from "../../../src/view/sanitise.ts";
+import { connection, NO_LOSSES, snapshot, udpFlow } from "../../support/connections.ts";
+
+const AT = { wallMs: 0, nowNs: 5_000_000_000 };
+const NONE_SKIPPED = { refreshes: 0, events: 0 };
+const PROCESS_COLUMN = 2 + FIELDS.findIndex(({ key }) => key === "process");
+
+/** Fields of one line as RFC 4180 reads them. */
+function parse(line: string): string[] {
+  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/g)].map(
+    ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? "",
+  );
+}
+
+function lineOf(process: string): string {
+  const owner = { pid: 1, process, uid: 0, cgroupId: null };
+  return csvOutput().events([{ event: "open", connection: connection({ owner }) }], AT);
+}
+
+describe("CSV", () => {
+  test.each([
+    ["a formula", "=1+1", "'=1+1"],
+    ["a plus", "+1", "'+1"],
+    ["a minus", "-1", "'-1"],
+    ["an at sign", "@SUM(A1)", "'@SUM(A1)"],
+    ["a full-width equals sign", "＝1", "'＝1"],
+    ["a tab, made visible", "\t=1", "\\x09=1"],
+    ["a carriage return, made visible", "\r=1", "\\x0d=1"],
+    ["a comma", "a,b", '"a,b"'],
+    ["a quote", 'a"b', '"a""b"'],
+    ["a formula with both", '=A("x",1)', '"\'=A(""x"",1)"'],
+    ["an equals sign inside", "a=1", "a=1"],
+    ["a leading apostrophe", "'=1", "'=1"],
+  ])("a process name with %s", (_, name, encoded) => {
+    expect(lineOf(name)).toBe(
+      `1970-01-01T00:00:00.000Z,open,tcp,192.168.1.5,51234,140.82.112.3,443,1,${encoded},ESTABLISHED,` +
+        "1200000000,3400,830000,17,42100000,340.25,23100,false,400,1500,2,2896,10,0,4026531840,,4000\n",
+    );
+  });
+
+  test("any process name comes back as it was shown, in a line with every field", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (name) => {
+        const fields = parse(lineOf(name).slice(0, -1));
+        expect(fields).toHaveLength(2 + FIELDS.length);
+        expect(fields[PROCESS_COLUMN]?.replace(/^'(?=[=+\-@＝＋－＠])/, "")).toBe(sanitise(name));
+        expect(fields[PROCESS_COLUMN]).not.toMatch(/^[=+\-@\t\r]/);
+      }),
+    );
+  });
+
+  test("the unknown is empty and a negative-looking number stays a number", () => {
+    const row = udpFlow({ owner: null, rateIn: 0 });
+    expect(csvOutput().events([{ event: "close", connection: row }], AT)).toBe(
+      "1970-01-01T00:00:00.000Z,close,udp,10.0.0.2,40000,9.9.9.9,53,,,,120,40,1,1,0,40,,false,,,,,,,4026531840,,4000\n",
+    );
+  });
+
+  test("the header names every column, and summaries are left out", () => {
+    const info = { version: "1", backend: "b", kernel: "k", stepDowns: [] };
+    expect(csvOutput().start(info, AT)).toBe(`time,event,${FIELDS.map(({ key }) => key).join(",")}\n`);
+    expect(csvOutput().summary(snapshot(), NONE_SKIPPED, AT)).toBe("");
+  });
+
+  test("losses, which have no column, are told at the end", () => {
+    expect(csvOutput().warning(NO_LOSSES, NONE_SKIPPED)).toBe("");
+    expect(csvOutput().warning({ ...NO_LOSSES, closesLost: 2 }, { refreshes: 1, events: 9 })).toBe(
+      "warning: incomplete: closes_lost=2 refreshes_skipped=1 events_skipped=9\n",
+    );
+  });
+});

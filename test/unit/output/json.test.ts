@@ -1,0 +1,117 @@
+import { describe, expect, test } from "vitest";
+import { jsonOutput } from "../../../src/output/json.ts";
+import { connection, NO_LOSSES, snapshot, udpFlow } from "../../support/connections.ts";
+
+const AT = { wallMs: Date.UTC(2026, 0, 2, 3, 4, 5, 6), nowNs: 5_000_000_000 };
+const NONE_SKIPPED = { refreshes: 0, events: 0 };
+
+function events(...rows: ReturnType<typeof connection>[]): unknown[] {
+  const text = jsonOutput().events(
+    rows.map((row) => ({ event: "update" as const, connection: row })),
+    AT,
+  );
+  expect(text.endsWith("\n")).toBe(true);
+  return text
+    .slice(0, -1)
+    .split("\n")
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+describe("JSON", () => {
+  test("a connection has every field, in the order of the contract", () => {
+    const [first] = events(connection());
+    expect(JSON.stringify(first)).toBe(
+      JSON.stringify({
+        time: "2026-01-02T03:04:05.006Z",
+        event: "update",
+        proto: "tcp",
+        local_address: "192.168.1.5",
+        local_port: 51234,
+        remote_address: "140.82.112.3",
+        remote_port: 443,
+        pid: 1234,
+        process: "curl",
+        state: "ESTABLISHED",
+        bytes_in: 1_200_000_000,
+        bytes_out: 3_400,
+        packets_in: 830_000,
+        packets_out: 17,
+        rate_in: 42_100_000,
+        rate_out: 340.25,
+        rtt_us: 23_100,
+        partial: false,
+        rtt_min_us: 400,
+        rtt_var_us: 1_500,
+        retransmits: 2,
+        bytes_retrans: 2_896,
+        cwnd: 10,
+        uid: 1000,
+        netns: 4026531840,
+        cgroup_id: "18446744073709551615",
+        age_ms: 4_000,
+      }),
+    );
+  });
+
+  test("the unknown is null", () => {
+    expect(events(udpFlow({ owner: null }))).toEqual([
+      expect.objectContaining({
+        pid: null,
+        process: null,
+        state: null,
+        rtt_us: null,
+        uid: null,
+        cgroup_id: null,
+      }),
+    ]);
+  });
+
+  test.each([
+    ["quotes and backslashes", '"\\', '"\\\\'],
+    ["escape sequences", "\x1b]0;x\x07", "\\x1b]0;x\\x07"],
+    ["a line end", "a\nb", "a\\x0ab"],
+    ["a lone surrogate", "\ud800", "\\ud800"],
+    ["a name of Object's prototype", "__proto__", "__proto__"],
+  ])("a process name with %s stays one line of valid JSON", (_, name, shown) => {
+    const row = connection({ owner: { pid: 1, process: name, uid: 0, cgroupId: null } });
+    expect(events(row)).toEqual([expect.objectContaining({ process: shown })]);
+  });
+
+  test("the start carries version, backend, kernel and what was stepped down from", () => {
+    const stepDowns = [{ backend: "fentry", reason: "no BTF\x1b[0m" }];
+    const info = { version: "1.2.3", backend: "kprobe", kernel: "6.1.0-31-amd64", stepDowns };
+    expect(jsonOutput().start(info, AT)).toBe(
+      '{"time":"2026-01-02T03:04:05.006Z","event":"start","version":"1.2.3","backend":"kprobe",' +
+        '"kernel":"6.1.0-31-amd64","step_downs":[{"backend":"fentry","reason":"no BTF\\\\x1b[0m"}]}\n',
+    );
+  });
+
+  test("the summary carries totals, counts and every loss counter", () => {
+    const refresh = snapshot({
+      intervalS: 0.99951,
+      totals: { bytesIn: 1, bytesOut: 2, packetsIn: 3, packetsOut: 4, rateIn: 5.00049, rateOut: 6 },
+      counts: { tcp: 7, udp: 8, byState: new Map([["CLOSE_WAIT", 7]]) },
+      losses: {
+        flowsUntracked: 11,
+        bytesUntracked: 12,
+        datagramsUntracked: 13,
+        recordsDeferred: 14,
+        closesLost: 15,
+        datagramsUncorrected: 16,
+        recordsInvalid: 17,
+        seedLinesSkipped: 18,
+      },
+    });
+    expect(jsonOutput().summary(refresh, { refreshes: 19, events: 20 }, AT)).toBe(
+      '{"time":"2026-01-02T03:04:05.006Z","event":"summary","interval_s":1,"bytes_in":1,"bytes_out":2,' +
+        '"packets_in":3,"packets_out":4,"rate_in":5,"rate_out":6,"connections":15,"tcp":7,"udp":8,' +
+        '"states":{"CLOSE_WAIT":7},"flows_untracked":11,"bytes_untracked":12,"datagrams_untracked":13,' +
+        '"records_deferred":14,"closes_lost":15,"datagrams_uncorrected":16,"records_invalid":17,' +
+        '"seed_lines_skipped":18,"refreshes_skipped":19,"events_skipped":20}\n',
+    );
+  });
+
+  test("needs no warning at the end: every summary carried the counters", () => {
+    expect(jsonOutput().warning({ ...NO_LOSSES, closesLost: 1 }, NONE_SKIPPED)).toBe("");
+  });
+});
