@@ -41,22 +41,6 @@ function isFlow(entry: SeedEntry): boolean {
   );
 }
 
-function tupleOfEntry({
-  proto,
-  netns,
-  localAddress,
-  localPort,
-  remoteAddress,
-  remotePort,
-}: SeedEntry): string | null {
-  return tupleText(
-    proto,
-    netns,
-    { address: localAddress, port: localPort },
-    { address: remoteAddress, port: remotePort },
-  );
-}
-
 function viewsOf(rows: readonly Row[]): Connection[] {
   return rows.flatMap(({ view }) => view ?? []);
 }
@@ -113,10 +97,11 @@ export class Aggregator {
   seed(seed: Seed, nowNs: number): void {
     for (const entry of seed.entries) {
       if (!isFlow(entry)) continue;
-      const tuple = tupleOfEntry(entry);
-      const known = tuple === null ? undefined : this.#byTuple.get(tuple);
+      const row = Row.ofEntry(this.#lastKey + 1, entry, nowNs, true);
+      const known = row.tuple === null ? undefined : this.#byTuple.get(row.tuple);
       if (known === undefined) {
-        this.#track(Row.ofEntry(++this.#lastKey, entry, nowNs, true));
+        this.#lastKey++;
+        this.#track(row);
       } else if (known.isOpen()) {
         known.nameOwner(entry.owner);
         if (known.isChanged) this.#enqueue(known);

@@ -73,5 +73,10 @@ export interface SeedEntry {
   /** 0 when no socket file exists (TIME_WAIT). */
   readonly inode: number;
   readonly netns: number;
-  readonly owner: { readonly pid: number; readonly process: string; readonly uid: number | null; readonly cgroupId: bigint | null } | null;
+  readonly owner: {
+    readonly pid: number;
+    readonly process: string;
+    readonly uid: number | null;
+    readonly cgroupId: bigint | null;
+  } | null;
 }

@@ -3,8 +3,8 @@ import { ADDRESS_BYTES, formatAddress } from "../model/address.ts";
 import { TCP_STATES } from "../model/connection.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "../model/record.ts";
 
-/** A socket of /proc/net; who holds it is not said there. */
-export type SocketRow = Omit<SeedEntry, "owner">;
+/** A socket of /proc/net. Who holds it is not said there: to be filled in. */
+export type SocketRow = Omit<SeedEntry, "owner"> & { owner: SeedEntry["owner"] };
 
 export interface NetTable {
   readonly file: string;
@@ -243,6 +243,7 @@ export class ProcNetParser {
       uid,
       inode,
       netns: this.#netns,
+      owner: null,
     };
   }
 

@@ -1,16 +1,12 @@
 /** Sockets that exist already, of every network namespace, with their owners (D-15). */
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Owner } from "../model/connection.ts";
-import type { SeedEntry } from "../model/record.ts";
 import type { Seed } from "../platform/platform.ts";
 import { findNamespaces, netnsOf } from "./namespaces.ts";
 import { readOwners } from "./owners.ts";
 import { NET_TABLES, type NetTable, ProcNetParser, type SocketRow } from "./proc-net.ts";
 import { isVanished, type ProcWorld } from "./proc-world.ts";
 import { Slices } from "./slices.ts";
-
-/** Entries that are made between two looks at the clock. */
-const ENTRIES_PER_LOOK = 256;
 
 async function parseTable(
   world: ProcWorld,
@@ -50,19 +46,6 @@ async function readTable(
   return new ProcNetParser(table, netns);
 }
 
-async function withOwners(
-  rows: readonly SocketRow[],
-  owners: ReadonlyMap<number, Owner>,
-  slices: Slices,
-): Promise<SeedEntry[]> {
-  const entries: SeedEntry[] = [];
-  for (const row of rows) {
-    if (entries.length % ENTRIES_PER_LOOK === 0 && slices.areDue()) await slices.next();
-    entries.push({ ...row, owner: owners.get(row.inode) ?? null });
-  }
-  return entries;
-}
-
 /**
  * Reads all sockets. `owners`: by inode number, as the kernel side tells; null to look through the
  * files of all processes instead. Processes and namespaces that end meanwhile are no error. Other work
@@ -74,14 +57,22 @@ export async function readSeed(
   clock: Clock = systemClock,
 ): Promise<Seed> {
   const slices = new Slices(clock);
-  const tables: ProcNetParser[] = [];
+  const sockets: SocketRow[] = [];
+  const held = new Set<number>();
+  let linesSkipped = 0;
   for (const [netns, processes] of await findNamespaces(world, slices)) {
-    for (const table of NET_TABLES) tables.push(await readTable(world, table, netns, processes, slices));
+    for (const table of NET_TABLES) {
+      const parsed = await readTable(world, table, netns, processes, slices);
+      linesSkipped += parsed.linesSkipped;
+      await slices.forEach(parsed.rows, (socket) => {
+        sockets.push(socket);
+        if (socket.inode !== 0) held.add(socket.inode);
+      });
+    }
   }
-  const rows = tables.flatMap((table) => table.rows);
-  const held = rows.map(({ inode }) => inode).filter((inode) => inode !== 0);
-  return {
-    entries: await withOwners(rows, owners ?? (await readOwners(world, new Set(held), slices)), slices),
-    linesSkipped: tables.reduce((sum, { linesSkipped }) => sum + linesSkipped, 0),
-  };
+  const ownerOf = owners ?? (await readOwners(world, held, slices));
+  await slices.forEach(sockets, (socket) => {
+    socket.owner = ownerOf.get(socket.inode) ?? null;
+  });
+  return { entries: sockets, linesSkipped };
 }

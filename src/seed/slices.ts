@@ -4,6 +4,9 @@ import type { Clock } from "../base/clock.ts";
 
 const SLICE_NS = 8e6;
 
+/** Items of `forEach` between two looks at the clock. */
+const ITEMS_PER_LOOK = 256;
+
 export class Slices {
   readonly #clock: Clock;
   #startNs: number;
@@ -22,5 +25,14 @@ export class Slices {
   async next(): Promise<void> {
     await setImmediate();
     this.#startNs = this.#clock.monotonicNs();
+  }
+
+  /** Calls `visit` for each item. */
+  async forEach<T>(items: Iterable<T>, visit: (item: T) => void): Promise<void> {
+    let visited = 0;
+    for (const item of items) {
+      visit(item);
+      if (++visited % ITEMS_PER_LOOK === 0 && this.areDue()) await this.next();
+    }
   }
 }

@@ -56,6 +56,7 @@ describe("rows", () => {
           uid: 0,
           inode: 639,
           netns: NETNS,
+          owner: null,
         },
         {
           proto: 6,
@@ -67,6 +68,7 @@ describe("rows", () => {
           uid: 1000,
           inode: 4_294_967_295,
           netns: NETNS,
+          owner: null,
         },
         {
           proto: 6,
@@ -78,6 +80,7 @@ describe("rows", () => {
           uid: 0,
           inode: 0,
           netns: NETNS,
+          owner: null,
         },
         expect.objectContaining({ state: 6, remotePort: 80 }),
         expect.objectContaining({ state: 5, remotePort: 443, inode: 0 }),
@@ -99,6 +102,7 @@ describe("rows", () => {
           uid: 65_534,
           inode: 77,
           netns: NETNS,
+          owner: null,
         },
         {
           proto: 6,
@@ -110,6 +114,7 @@ describe("rows", () => {
           uid: 0,
           inode: 78,
           netns: NETNS,
+          owner: null,
         },
       ],
     });

@@ -232,9 +232,9 @@ test("other work is let through whenever a slice is over", async () => {
   const { entries } = await readSeed(world, null, ticking);
   isDone = true;
   expect(entries.every(({ owner }) => owner?.pid === 9)).toBe(true);
-  // One look at the clock per piece of text, per 32 links and per 256 entries; every eighth look is a pause.
+  // One look at the clock per piece of text, per 32 links and twice per 256 sockets; every eighth look is a pause.
   const looks =
-    Math.ceil((HEADER.length + text.length) / 1000) + Math.floor(2001 / 32) + Math.ceil(2000 / 256);
+    Math.ceil((HEADER.length + text.length) / 1000) + Math.floor(2001 / 32) + 2 * Math.floor(2000 / 256);
   expect(turns).toBeGreaterThanOrEqual(Math.floor(looks / 9));
 });
 
