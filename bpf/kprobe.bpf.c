@@ -7,7 +7,6 @@
 
 #include "tcp.h"
 #include "udp.h"
-#include "sweep.h"
 
 /* The stream before this call, by the socket's user. */
 static __always_inline int tcp_call(struct sock *sk)
@@ -122,5 +121,8 @@ int BPF_KPROBE(consume, struct sock *sk, struct sk_buff *skb, int len)
 	udp_consumed(sk, skb, len);
 	return 0;
 }
+
+/* Last: libbpf loads in this order, and a kernel that refuses the doors should say so at once. */
+#include "sweep.h"
 
 char LICENSE[] SEC("license") = "GPL";

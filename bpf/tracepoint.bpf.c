@@ -8,7 +8,6 @@
  */
 #include "tcp.h"
 #include "udp.h"
-#include "sweep.h"
 
 /* Set by the loader once cgroup_skb could not be attached: UDP is then counted at the calls. */
 volatile bool udp_by_call;
@@ -199,5 +198,8 @@ int BPF_PROG(datagram_dropped, int rc, struct sock *sk, struct sk_buff *skb)
 		uncount_datagrams(&key, &d);
 	return 0;
 }
+
+/* Last: libbpf loads in this order, and a kernel that refuses the doors should say so at once. */
+#include "sweep.h"
 
 char LICENSE[] SEC("license") = "GPL";

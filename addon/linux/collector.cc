@@ -213,11 +213,13 @@ std::unique_ptr<Collector> open_collector(const Settings &settings)
 	int error = 0;
 
 	check_kernel();
+	Btf kernel = load_kernel_types();
 	for (const BpfObject &source : bpf_objects()) {
 		if (settings.backend != "auto" && settings.backend != source.backend)
 			continue;
 		try {
-			Loaded loaded = load(source, settings);
+			Loaded loaded = load(source, settings, kernel.get());
+			kernel.reset();
 			malloc_trim(0); // libbpf has parsed the kernel's BTF: tens of megabytes for a moment
 			return std::make_unique<LinuxCollector>(std::move(loaded), std::move(steps));
 		} catch (const Failure &failure) {

@@ -3,6 +3,8 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,15 +23,6 @@ namespace
 
 // A moving flow that no sweep has read for this long (long refresh intervals) is sampled.
 constexpr uint64_t sample_interval_ns = 2000000000;
-
-struct BtfFree {
-	void operator()(btf *types) const
-	{
-		btf__free(types);
-	}
-};
-
-using Btf = std::unique_ptr<btf, BtfFree>;
 
 class Fd
 {
@@ -327,6 +320,44 @@ void attach_iterators(Loaded &out)
 	out.seed_owners = attach_iterator(find_program(object, "seed_owners"), nullptr);
 }
 
+// A program that does nothing, on one function: what a kernel without function tracing refuses.
+void try_fentry(const btf *kernel)
+{
+	const bpf_insn nothing[] = {
+	    {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0},
+	    {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options);
+	int id = btf__find_by_name_kind(kernel, "tcp_sendmsg", BTF_KIND_FUNC);
+
+	if (id < 0)
+		throw failed("load", -id, "tcp_sendmsg in the kernel's BTF");
+	options.expected_attach_type = BPF_TRACE_FENTRY;
+	options.attach_btf_id = static_cast<uint32_t>(id);
+	Fd program(bpf_prog_load(BPF_PROG_TYPE_TRACING, "tcptop_try", "GPL", nothing, 2, &options));
+	if (program.get() < 0)
+		throw failed("load", errno, "fentry");
+	Fd link(bpf_raw_tracepoint_open(nullptr, program.get()));
+	if (link.get() < 0)
+		throw failed("attach", errno, "fentry");
+}
+
+// A probe on one function, without a program.
+void try_kprobe()
+{
+	static const char function[] = "tcp_sendmsg";
+	std::ifstream type_file("/sys/bus/event_source/devices/kprobe/type");
+	perf_event_attr event = {};
+
+	if (!(type_file >> event.type))
+		throw Failure("FAILED", "attach", ENOENT, "the kernel has no kprobes");
+	event.size = sizeof(event);
+	event.kprobe_func = reinterpret_cast<uintptr_t>(function);
+	Fd probe(static_cast<int>(syscall(SYS_perf_event_open, &event, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
+	if (probe.get() < 0)
+		throw failed("attach", errno, "kprobe");
+}
+
 // The first line in which libbpf or the verifier says what is wrong, for a reason that fits a line.
 std::string first_line(const std::string &log)
 {
@@ -362,11 +393,21 @@ void *global(const bpf_object *object, const char *section, const char *name)
 	throw failed("open", ENOENT, std::string("variable ") + name);
 }
 
-Loaded load(const BpfObject &source, const Settings &settings)
+Btf load_kernel_types()
 {
-	Btf kernel(btf__load_vmlinux_btf());
-	if (!kernel)
+	Btf types(btf__load_vmlinux_btf());
+
+	if (!types)
 		throw failed("load", errno, "kernel BTF");
+	return types;
+}
+
+Loaded load(const BpfObject &source, const Settings &settings, const btf *kernel)
+{
+	if (strcmp(source.backend, "fentry") == 0)
+		try_fentry(kernel);
+	else if (strcmp(source.backend, "kprobe") == 0)
+		try_kprobe();
 
 	// cgroup_skb needs one more capability than the rest: without it the rest still works.
 	for (bool with_cgroup : {true, false}) {
@@ -374,7 +415,7 @@ Loaded load(const BpfObject &source, const Settings &settings)
 		begin_log();
 		out.backend = source.backend;
 		out.object = open_object(source, settings);
-		select_programs(out.object.get(), kernel.get(), with_cgroup, out);
+		select_programs(out.object.get(), kernel, with_cgroup, out);
 		int error = bpf_object__load(out.object.get());
 		if (error == -EPERM && with_cgroup && out.backend == "tracepoint")
 			continue;

@@ -1,6 +1,7 @@
 // Loads one BPF object and attaches its programs.
 #pragma once
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <memory>
@@ -27,6 +28,14 @@ struct LinkDestroyer {
 	}
 };
 
+struct BtfFree {
+	void operator()(btf *types) const
+	{
+		btf__free(types);
+	}
+};
+
+using Btf = std::unique_ptr<btf, BtfFree>;
 using Object = std::unique_ptr<bpf_object, ObjectCloser>;
 using Link = std::unique_ptr<bpf_link, LinkDestroyer>;
 
@@ -39,8 +48,12 @@ struct Loaded {
 	Link sweep_tcp, sweep_udp, seed_owners; // iterators
 };
 
-// Throws Failure when the backend cannot be loaded or one of its hooks cannot be attached.
-Loaded load(const BpfObject &source, const Settings &settings);
+// The running kernel's types. Reading them takes as long as all the rest: once for all backends.
+Btf load_kernel_types();
+
+// Throws Failure when the backend cannot be loaded or one of its hooks cannot be attached. A kernel that
+// refuses its kind of hook says so before the programs are loaded.
+Loaded load(const BpfObject &source, const Settings &settings, const btf *kernel);
 
 // Address of a global variable of a loaded object, for as long as the object lives. Throws Failure.
 void *global(const bpf_object *object, const char *section, const char *name);
