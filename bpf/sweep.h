@@ -16,6 +16,9 @@
 /* Of the last sweep: flows whose owner no hook has met yet. */
 __u64 unowned_flows;
 
+/* Set by user space after its first walk: later ones only look for owners. */
+volatile bool seeded;
+
 /* Unused: BTF describes only types that a global, a map or a function refers to. */
 const struct tcptop_owner *owner_layout;
 
@@ -191,8 +194,11 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
 	f = find_tcp(sk);
-	if (!f)
+	if (!f) {
 		f = adopt_tcp(sk, 0, 0);
+		if (!f && !seeded && is_connected(BPF_CORE_READ(sk, __sk_common.skc_state)))
+			count(&losses.flows_untracked, 1);
+	}
 	if (f && !(f->r.flags & TCPTOP_FLAG_OWNED)) {
 		f->owner = p;
 		fill_owner(&f->r, &p, out.uid, out.cgroup_id);

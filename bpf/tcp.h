@@ -271,9 +271,12 @@ static __always_inline void base_at_birth(struct tcp_flow *f, const struct sock 
 	set_origin(f, tp);
 }
 
+/* When the table was last found full. A socket without an entry tries again at most once a tick. */
+__u64 tcp_full_ticks;
+
 /*
  * Enters a flow, complete before anyone else can see it, and returns its entry: another processor's
- * if that was first, NULL if there is no room, which is counted.
+ * if that was first, NULL if there is no room.
  */
 static __always_inline struct tcp_flow *enter_tcp(const struct sock *sk, struct tcp_flow *f)
 {
@@ -287,6 +290,15 @@ static __always_inline struct tcp_flow *enter_tcp(const struct sock *sk, struct 
 	bpf_map_update_elem(&tcp_flows, &key, f, BPF_NOEXIST);
 	f = bpf_map_lookup_elem(&tcp_flows, &key);
 	if (!f)
+		tcp_full_ticks = ticks_now();
+	return f;
+}
+
+/* As enter_tcp(), for a flow that is met once: without room it is lost, and counted. */
+static __always_inline struct tcp_flow *enter_tcp_or_lose(const struct sock *sk, struct tcp_flow *f)
+{
+	f = enter_tcp(sk, f);
+	if (!f)
 		count(&losses.flows_untracked, 1);
 	return f;
 }
@@ -296,7 +308,7 @@ static __noinline struct tcp_flow *begin_connect(const struct sock *sk)
 {
 	struct tcp_flow f = {.r.flags = TCPTOP_FLAG_ACTIVE, .r.state = TCP_SYN_SENT, .dirty = true};
 
-	return enter_tcp(sk, &f);
+	return enter_tcp_or_lose(sk, &f);
 }
 
 /* A connection that came in. */
@@ -305,7 +317,7 @@ static __noinline struct tcp_flow *begin_accept(const struct sock *sk, __u8 stat
 	struct tcp_flow f = {.r.state = state};
 
 	base_at_birth(&f, sk);
-	return enter_tcp(sk, &f);
+	return enter_tcp_or_lose(sk, &f);
 }
 
 /* States of a socket that carries, or still may carry, a stream. */
@@ -322,15 +334,18 @@ static __always_inline bool has_sent_fin(__u8 state)
 }
 
 /*
- * First sight of a socket that is older than the capture, or was missed. `out` and `in` are the bytes
- * that the call under way has moved: they count, nothing earlier does. A server's TCP Fast Open
- * socket exchanges data in SYN_RECV: that one is seen from its birth.
+ * First sight of a socket that is older than the capture, or found no room before. `out` and `in` are
+ * the bytes that the call under way has moved: they count, nothing earlier does. A server's TCP Fast
+ * Open socket exchanges data in SYN_RECV: that one is seen from its birth.
  */
 static __noinline struct tcp_flow *adopt_tcp(const struct sock *sk, __u32 out, __u32 in)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	struct tcp_flow f = {.r.state = state, .dirty = true};
+	struct tcp_flow *entered;
 
+	if (tcp_full_ticks == ticks_now())
+		return NULL;
 	if (state == TCP_SYN_RECV) {
 		base_at_birth(&f, sk);
 	} else if (is_connected(state)) {
@@ -346,7 +361,11 @@ static __noinline struct tcp_flow *adopt_tcp(const struct sock *sk, __u32 out, _
 	} else {
 		return NULL;
 	}
-	return enter_tcp(sk, &f);
+	entered = enter_tcp(sk, &f);
+	/* What it moved while there was no room for it. */
+	if (entered && losses.flows_untracked)
+		count(&losses.bytes_untracked, f.origin_in + f.origin_out);
+	return entered;
 }
 
 /* Everything that was received has been read: no more bytes can come to a closed flow. */
@@ -507,7 +526,10 @@ static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
 	emit_tcp(f, TCPTOP_KIND_STATE);
 }
 
-/* A connection that found the table full leaves its lifetime's payload, from the socket's own counters. */
+/*
+ * A connection that found the table full leaves its lifetime's payload, by the socket's own counters,
+ * which count its SYN and FINs too.
+ */
 static __always_inline void count_untracked(const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;

@@ -87,6 +87,7 @@ class LinuxCollector : public Collector
 			steps_.push_back(limit);
 		losses_ = static_cast<tcptop_losses *>(global(loaded_.object.get(), ".bss", "losses"));
 		unowned_ = static_cast<uint64_t *>(global(loaded_.object.get(), ".bss", "unowned_flows"));
+		seeded_ = static_cast<volatile bool *>(global(loaded_.object.get(), ".bss", "seeded"));
 		bpf_map *events = bpf_object__find_map_by_name(loaded_.object.get(), "events");
 		ring_.reset(ring_buffer__new(bpf_map__fd(events), take_record, this, nullptr));
 		if (!ring_)
@@ -149,8 +150,10 @@ class LinuxCollector : public Collector
 			size_t n = pass.read(out.data() + at, step);
 			out.resize(at + n);
 			if (n < step)
-				return out;
+				break;
 		}
+		*seeded_ = true;
+		return out;
 	}
 
 	uint64_t unowned() const override
@@ -198,6 +201,7 @@ class LinuxCollector : public Collector
 	std::unique_ptr<ring_buffer, RingFree> ring_;
 	tcptop_losses *losses_ = nullptr;
 	uint64_t *unowned_ = nullptr;
+	volatile bool *seeded_ = nullptr;
 	Pass pass_;
 	Stage stage_ = Stage::idle;
 	uint8_t *to_ = nullptr;
