@@ -98,6 +98,8 @@ const LOSS_COUNTERS = [
   "datagrams_uncorrected",
   "records_invalid",
   "seed_lines_skipped",
+  "refreshes_skipped",
+  "events_skipped",
 ] as const;
 type LossCounter = (typeof LOSS_COUNTERS)[number];
 
