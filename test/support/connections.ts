@@ -1,18 +1,7 @@
 /** Connections and snapshots with sensible defaults, for tests of what comes after the aggregator. */
 import type { Connection } from "../../src/model/connection.ts";
-import type { Losses } from "../../src/model/record.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
-
-export const NO_LOSSES: Losses = {
-  flowsUntracked: 0,
-  bytesUntracked: 0,
-  datagramsUntracked: 0,
-  recordsDeferred: 0,
-  closesLost: 0,
-  datagramsUncorrected: 0,
-  recordsInvalid: 0,
-  seedLinesSkipped: 0,
-};
+import { NO_LOSSES } from "./records.ts";
 
 /** An established TCP connection of curl. */
 export function connection(fields: Partial<Connection> = {}): Connection {

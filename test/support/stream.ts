@@ -3,7 +3,8 @@ import type { Connection } from "../../src/model/connection.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
 import { eventsOf, type Selection } from "../../src/output/events.ts";
 import type { Moment, Output, Skipped, StartInfo } from "../../src/output/output.ts";
-import { connection, NO_LOSSES, snapshot, udpFlow } from "./connections.ts";
+import { connection, snapshot, udpFlow } from "./connections.ts";
+import { NO_LOSSES } from "./records.ts";
 
 const START: StartInfo = {
   version: "0.1.0",

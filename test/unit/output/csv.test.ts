@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { csvOutput } from "../../../src/output/csv.ts";
 import { FIELDS } from "../../../src/view/columns.ts";
 import { sanitise } from "../../../src/view/sanitise.ts";
-import { connection, NO_LOSSES, snapshot, udpFlow } from "../../support/connections.ts";
+import { connection, snapshot, udpFlow } from "../../support/connections.ts";
+import { NO_LOSSES } from "../../support/records.ts";
 
 const AT = { wallMs: 0, nowNs: 5_000_000_000 };
 const NONE_SKIPPED = { refreshes: 0, events: 0 };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { jsonOutput } from "../../../src/output/json.ts";
-import { connection, NO_LOSSES, snapshot, udpFlow } from "../../support/connections.ts";
+import { connection, snapshot, udpFlow } from "../../support/connections.ts";
+import { NO_LOSSES } from "../../support/records.ts";
 
 const AT = { wallMs: Date.UTC(2026, 0, 2, 3, 4, 5, 6), nowNs: 5_000_000_000 };
 const NONE_SKIPPED = { refreshes: 0, events: 0 };

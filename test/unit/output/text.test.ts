@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Connection } from "../../../src/model/connection.ts";
 import type { EventName } from "../../../src/output/output.ts";
 import { textOutput } from "../../../src/output/text.ts";
-import { connection, NO_LOSSES, snapshot, udpFlow } from "../../support/connections.ts";
+import { connection, snapshot, udpFlow } from "../../support/connections.ts";
+import { NO_LOSSES } from "../../support/records.ts";
 
 const AT = { wallMs: Date.UTC(2026, 0, 2, 12, 4, 31), nowNs: 5_000_000_000 };
 const NONE_SKIPPED = { refreshes: 0, events: 0 };

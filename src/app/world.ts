@@ -1,0 +1,17 @@
+/** All that the program needs of the machine; tests bring their own. */
+import type { Clock } from "../base/clock.ts";
+import type { OutputStream } from "../output/sink.ts";
+import type { Platform } from "../platform/platform.ts";
+
+export type Cancel = () => void;
+
+export interface World {
+  readonly clock: Clock;
+  readonly platform: Platform;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  /** Calls once, not before `ms` milliseconds have passed. */
+  after(ms: number, call: () => void): Cancel;
+  /** Calls at each request to end: SIGINT, SIGTERM, SIGHUP. */
+  onStop(call: () => void): Cancel;
+}

@@ -1,0 +1,105 @@
+/** The program from its arguments to its exit code. */
+import { run } from "../app/run.ts";
+import type { World } from "../app/world.ts";
+import { ExitCode, type ExitCodeValue, ExitError } from "../base/errors.ts";
+import { csvOutput } from "../output/csv.ts";
+import { jsonOutput } from "../output/json.ts";
+import type { Output } from "../output/output.ts";
+import { Sink } from "../output/sink.ts";
+import { textOutput } from "../output/text.ts";
+import type { Platform } from "../platform/platform.ts";
+import { compileFilter } from "../view/filter.ts";
+import { sanitise } from "../view/sanitise.ts";
+import { type Options, parseArguments } from "./options.ts";
+
+/** The machine, before it is known whether it will be asked to capture. */
+export interface Host extends Omit<World, "platform"> {
+  readonly version: string;
+  readonly environment: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined };
+  /** Loads what captures here: only once the arguments are found to be right. */
+  loadPlatform(): Promise<Platform>;
+}
+
+export interface Outcome {
+  readonly exitCode: ExitCodeValue;
+  /** Whether all text was written; if not, its reader does not read, and nobody should wait for it. */
+  readonly isFlushed: boolean;
+}
+
+const NS_PER_S = 1e9;
+
+/** Colour goes to a terminal that can show it or where it is asked for, never against NO_COLOR. */
+function wantsColor({ color }: Options, { environment, stdout }: Host): boolean {
+  if (environment.NO_COLOR) return false;
+  return color ?? (stdout.isTerminal && environment.TERM !== "dumb");
+}
+
+function outputFor(options: Options, host: Host): Output {
+  switch (options.format) {
+    case "json":
+      return jsonOutput();
+    case "csv":
+      return csvOutput();
+    case "text":
+      return textOutput({ style: options.raw ? "raw" : "human", color: wantsColor(options, host) });
+  }
+}
+
+async function capture(options: Options, host: Host): Promise<boolean> {
+  const platform = await host.loadPlatform();
+  platform.check();
+  return run(
+    { ...host, platform },
+    {
+      version: host.version,
+      capture: {
+        backend: options.backend,
+        udpIdleNs: options.udpTimeoutS * NS_PER_S,
+        maxTcpFlows: options.maxTcpFlows,
+        maxUdpFlows: options.maxUdpFlows,
+        ringBytes: options.ringBytes,
+      },
+      output: outputFor(options, host),
+      selection: { filter: compileFilter(options.filter), order: options.order },
+      delayNs: options.delayS * NS_PER_S,
+      iterations: options.iterations,
+      all: options.all,
+    },
+  );
+}
+
+async function print(text: string, host: Host): Promise<boolean> {
+  const sink = new Sink(host.stdout, "standard output");
+  sink.write(text);
+  await sink.flushed();
+  if (sink.error) throw sink.error;
+  return true;
+}
+
+/** The one line of an error; with `--debug` also where it comes from. */
+function describe(error: unknown, debug: boolean): string {
+  const isKnown = error instanceof ExitError;
+  const message = sanitise(error instanceof Error ? error.message : String(error));
+  const line = isKnown ? message : `internal error: ${message}${debug ? "" : " (--debug shows where)"}`;
+  return [`error: ${line}`, ...(debug ? stackOf(error) : []), ""].join("\n");
+}
+
+function stackOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  const lines = (error.stack ?? "").split("\n").map(sanitise);
+  return error.cause === undefined ? lines : [...lines, "caused by:", ...stackOf(error.cause)];
+}
+
+/** Runs tcptop with the arguments that follow its name; all failures end up as a line and an exit code. */
+export async function runCli(args: readonly string[], host: Host): Promise<Outcome> {
+  try {
+    const request = parseArguments(args, host.version);
+    const isFlushed = await (request.kind === "print"
+      ? print(request.text, host)
+      : capture(request.options, host));
+    return { exitCode: ExitCode.ok, isFlushed };
+  } catch (error) {
+    host.stderr.write(describe(error, args.includes("--debug")), () => {});
+    return { exitCode: error instanceof ExitError ? error.exitCode : ExitCode.software, isFlushed: true };
+  }
+}

@@ -1,0 +1,70 @@
+/** The real machine. */
+import { fstatSync, readFileSync, writeSync } from "node:fs";
+import { systemClock } from "../base/clock.ts";
+import type { OutputStream } from "../output/sink.ts";
+import type { Host } from "./cli.ts";
+
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * A file or device, written in full before `done` is called. Node's own stream for these gives up
+ * silently after a short write, which is what a disk that fills up answers first.
+ */
+function fileStream(fd: number): OutputStream {
+  return {
+    isTerminal: false,
+    write(text, done) {
+      const bytes = Buffer.from(text);
+      try {
+        for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      done();
+    },
+  };
+}
+
+/** Pipes, sockets and terminals: Node's streams, which do not block on a slow reader of a pipe. */
+function nodeStream(stream: NodeJS.WriteStream): OutputStream {
+  // Each write's callback is told of the error.
+  stream.on("error", () => {});
+  return { isTerminal: stream.isTTY === true, write: (text, done) => stream.write(text, done) };
+}
+
+function standardStream(stream: NodeJS.WriteStream & { readonly fd: number }): OutputStream {
+  const stat = fstatSync(stream.fd);
+  return stream.isTTY || stat.isFIFO() || stat.isSocket() ? nodeStream(stream) : fileStream(stream.fd);
+}
+
+/** The version in package.json, two folders up in the sources as in the built program. */
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const { version } = JSON.parse(text) as { version: string };
+  return version;
+}
+
+export function systemHost(): Host {
+  return {
+    clock: systemClock,
+    version: packageVersion(),
+    environment: process.env,
+    stdout: standardStream(process.stdout),
+    stderr: standardStream(process.stderr),
+    after(ms, call) {
+      const timer = setTimeout(call, ms);
+      return () => clearTimeout(timer);
+    },
+    onStop(call) {
+      for (const signal of STOP_SIGNALS) process.on(signal, call);
+      return () => {
+        for (const signal of STOP_SIGNALS) process.off(signal, call);
+      };
+    },
+    async loadPlatform() {
+      const { choosePlatform } = await import("../platform/choose.ts");
+      return choosePlatform();
+    },
+  };
+}

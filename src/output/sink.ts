@@ -1,0 +1,90 @@
+/** Where an output's text goes: one writer that knows a slow reader, a gone one and a full disk. */
+import { ExitCode, ExitError } from "../base/errors.ts";
+
+/** A place to write to, such as standard output. */
+export interface OutputStream {
+  readonly isTerminal: boolean;
+  /** Takes the text at once, calls `done` when all of it is written or it cannot be. */
+  write(text: string, done: (error?: Error | null) => void): void;
+}
+
+/** The reader of the pipe or the terminal is gone, which is no failure. */
+function readerIsGone(error: Error, isTerminal: boolean): boolean {
+  const code = "code" in error ? error.code : undefined;
+  return code === "EPIPE" || code === "ECONNRESET" || (code === "EIO" && isTerminal);
+}
+
+/** Node's `ENOSPC: no space left on device, write` without the call. */
+function reasonOf({ message }: Error): string {
+  return message.replace(/, write$/, "");
+}
+
+export class Sink {
+  readonly #stream: OutputStream;
+  readonly #name: string;
+  #pending = 0;
+  #ended = false;
+  #error: ExitError | null = null;
+  readonly #waiting: (() => void)[] = [];
+  #onEnd: () => void = () => {};
+
+  /** `name` is what an error message calls it. */
+  constructor(stream: OutputStream, name: string) {
+    this.#stream = stream;
+    this.#name = name;
+  }
+
+  /** Whether all that was given is written, or never will be. */
+  get isIdle(): boolean {
+    return this.#pending === 0 || this.#ended;
+  }
+
+  /** Whether nothing more can be written: the reader is gone, or writing failed. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Why writing failed (exit code 74); null while it works and when the reader went away. */
+  get error(): ExitError | null {
+    return this.#error;
+  }
+
+  /** Calls back once, when writing turns out to be impossible. */
+  onEnd(listener: () => void): void {
+    this.#onEnd = listener;
+  }
+
+  /** Gives text to the stream, which keeps it in memory until it is written; nothing after the end. */
+  write(text: string): void {
+    if (text === "" || this.#ended) return;
+    this.#pending++;
+    try {
+      this.#stream.write(text, (error) => this.#written(error ?? null));
+    } catch (error) {
+      this.#written(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Resolves when the sink is idle. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isIdle) resolve();
+      else this.#waiting.push(resolve);
+    });
+  }
+
+  #written(error: Error | null): void {
+    this.#pending--;
+    if (error !== null && !this.#ended) this.#end(error);
+    if (this.isIdle) for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #end(error: Error): void {
+    this.#ended = true;
+    if (!readerIsGone(error, this.#stream.isTerminal)) {
+      const message = `cannot write to ${this.#name}: ${reasonOf(error)}`;
+      this.#error = new ExitError(ExitCode.ioError, message, { cause: error });
+    }
+    this.#onEnd();
+  }
+}
