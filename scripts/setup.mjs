@@ -19,6 +19,7 @@ const COMMANDS = {
 };
 
 function isInstalled(name) {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own syntax
   return output("dpkg-query", ["-W", "-f=${Status}", name]).includes("install ok installed");
 }
 
