@@ -85,9 +85,9 @@ class LinuxCollector : public Collector
 	{
 		for (const StepDown &limit : loaded_.limits)
 			steps_.push_back(limit);
-		losses_ = static_cast<tcptop_losses *>(global(loaded_.object.get(), ".bss", "losses"));
-		unowned_ = static_cast<uint64_t *>(global(loaded_.object.get(), ".bss", "unowned_flows"));
-		seeded_ = static_cast<volatile bool *>(global(loaded_.object.get(), ".bss", "seeded"));
+		losses_ = static_cast<tcptop_losses *>(loaded_.globals->find("losses"));
+		unowned_ = static_cast<uint64_t *>(loaded_.globals->find("unowned_flows"));
+		seeded_ = static_cast<volatile bool *>(loaded_.globals->find("seeded"));
 		bpf_map *events = bpf_object__find_map_by_name(loaded_.object.get(), "events");
 		ring_.reset(ring_buffer__new(bpf_map__fd(events), take_record, this, nullptr));
 		if (!ring_)

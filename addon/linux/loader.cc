@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -184,9 +185,45 @@ uint64_t tick_ns()
 	return static_cast<uint64_t>(tick.tv_nsec) + static_cast<uint64_t>(tick.tv_sec) * 1000000000u;
 }
 
+// libbpf names it after the object and the section.
+bpf_map *find_section_map(const bpf_object *object, const char *section)
+{
+	bpf_map *map;
+
+	bpf_object__for_each_map (map, object) {
+		std::string name = bpf_map__name(map);
+		size_t length = strlen(section);
+		if (name.size() >= length && name.compare(name.size() - length, length, section) == 0)
+			return map;
+	}
+	throw failed("open", ENOENT, std::string("section ") + section);
+}
+
+// Where a global variable stands in its section.
+uint32_t offset_of(const bpf_object *object, const char *section, const char *name)
+{
+	const btf *types = bpf_object__btf(object);
+	int id = types ? btf__find_by_name_kind(types, section, BTF_KIND_DATASEC) : -1;
+
+	if (id >= 0) {
+		const btf_type *type = btf__type_by_id(types, static_cast<uint32_t>(id));
+		const btf_var_secinfo *variable = btf_var_secinfos(type);
+		for (int i = 0; i < btf_vlen(type); i++, variable++) {
+			const btf_type *declaration = btf__type_by_id(types, variable->type);
+			if (strcmp(btf__name_by_offset(types, declaration->name_off), name) == 0)
+				return variable->offset;
+		}
+	}
+	throw failed("open", ENOENT, std::string("variable ") + name);
+}
+
+// Before loading only.
 template <typename T> void set_constant(const bpf_object *object, const char *name, T value)
 {
-	memcpy(global(object, ".rodata", name), &value, sizeof(value));
+	size_t size;
+	void *values = const_cast<void *>(bpf_map__initial_value(find_section_map(object, ".rodata"), &size));
+
+	memcpy(static_cast<uint8_t *>(values) + offset_of(object, ".rodata", name), &value, sizeof(value));
 }
 
 Object open_object(const BpfObject &source, const Settings &settings)
@@ -276,7 +313,7 @@ void attach_cgroup(Loaded &out)
 			out.links.push_back(std::move(link));
 		return;
 	}
-	*static_cast<bool *>(global(out.object.get(), ".bss", "udp_by_call")) = true;
+	*static_cast<volatile bool *>(out.globals->find("udp_by_call")) = true;
 	out.limits.push_back(
 	    {out.backend, "UDP of unconnected sockets is not seen: cgroup_skb cannot be attached (" + why + ")"});
 }
@@ -366,31 +403,25 @@ std::string first_line(const std::string &log)
 
 } // namespace
 
-void *global(const bpf_object *object, const char *section, const char *name)
+Globals::Globals(const bpf_object *object) : object_(object)
 {
-	const btf *types = bpf_object__btf(object);
-	int id = types ? btf__find_by_name_kind(types, section, BTF_KIND_DATASEC) : -1;
-	bpf_map *map;
+	bpf_map *map = find_section_map(object, ".bss");
 
-	if (id < 0)
-		throw failed("open", ENOENT, std::string("section ") + section);
-	bpf_object__for_each_map (map, object) {
-		std::string map_name = bpf_map__name(map);
-		if (map_name.size() < strlen(section) ||
-		    map_name.compare(map_name.size() - strlen(section), std::string::npos, section) != 0)
-			continue;
-		size_t size;
-		auto *values = static_cast<uint8_t *>(const_cast<void *>(bpf_map__initial_value(map, &size)));
-		const btf_type *type = btf__type_by_id(types, id);
-		const btf_var_secinfo *variable = btf_var_secinfos(type);
-		for (int i = 0; values && i < btf_vlen(type); i++, variable++) {
-			const btf_type *declaration = btf__type_by_id(types, variable->type);
-			if (strcmp(btf__name_by_offset(types, declaration->name_off), name) == 0 &&
-			    variable->offset + variable->size <= size)
-				return values + variable->offset;
-		}
-	}
-	throw failed("open", ENOENT, std::string("variable ") + name);
+	size_ = bpf_map__value_size(map);
+	void *memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (memory == MAP_FAILED)
+		throw failed("load", errno, "global variables");
+	memory_ = static_cast<uint8_t *>(memory);
+}
+
+Globals::~Globals()
+{
+	munmap(memory_, size_);
+}
+
+void *Globals::find(const char *name) const
+{
+	return memory_ + offset_of(object_, ".bss", name);
 }
 
 Btf load_kernel_types()
@@ -423,6 +454,7 @@ Loaded load(const BpfObject &source, const Settings &settings, const btf *kernel
 			std::string log = log_tail();
 			throw failed("load", -error, log.empty() ? "BPF programs" : first_line(log));
 		}
+		out.globals = std::make_unique<Globals>(out.object.get());
 		attach(out);
 		attach_iterators(out);
 		return out;

@@ -39,11 +39,30 @@ using Btf = std::unique_ptr<btf, BtfFree>;
 using Object = std::unique_ptr<bpf_object, ObjectCloser>;
 using Link = std::unique_ptr<bpf_link, LinkDestroyer>;
 
+// The global variables of a loaded object, in memory shared with its programs (libbpf maps them for
+// skeletons only). Throws Failure.
+class Globals
+{
+      public:
+	explicit Globals(const bpf_object *object);
+	~Globals();
+	Globals(const Globals &) = delete;
+	Globals &operator=(const Globals &) = delete;
+
+	void *find(const char *name) const;
+
+      private:
+	const bpf_object *object_;
+	uint8_t *memory_;
+	size_t size_;
+};
+
 // A backend at work. Links go before the object they came from.
 struct Loaded {
 	std::string backend;
 	std::vector<StepDown> limits; // what it has to do without
 	Object object;
+	std::unique_ptr<Globals> globals;
 	std::vector<Link> links;
 	Link sweep_tcp, sweep_udp, seed_owners; // iterators
 };
@@ -54,9 +73,6 @@ Btf load_kernel_types();
 // Throws Failure when the backend cannot be loaded or one of its hooks cannot be attached. A kernel that
 // refuses its kind of hook says so before the programs are loaded.
 Loaded load(const BpfObject &source, const Settings &settings, const btf *kernel);
-
-// Address of a global variable of a loaded object, for as long as the object lives. Throws Failure.
-void *global(const bpf_object *object, const char *section, const char *name);
 
 // Throws Failure when the kernel cannot run any backend: no BPF, no BTF, no ring buffer, no permission.
 void check_kernel();
