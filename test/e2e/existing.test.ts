@@ -11,7 +11,7 @@ const SCENARIOS = [
   ["connected UDP", "existing-udp"],
 ] as const;
 
-describe.for(backends)("$backend", ({ backend, required }) => {
+describe.for(backends)("%s", ([backend, required]) => {
   const shared = sharedTcptop(backend, required);
   const traffic = new Map<string, Traffic>();
 

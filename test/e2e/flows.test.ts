@@ -63,7 +63,7 @@ const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Rec
   ["UDP sends that are too large", "udp-too-large"],
 ];
 
-describe.for(backends)("$backend", ({ backend, required }) => {
+describe.for(backends)("%s", ([backend, required]) => {
   const shared = sharedTcptop(backend, required);
   beforeAll(shared.open);
   afterAll(shared.close);

@@ -30,17 +30,16 @@ export const cannotRun =
   process.platform !== "linux" ? "needs Linux" : process.getuid?.() !== 0 ? "needs root" : null;
 
 /** The backends to test, and whether each has to work here (else it is skipped where it cannot load). */
-export const backends: readonly { readonly backend: Backend; readonly required: boolean }[] =
-  chosenBackends();
+export const backends = chosenBackends();
 
-function chosenBackends(): { backend: Backend; required: boolean }[] {
+function chosenBackends(): [backend: Backend, required: boolean][] {
   const chosen = TCPTOP_TEST_BACKEND?.split(",");
   const unknown = chosen?.find((name) => !BACKENDS.some((backend) => backend === name));
   if (unknown !== undefined) throw new Error(`TCPTOP_TEST_BACKEND: there is no backend ${unknown}`);
-  return BACKENDS.filter((backend) => chosen?.includes(backend) ?? true).map((backend) => ({
+  return BACKENDS.filter((backend) => chosen?.includes(backend) ?? true).map((backend) => [
     backend,
-    required: chosen !== undefined,
-  }));
+    chosen !== undefined,
+  ]);
 }
 
 function built(file: string): string {

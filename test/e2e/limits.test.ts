@@ -18,7 +18,7 @@ function endsSeen(ends: readonly FlowEnd[], rows: readonly Row[]): FlowEnd[] {
   );
 }
 
-describe.for(backends)("$backend", ({ backend, required }) => {
+describe.for(backends)("%s", ([backend, required]) => {
   describe("a TCP table with 64 places", () => {
     const shared = sharedTcptop(backend, required, "--max-tcp-flows", "64");
     beforeAll(shared.open);
@@ -31,9 +31,10 @@ describe.for(backends)("$backend", ({ backend, required }) => {
       await tcptop.refreshed();
       const whole = tcptop.rowsOf(ends, 0).filter((row) => row.event === "close" && !row.partial);
 
+      expect(whole.length).toBeGreaterThan(0);
       expect(whole.length).toBeLessThanOrEqual(64);
       expect(facts(whole)).toEqual(facts(endsSeen(ends, whole)));
-      expect(tcptop.losses().flows_untracked).toBeGreaterThanOrEqual(ends.length - 64);
+      expect(tcptop.losses().flows_untracked).toBeGreaterThanOrEqual(ends.length - whole.length);
     });
   });
 

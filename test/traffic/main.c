@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const struct scenario *const groups[] = { tcp_scenarios, tcp_owner_scenarios, udp_scenarios };
+static const struct scenario *const groups[] = {tcp_scenarios, tcp_owner_scenarios, udp_scenarios};
 
 static const struct scenario *find(const char *name)
 {
@@ -41,7 +41,7 @@ static void list(void)
 /* The ids of all BPF programs in the kernel, one a line. */
 static int list_bpf_programs(void)
 {
-	union bpf_attr attr = { 0 };
+	union bpf_attr attr = {0};
 
 	while (!syscall(__NR_bpf, BPF_PROG_GET_NEXT_ID, &attr, sizeof(attr))) {
 		printf("%u\n", attr.next_id);

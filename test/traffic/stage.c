@@ -325,8 +325,7 @@ void stage_report(void)
 		printf("{\"end\":\"%s\",\"proto\":\"%s\"", end->role, udp ? "udp" : "tcp");
 		print_address("local", &end->local);
 		print_address("remote", &end->remote);
-		printf(",\"netns\":%ju,\"pid\":%d,\"process\":\"%s\",", (uintmax_t)end->netns, end->pid,
-		       end->process);
+		printf(",\"netns\":%ju,\"pid\":%d,\"process\":\"%s\",", (uintmax_t)end->netns, end->pid, end->process);
 		print_counts(&end->now, udp);
 		if (end->existed) {
 			printf(",\"before\":{");
@@ -343,7 +342,7 @@ void stage_report(void)
 
 void enter_new_netns(void)
 {
-	struct ifreq request = { .ifr_name = "lo" };
+	struct ifreq request = {.ifr_name = "lo"};
 	int fd;
 
 	must(unshare(CLONE_NEWNET), "unshare(CLONE_NEWNET)");
@@ -359,7 +358,7 @@ void enter_new_netns(void)
 
 union address loopback(int family, int port)
 {
-	union address address = { 0 };
+	union address address = {0};
 
 	address.sa.sa_family = family;
 	if (family == AF_INET) {
@@ -379,7 +378,7 @@ socklen_t address_len(const union address *address)
 
 union address local_address(int fd)
 {
-	union address address = { 0 };
+	union address address = {0};
 	socklen_t len = sizeof(address);
 
 	must(getsockname(fd, &address.sa, &len), "getsockname");
@@ -388,7 +387,7 @@ union address local_address(int fd)
 
 union address remote_address(int fd)
 {
-	union address address = { 0 };
+	union address address = {0};
 	socklen_t len = sizeof(address);
 
 	must(getpeername(fd, &address.sa, &len), "getpeername");
@@ -524,7 +523,7 @@ static void request(void *context)
 
 void run_tcp_pair(const struct tcp_pair *pair)
 {
-	struct tcp_stage stage = { .pair = pair, .to = pair->client };
+	struct tcp_stage stage = {.pair = pair, .to = pair->client};
 
 	stage.listener = listener_at(&pair->server);
 	/* sin_port and sin6_port are the same two bytes. */
@@ -538,10 +537,10 @@ void run_tcp_pair(const struct tcp_pair *pair)
 void run_tcp4(void (*on_client)(int, struct end *), void (*on_server)(int, struct end *))
 {
 	struct tcp_pair pair = {
-		.server = loopback(AF_INET, 0),
-		.client = loopback(AF_INET, 0),
-		.on_client = on_client,
-		.on_server = on_server,
+	    .server = loopback(AF_INET, 0),
+	    .client = loopback(AF_INET, 0),
+	    .on_client = on_client,
+	    .on_server = on_server,
 	};
 
 	run_tcp_pair(&pair);

@@ -43,7 +43,7 @@ static void child_sends_the_rest(void *context)
 
 static void send_by_a_child(int fd, struct end *end)
 {
-	struct handed handed = { fd, end };
+	struct handed handed = {fd, end};
 
 	send_bytes(fd, end, 1000, 1000, 0);
 	spawn("tt-heir", child_sends_the_rest, &handed);
@@ -65,9 +65,12 @@ static void take_socket_and_send(void *context)
 	const struct handover *handover = context;
 	char control[CMSG_SPACE(sizeof(int))];
 	int index, fd;
-	struct iovec v = { &index, sizeof(index) };
+	struct iovec v = {&index, sizeof(index)};
 	struct msghdr message = {
-		.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+	    .msg_iov = &v,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof(control),
 	};
 
 	close(handover->from);
@@ -84,11 +87,14 @@ static struct handover handover;
 
 static void give_socket_away(int fd, struct end *end)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	char control[CMSG_SPACE(sizeof(int))] = {0};
 	int index = end_index(end);
-	struct iovec v = { &index, sizeof(index) };
+	struct iovec v = {&index, sizeof(index)};
 	struct msghdr message = {
-		.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+	    .msg_iov = &v,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 
@@ -107,7 +113,7 @@ static void tcp_scm_rights(void)
 	int pair[2];
 
 	must(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), "socketpair");
-	handover = (struct handover){ pair[0], pair[1] };
+	handover = (struct handover){pair[0], pair[1]};
 	spawn("tt-taker", take_socket_and_send, &handover);
 	run_tcp4(give_socket_away, receive_all);
 }
@@ -160,12 +166,12 @@ static void run_thread(pthread_t *thread, void *(*run)(void *), struct thread_co
 
 static void send_from_threads(int fd, struct end *end)
 {
-	static const char *const names[] = { "pool-1", "pool-2", "pool-3" };
+	static const char *const names[] = {"pool-1", "pool-2", "pool-3"};
 	struct thread_context contexts[3];
 	pthread_t threads[3];
 
 	for (int i = 0; i < 3; i++) {
-		contexts[i] = (struct thread_context){ fd, end, names[i] };
+		contexts[i] = (struct thread_context){fd, end, names[i]};
 		run_thread(&threads[i], thread_sends, &contexts[i]);
 	}
 	for (int i = 0; i < 3; i++)
@@ -180,7 +186,7 @@ static void tcp_threads(void)
 /* One thread sends while another receives, on both sides. */
 static void send_while_receiving(int fd, struct end *end)
 {
-	struct thread_context context = { fd, end, "writer" };
+	struct thread_context context = {fd, end, "writer"};
 	pthread_t thread;
 
 	run_thread(&thread, thread_sends, &context);
@@ -235,7 +241,7 @@ static void receive_from_each(void *context)
 static void tcp_mayfly(void)
 {
 	union address any = loopback(AF_INET, 0);
-	struct brief brief = { .listener = listener_at(&any), .count = option("count", 50) };
+	struct brief brief = {.listener = listener_at(&any), .count = option("count", 50)};
 
 	brief.to = local_address(brief.listener);
 	spawn("tt-server", receive_from_each, &brief);
@@ -328,7 +334,7 @@ static void run_twin(void *context)
 
 static void netns_twins(void)
 {
-	struct twin one = { 0, 100000 }, two = { 1, 200000 };
+	struct twin one = {0, 100000}, two = {1, 200000};
 
 	spawn("tt-netns-one", run_twin, &one);
 	spawn("tt-netns-two", run_twin, &two);
@@ -415,10 +421,10 @@ static void run_past(void *context)
 {
 	const struct past *past = context;
 	struct tcp_pair pair = {
-		.server = loopback(past->family, 0),
-		.client = loopback(past->family, 0),
-		.on_client = past->on_client,
-		.on_server = past->on_server,
+	    .server = loopback(past->family, 0),
+	    .client = loopback(past->family, 0),
+	    .on_client = past->on_client,
+	    .on_server = past->on_server,
 	};
 
 	run_tcp_pair(&pair);
@@ -468,22 +474,22 @@ static void run_with_past(const struct past *past)
 
 static void existing_tcp(void)
 {
-	run_with_past(&(struct past){ client_with_past, server_with_past, .family = AF_INET });
+	run_with_past(&(struct past){client_with_past, server_with_past, .family = AF_INET});
 }
 
 static void existing_tcp6(void)
 {
-	run_with_past(&(struct past){ client_with_past, server_with_past, .family = AF_INET6 });
+	run_with_past(&(struct past){client_with_past, server_with_past, .family = AF_INET6});
 }
 
 static void existing_blocked(void)
 {
-	run_with_past(&(struct past){ client_with_past, server_waiting, "server", SYS_recvfrom, AF_INET });
+	run_with_past(&(struct past){client_with_past, server_waiting, "server", SYS_recvfrom, AF_INET});
 }
 
 static void existing_idle(void)
 {
-	run_with_past(&(struct past){ client_idle, server_idle, "server", SYS_recvfrom, AF_INET });
+	run_with_past(&(struct past){client_idle, server_idle, "server", SYS_recvfrom, AF_INET});
 }
 
 static int socket_of(const struct end *end)
@@ -528,7 +534,7 @@ static void existing_stuck(void)
 	struct end *client;
 	uint64_t accepted;
 
-	make_past(&(struct past){ client_stuck, server_slow, "client", SYS_sendto, AF_INET });
+	make_past(&(struct past){client_stuck, server_slow, "client", SYS_sendto, AF_INET});
 	client = end_with_role("client");
 	accepted = accepted_so_far(client, end_with_role("server"));
 	client->before.bytes_out = accepted;
@@ -537,18 +543,18 @@ static void existing_stuck(void)
 }
 
 const struct scenario tcp_owner_scenarios[] = {
-	{ "tcp-fork", tcp_fork },
-	{ "tcp-scm-rights", tcp_scm_rights },
-	{ "tcp-exec", tcp_exec },
-	{ "tcp-threads", tcp_threads },
-	{ "tcp-duplex", tcp_duplex },
-	{ "tcp-mayfly", tcp_mayfly },
-	{ "tcp-killed", tcp_killed },
-	{ "netns-twins", netns_twins },
-	{ "existing-tcp", existing_tcp },
-	{ "existing-tcp6", existing_tcp6 },
-	{ "existing-blocked", existing_blocked },
-	{ "existing-idle", existing_idle },
-	{ "existing-stuck", existing_stuck },
-	{ 0 },
+    {"tcp-fork", tcp_fork},
+    {"tcp-scm-rights", tcp_scm_rights},
+    {"tcp-exec", tcp_exec},
+    {"tcp-threads", tcp_threads},
+    {"tcp-duplex", tcp_duplex},
+    {"tcp-mayfly", tcp_mayfly},
+    {"tcp-killed", tcp_killed},
+    {"netns-twins", netns_twins},
+    {"existing-tcp", existing_tcp},
+    {"existing-tcp6", existing_tcp6},
+    {"existing-blocked", existing_blocked},
+    {"existing-idle", existing_idle},
+    {"existing-stuck", existing_stuck},
+    {0},
 };

@@ -32,7 +32,7 @@ static void set_option(int fd, int level, int name, int value)
 
 static short wait_for(int fd, short events)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p = {.fd = fd, .events = events};
 
 	must(poll(&p, 1, -1), "poll");
 	return p.revents;
@@ -66,10 +66,10 @@ static void tcp_bulk(void)
 static void tcp_ipv6(void)
 {
 	struct tcp_pair pair = {
-		.server = loopback(AF_INET6, 0),
-		.client = loopback(AF_INET6, 0),
-		.on_client = send_all_read_answer,
-		.on_server = receive_all_answer,
+	    .server = loopback(AF_INET6, 0),
+	    .client = loopback(AF_INET6, 0),
+	    .on_client = send_all_read_answer,
+	    .on_server = receive_all_answer,
 	};
 
 	run_tcp_pair(&pair);
@@ -78,10 +78,10 @@ static void tcp_ipv6(void)
 static void tcp_mapped(void)
 {
 	struct tcp_pair pair = {
-		.server = loopback(AF_INET6, 0),
-		.client = loopback(AF_INET, 0),
-		.on_client = send_all_read_answer,
-		.on_server = receive_all_answer,
+	    .server = loopback(AF_INET6, 0),
+	    .client = loopback(AF_INET, 0),
+	    .on_client = send_all_read_answer,
+	    .on_server = receive_all_answer,
 	};
 
 	pair.server.v6.sin6_addr = in6addr_any;
@@ -192,9 +192,9 @@ static void run_many(void (*request)(void *), void (*serve)(void *), long count)
 {
 	union address any = loopback(AF_INET, 0);
 	struct many many = {
-		.listener = listener_at(&any),
-		.count = option("count", count),
-		.bytes = option("size", 10000),
+	    .listener = listener_at(&any),
+	    .count = option("count", count),
+	    .bytes = option("size", 10000),
 	};
 
 	many.to = local_address(many.listener);
@@ -382,7 +382,7 @@ static void send_vectors(int fd, struct end *end)
 
 	while (done < size) {
 		size_t last = size - done > 3000 ? 1989 : 1;
-		struct iovec v[] = { { buffer, 11 }, { buffer, 0 }, { buffer + 11, 1000 }, { buffer + 1011, last } };
+		struct iovec v[] = {{buffer, 11}, {buffer, 0}, {buffer + 11, 1000}, {buffer + 1011, last}};
 		ssize_t n = must(writev(fd, v, 4), "writev");
 
 		count_out(end, n, 0);
@@ -393,7 +393,7 @@ static void send_vectors(int fd, struct end *end)
 static void receive_vectors(int fd, struct end *end)
 {
 	char *buffer = make_buffer(CHUNK);
-	struct iovec v[] = { { buffer, 1 }, { buffer + 1, 999 }, { buffer + 1000, CHUNK - 1000 } };
+	struct iovec v[] = {{buffer, 1}, {buffer + 1, 999}, {buffer + 1000, CHUNK - 1000}};
 	ssize_t n;
 
 	while ((n = must(readv(fd, v, 3), "readv")))
@@ -414,12 +414,12 @@ static void send_batches(int fd, struct end *end)
 
 	while (batches-- > 0) {
 		struct iovec v[BATCH];
-		struct mmsghdr messages[BATCH] = { 0 };
+		struct mmsghdr messages[BATCH] = {0};
 		int sent;
 
 		for (int i = 0; i < BATCH; i++) {
-			v[i] = (struct iovec){ buffer, 1 + 600 * i };
-			messages[i].msg_hdr = (struct msghdr){ .msg_iov = &v[i], .msg_iovlen = 1 };
+			v[i] = (struct iovec){buffer, 1 + 600 * i};
+			messages[i].msg_hdr = (struct msghdr){.msg_iov = &v[i], .msg_iovlen = 1};
 		}
 		sent = must(sendmmsg(fd, messages, BATCH, 0), "sendmmsg");
 		for (int i = 0; i < sent; i++)
@@ -433,12 +433,12 @@ static void receive_batches(int fd, struct end *end)
 
 	for (;;) {
 		struct iovec v[BATCH];
-		struct mmsghdr messages[BATCH] = { 0 };
+		struct mmsghdr messages[BATCH] = {0};
 		int received;
 
 		for (int i = 0; i < BATCH; i++) {
-			v[i] = (struct iovec){ buffer + i * 5000, 5000 };
-			messages[i].msg_hdr = (struct msghdr){ .msg_iov = &v[i], .msg_iovlen = 1 };
+			v[i] = (struct iovec){buffer + i * 5000, 5000};
+			messages[i].msg_hdr = (struct msghdr){.msg_iov = &v[i], .msg_iovlen = 1};
 		}
 		received = must(recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL), "recvmmsg");
 		for (int i = 0; i < received; i++) {
@@ -477,7 +477,7 @@ static unsigned int reap_zerocopy(int fd)
 {
 	unsigned int done = 0;
 	char control[128];
-	struct msghdr message = { .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr message = {.msg_control = control, .msg_controllen = sizeof(control)};
 
 	while (recvmsg(fd, &message, MSG_ERRQUEUE) >= 0) {
 		const struct cmsghdr *c = CMSG_FIRSTHDR(&message);
@@ -545,8 +545,8 @@ static void *map_ring(int fd, size_t size, uint64_t offset)
 
 static struct uring uring_open(void)
 {
-	struct io_uring_params p = { 0 };
-	struct uring u = { .fd = syscall(__NR_io_uring_setup, 4, &p) };
+	struct io_uring_params p = {0};
+	struct uring u = {.fd = syscall(__NR_io_uring_setup, 4, &p)};
 	char *sq, *cq;
 
 	if (u.fd < 0)
@@ -571,7 +571,11 @@ static long uring_call(struct uring *u, int opcode, int fd, void *buffer, size_t
 	long result;
 
 	u->sqes[slot] = (struct io_uring_sqe){
-		.opcode = opcode, .flags = u->sqe_flags, .fd = fd, .addr = (uintptr_t)buffer, .len = len,
+	    .opcode = opcode,
+	    .flags = u->sqe_flags,
+	    .fd = fd,
+	    .addr = (uintptr_t)buffer,
+	    .len = len,
 	};
 	u->sq_array[slot] = slot;
 	__atomic_store_n(u->sq_tail, tail + 1, __ATOMIC_RELEASE);
@@ -672,7 +676,7 @@ static void tcp_read_after_close(void)
 
 static void reset_on_close(int fd)
 {
-	struct linger abort = { .l_onoff = 1, .l_linger = 0 };
+	struct linger abort = {.l_onoff = 1, .l_linger = 0};
 
 	must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort)), "SO_LINGER");
 }
@@ -795,7 +799,7 @@ static void tcp_refused(void)
 static void connect_twice(void *context)
 {
 	const struct many *many = context;
-	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 	int fd;
 	struct end *end;
 
@@ -883,7 +887,7 @@ static void serve_with_data_in_syn(void *context)
 static void tcp_fastopen(void)
 {
 	union address any = loopback(AF_INET, 0);
-	struct many many = { .count = option("count", 5), .bytes = 700 };
+	struct many many = {.count = option("count", 5), .bytes = 700};
 	int setting;
 
 	enter_new_netns();
@@ -899,33 +903,33 @@ static void tcp_fastopen(void)
 }
 
 const struct scenario tcp_scenarios[] = {
-	{ "tcp-bulk", tcp_bulk },
-	{ "tcp-tiny", tcp_tiny },
-	{ "tcp-short", tcp_short },
-	{ "tcp-concurrent", tcp_concurrent },
-	{ "tcp-ipv6", tcp_ipv6 },
-	{ "tcp-mapped", tcp_mapped },
-	{ "tcp-sendfile", tcp_sendfile },
-	{ "tcp-splice", tcp_splice },
-	{ "tcp-waitall", tcp_waitall },
-	{ "tcp-peek", tcp_peek },
-	{ "tcp-truncated", tcp_truncated },
-	{ "tcp-urgent", tcp_urgent },
-	{ "tcp-eagain", tcp_eagain },
-	{ "tcp-vectors", tcp_vectors },
-	{ "tcp-mmsg", tcp_mmsg },
-	{ "tcp-cork", tcp_cork },
-	{ "tcp-zerocopy", tcp_zerocopy },
-	{ "tcp-io-uring", tcp_io_uring },
-	{ "tcp-no-data", tcp_no_data },
-	{ "tcp-half-close", tcp_half_close },
-	{ "tcp-read-after-close", tcp_read_after_close },
-	{ "tcp-reset", tcp_reset },
-	{ "tcp-reset-unread", tcp_reset_unread },
-	{ "tcp-read-after-reset", tcp_read_after_reset },
-	{ "tcp-unread", tcp_unread },
-	{ "tcp-refused", tcp_refused },
-	{ "tcp-reconnect", tcp_reconnect },
-	{ "tcp-fastopen", tcp_fastopen },
-	{ 0 },
+    {"tcp-bulk", tcp_bulk},
+    {"tcp-tiny", tcp_tiny},
+    {"tcp-short", tcp_short},
+    {"tcp-concurrent", tcp_concurrent},
+    {"tcp-ipv6", tcp_ipv6},
+    {"tcp-mapped", tcp_mapped},
+    {"tcp-sendfile", tcp_sendfile},
+    {"tcp-splice", tcp_splice},
+    {"tcp-waitall", tcp_waitall},
+    {"tcp-peek", tcp_peek},
+    {"tcp-truncated", tcp_truncated},
+    {"tcp-urgent", tcp_urgent},
+    {"tcp-eagain", tcp_eagain},
+    {"tcp-vectors", tcp_vectors},
+    {"tcp-mmsg", tcp_mmsg},
+    {"tcp-cork", tcp_cork},
+    {"tcp-zerocopy", tcp_zerocopy},
+    {"tcp-io-uring", tcp_io_uring},
+    {"tcp-no-data", tcp_no_data},
+    {"tcp-half-close", tcp_half_close},
+    {"tcp-read-after-close", tcp_read_after_close},
+    {"tcp-reset", tcp_reset},
+    {"tcp-reset-unread", tcp_reset_unread},
+    {"tcp-read-after-reset", tcp_read_after_reset},
+    {"tcp-unread", tcp_unread},
+    {"tcp-refused", tcp_refused},
+    {"tcp-reconnect", tcp_reconnect},
+    {"tcp-fastopen", tcp_fastopen},
+    {0},
 };

@@ -41,7 +41,7 @@ struct end {
 	const char *role;
 	const char *note;
 	int proto;
-	int fd;			/* in the process that made this end */
+	int fd; /* in the process that made this end */
 	union address local, remote;
 	ino_t netns;
 	pid_t pid;		/* of the process that used the socket last */

@@ -22,7 +22,7 @@
 
 /* One process's part of a pair: a socket, its end of the flow, where to send. */
 struct side {
-	int fd;
+	int fd, others_fd;
 	struct end *end;
 	union address peer;
 	bool connected;
@@ -33,6 +33,7 @@ static void run_side(void *context)
 {
 	struct side *side = context;
 
+	close(side->others_fd);
 	side->run(side);
 }
 
@@ -67,12 +68,12 @@ struct udp_pair {
 /* Both sockets exist before the first datagram is sent, so none is lost. */
 static void open_udp_pair(const struct udp_pair *pair, struct side *client, struct side *server)
 {
-	union address any = { .sa = { .sa_family = pair->client.sa.sa_family } };
+	union address any = {.sa = {.sa_family = pair->client.sa.sa_family}};
 	union address client_local, server_local = pair->client;
 
-	*server = (struct side){ .fd = bound_socket(SOCK_DGRAM, &pair->server), .run = pair->on_server };
+	*server = (struct side){.fd = bound_socket(SOCK_DGRAM, &pair->server), .run = pair->on_server};
 	server_local.v4.sin_port = local_address(server->fd).v4.sin_port;
-	*client = (struct side){ .peer = server_local, .connected = !pair->unconnected, .run = pair->on_client };
+	*client = (struct side){.peer = server_local, .connected = !pair->unconnected, .run = pair->on_client};
 	if (pair->unconnected) {
 		client->fd = bound_socket(SOCK_DGRAM, &any);
 		client_local = pair->client;
@@ -81,6 +82,8 @@ static void open_udp_pair(const struct udp_pair *pair, struct side *client, stru
 		client->fd = connected_socket(SOCK_DGRAM, &server_local);
 		client_local = local_address(client->fd);
 	}
+	client->others_fd = server->fd;
+	server->others_fd = client->fd;
 	server->peer = client_local;
 	client->end = end_between("client", IPPROTO_UDP, &client_local, &server_local);
 	server->end = end_between("server", IPPROTO_UDP, &server_local, &client_local);
@@ -106,10 +109,10 @@ static void run_udp_pair(const struct udp_pair *pair)
 static void run_udp4(void (*on_client)(struct side *), void (*on_server)(struct side *))
 {
 	struct udp_pair pair = {
-		.server = loopback(AF_INET, 0),
-		.client = loopback(AF_INET, 0),
-		.on_client = on_client,
-		.on_server = on_server,
+	    .server = loopback(AF_INET, 0),
+	    .client = loopback(AF_INET, 0),
+	    .on_client = on_client,
+	    .on_server = on_server,
 	};
 
 	run_udp_pair(&pair);
@@ -144,10 +147,10 @@ static void udp_connected(void)
 static void udp_ipv6(void)
 {
 	struct udp_pair pair = {
-		.server = loopback(AF_INET6, 0),
-		.client = loopback(AF_INET6, 0),
-		.on_client = ask,
-		.on_server = answer,
+	    .server = loopback(AF_INET6, 0),
+	    .client = loopback(AF_INET6, 0),
+	    .on_client = ask,
+	    .on_server = answer,
 	};
 
 	run_udp_pair(&pair);
@@ -157,14 +160,14 @@ static void udp_ipv6(void)
 static void udp_mapped(void)
 {
 	struct udp_pair pair = {
-		.server = loopback(AF_INET6, 0),
-		.client = loopback(AF_INET6, 0),
-		.on_client = ask,
-		.on_server = answer,
+	    .server = loopback(AF_INET6, 0),
+	    .client = loopback(AF_INET6, 0),
+	    .on_client = ask,
+	    .on_server = answer,
 	};
 
 	pair.server.v6.sin6_addr = in6addr_any;
-	pair.client.v6.sin6_addr = (struct in6_addr){ { { [10] = 0xff, 0xff, 127, 0, 0, 1 } } };
+	pair.client.v6.sin6_addr = (struct in6_addr){{{[10] = 0xff, 0xff, 127, 0, 0, 1}}};
 	run_udp_pair(&pair);
 }
 
@@ -172,11 +175,11 @@ static void udp_mapped(void)
 static void udp_wildcard(void)
 {
 	struct udp_pair pair = {
-		.server = { .v4 = { .sin_family = AF_INET } },
-		.client = loopback(AF_INET, 0),
-		.unconnected = true,
-		.on_client = ask,
-		.on_server = answer,
+	    .server = {.v4 = {.sin_family = AF_INET}},
+	    .client = loopback(AF_INET, 0),
+	    .unconnected = true,
+	    .on_client = ask,
+	    .on_server = answer,
 	};
 
 	run_udp_pair(&pair);
@@ -185,11 +188,11 @@ static void udp_wildcard(void)
 static void udp_wildcard6(void)
 {
 	struct udp_pair pair = {
-		.server = { .v6 = { .sin6_family = AF_INET6 } },
-		.client = loopback(AF_INET6, 0),
-		.unconnected = true,
-		.on_client = ask,
-		.on_server = answer,
+	    .server = {.v6 = {.sin6_family = AF_INET6}},
+	    .client = loopback(AF_INET6, 0),
+	    .unconnected = true,
+	    .on_client = ask,
+	    .on_server = answer,
 	};
 
 	run_udp_pair(&pair);
@@ -266,9 +269,9 @@ static void truncate_then_answer(struct side *side)
 	char buffer[100];
 
 	for (int i = 0; i < 50; i++) {
-		struct iovec v = { buffer, sizeof(buffer) };
-		struct msghdr message = { .msg_iov = &v, .msg_iovlen = 1 };
-		struct pollfd p = { .fd = side->fd, .events = POLLIN };
+		struct iovec v = {buffer, sizeof(buffer)};
+		struct msghdr message = {.msg_iov = &v, .msg_iovlen = 1};
+		struct pollfd p = {.fd = side->fd, .events = POLLIN};
 		int length;
 
 		must(poll(&p, 1, -1), "poll");
@@ -301,10 +304,16 @@ static void ask_by_a_child(struct side *side)
 	join_all();
 }
 
+static void answer_fifty(struct side *side)
+{
+	for (int i = 0; i < 50; i++)
+		send_datagram(side, recv_datagram(side) - 900);
+}
+
 static void answer_hundred(struct side *side)
 {
-	for (int i = 0; i < 100; i++)
-		send_datagram(side, recv_datagram(side) - 900);
+	answer_fifty(side);
+	answer_fifty(side);
 }
 
 static void answer_hundred_times_one(struct side *side)
@@ -335,7 +344,7 @@ struct crowd {
 /* The first four bytes of a datagram say whose it is: plain recv() tells nothing. */
 static void send_numbered(struct side *side, int number, size_t len)
 {
-	char buffer[1500] = { 0 };
+	char buffer[1500] = {0};
 
 	memcpy(buffer, &number, sizeof(number));
 	count_out(side->end, must(send(side->fd, buffer, len, 0), "send"), 1);
@@ -358,8 +367,8 @@ static ssize_t recv_somehow(int fd, int how, char *buffer, size_t size)
 {
 	union address from;
 	socklen_t len = sizeof(from);
-	struct iovec v = { buffer, size };
-	struct msghdr message = { .msg_iov = &v, .msg_iovlen = 1, .msg_name = &from, .msg_namelen = sizeof(from) };
+	struct iovec v = {buffer, size};
+	struct msghdr message = {.msg_iov = &v, .msg_iovlen = 1, .msg_name = &from, .msg_namelen = sizeof(from)};
 
 	switch (how % 4) {
 	case 0:
@@ -380,7 +389,7 @@ static void crowd_is_answered(void *context)
 
 	for (int i = 0; i < ROUNDS * crowd->size; i++) {
 		ssize_t n = must(recv_somehow(crowd->fd, i, buffer, sizeof(buffer)), "receive");
-		struct side side = { .fd = crowd->fd };
+		struct side side = {.fd = crowd->fd};
 		int number;
 
 		memcpy(&number, buffer, sizeof(number));
@@ -394,7 +403,7 @@ static void crowd_is_answered(void *context)
 static void udp_many(void)
 {
 	union address any = loopback(AF_INET, 0);
-	struct crowd crowd = { .fd = bound_socket(SOCK_DGRAM, &any), .size = option("peers", 50) };
+	struct crowd crowd = {.fd = bound_socket(SOCK_DGRAM, &any), .size = option("peers", 50)};
 
 	crowd.server = local_address(crowd.fd);
 	crowd.members = calloc(crowd.size, sizeof(*crowd.members));
@@ -423,9 +432,9 @@ static void send_segmented(struct side *side)
 	char *buffer = make_buffer(GSO_LEN);
 
 	for (int i = 0; i < GSO_SENDS; i++) {
-		char control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
-		struct iovec v = { buffer, GSO_LEN };
-		struct msghdr message = { .msg_iov = &v, .msg_iovlen = 1 };
+		char control[CMSG_SPACE(sizeof(uint16_t))] = {0};
+		struct iovec v = {buffer, GSO_LEN};
+		struct msghdr message = {.msg_iov = &v, .msg_iovlen = 1};
 		int segment = i < GSO_SENDS / 2 ? SEGMENT : 0;
 
 		if (setsockopt(side->fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)))
@@ -469,9 +478,12 @@ static void receive_merged(struct side *side)
 	for (int i = 0; i < GSO_SENDS; i++) {
 		for (size_t left = GSO_LEN; left;) {
 			char control[CMSG_SPACE(sizeof(int))];
-			struct iovec v = { buffer, sizeof(buffer) };
+			struct iovec v = {buffer, sizeof(buffer)};
 			struct msghdr message = {
-				.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+			    .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control),
 			};
 			ssize_t n = must(recvmsg(side->fd, &message, 0), "recvmsg");
 			int segment = n;
@@ -543,11 +555,11 @@ static void send_batches(struct side *side)
 
 	for (int round = 0; round < BATCHES; round++) {
 		struct iovec v[BATCH];
-		struct mmsghdr messages[BATCH] = { 0 };
+		struct mmsghdr messages[BATCH] = {0};
 
 		for (int i = 0; i < BATCH; i++) {
-			v[i] = (struct iovec){ buffer, 1 + (i * 43 + round) % 1400 };
-			messages[i].msg_hdr = (struct msghdr){ .msg_iov = &v[i], .msg_iovlen = 1 };
+			v[i] = (struct iovec){buffer, 1 + (i * 43 + round) % 1400};
+			messages[i].msg_hdr = (struct msghdr){.msg_iov = &v[i], .msg_iovlen = 1};
 		}
 		if (must(sendmmsg(side->fd, messages, BATCH, 0), "sendmmsg") != BATCH)
 			failed("sendmmsg sent a part");
@@ -564,12 +576,12 @@ static void receive_batches(struct side *side)
 	for (int round = 0; round < BATCHES; round++) {
 		for (int left = BATCH; left;) {
 			struct iovec v[BATCH];
-			struct mmsghdr messages[BATCH] = { 0 };
+			struct mmsghdr messages[BATCH] = {0};
 			int received;
 
 			for (int i = 0; i < left; i++) {
-				v[i] = (struct iovec){ buffers[i], sizeof(buffers[i]) };
-				messages[i].msg_hdr = (struct msghdr){ .msg_iov = &v[i], .msg_iovlen = 1 };
+				v[i] = (struct iovec){buffers[i], sizeof(buffers[i])};
+				messages[i].msg_hdr = (struct msghdr){.msg_iov = &v[i], .msg_iovlen = 1};
 			}
 			received = must(recvmmsg(side->fd, messages, left, MSG_WAITFORONE, NULL), "recvmmsg");
 			for (int i = 0; i < received; i++)
@@ -656,11 +668,14 @@ static void expect_send_error(int fd, size_t len, int error)
 /* What was refused comes back through the error queue; it is not received data. */
 static void take_refusal(int fd)
 {
-	struct pollfd p = { .fd = fd };
+	struct pollfd p = {.fd = fd};
 	char control[256], buffer[100];
-	struct iovec v = { buffer, sizeof(buffer) };
+	struct iovec v = {buffer, sizeof(buffer)};
 	struct msghdr message = {
-		.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+	    .msg_iov = &v,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof(control),
 	};
 
 	must(poll(&p, 1, -1), "poll");
@@ -671,7 +686,7 @@ static void take_refusal(int fd)
 static void send_to_nobody(void *context)
 {
 	const union address *to = context;
-	struct side side = { .fd = connected_socket(SOCK_DGRAM, to), .connected = true };
+	struct side side = {.fd = connected_socket(SOCK_DGRAM, to), .connected = true};
 	union address local = local_address(side.fd);
 	int on = 1;
 
@@ -718,14 +733,21 @@ static void ask_before_and_after(struct side *side)
 	ask_fifty(side);
 }
 
+static void answer_before_and_after(struct side *side)
+{
+	answer_fifty(side);
+	gate_open(PAST);
+	answer_fifty(side);
+}
+
 static void existing_udp(void)
 {
 	struct side client, server;
 	struct udp_pair pair = {
-		.server = loopback(AF_INET, 0),
-		.client = loopback(AF_INET, 0),
-		.on_client = ask_before_and_after,
-		.on_server = answer_hundred,
+	    .server = loopback(AF_INET, 0),
+	    .client = loopback(AF_INET, 0),
+	    .on_client = ask_before_and_after,
+	    .on_server = answer_before_and_after,
 	};
 
 	open_udp_pair(&pair, &client, &server);
@@ -734,6 +756,7 @@ static void existing_udp(void)
 	server.connected = true;
 	spawn_udp_pair(&client, &server);
 	gate_wait(PAST);
+	gate_wait(PAST);
 	ends_existed();
 	wait_for_go();
 	gate_open(GO);
@@ -741,24 +764,24 @@ static void existing_udp(void)
 }
 
 const struct scenario udp_scenarios[] = {
-	{ "udp-connected", udp_connected },
-	{ "udp-ipv6", udp_ipv6 },
-	{ "udp-mapped", udp_mapped },
-	{ "udp-wildcard", udp_wildcard },
-	{ "udp-wildcard6", udp_wildcard6 },
-	{ "udp-many", udp_many },
-	{ "udp-large", udp_large },
-	{ "udp-empty", udp_empty },
-	{ "udp-peek", udp_peek },
-	{ "udp-truncated", udp_truncated },
-	{ "udp-fork", udp_fork },
-	{ "udp-gso", udp_gso },
-	{ "udp-gro", udp_gro },
-	{ "udp-cork", udp_cork },
-	{ "udp-mmsg", udp_mmsg },
-	{ "udp-overflow", udp_overflow },
-	{ "udp-refused", udp_refused },
-	{ "udp-too-large", udp_too_large },
-	{ "existing-udp", existing_udp },
-	{ 0 },
+    {"udp-connected", udp_connected},
+    {"udp-ipv6", udp_ipv6},
+    {"udp-mapped", udp_mapped},
+    {"udp-wildcard", udp_wildcard},
+    {"udp-wildcard6", udp_wildcard6},
+    {"udp-many", udp_many},
+    {"udp-large", udp_large},
+    {"udp-empty", udp_empty},
+    {"udp-peek", udp_peek},
+    {"udp-truncated", udp_truncated},
+    {"udp-fork", udp_fork},
+    {"udp-gso", udp_gso},
+    {"udp-gro", udp_gro},
+    {"udp-cork", udp_cork},
+    {"udp-mmsg", udp_mmsg},
+    {"udp-overflow", udp_overflow},
+    {"udp-refused", udp_refused},
+    {"udp-too-large", udp_too_large},
+    {"existing-udp", existing_udp},
+    {0},
 };
