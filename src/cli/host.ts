@@ -10,7 +10,7 @@ const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  * A file or device, written in full before `done` is called. Node's own stream for these gives up
  * silently after a short write, which is what a disk that fills up answers first.
  */
-function fileStream(fd: number): OutputStream {
+export function fileStream(fd: number): OutputStream {
   return {
     isTerminal: false,
     write(text, done) {

@@ -1,0 +1,195 @@
+/** A machine for tests: its time stands still until it is moved, its kernel says what the test says. */
+import type { Cancel, World } from "../../src/app/world.ts";
+import type { FlowRecord, Losses } from "../../src/model/record.ts";
+import type { OutputStream } from "../../src/output/sink.ts";
+import type { Capture, CaptureOptions, Platform, Seed } from "../../src/platform/platform.ts";
+import { NO_LOSSES } from "./records.ts";
+
+const NS_PER_MS = 1e6;
+
+/** 12:04:26 of 21 November 2026, UTC, at zero of the monotonic clock. */
+const ZERO_MS = Date.UTC(2026, 10, 21, 12, 4, 26);
+
+export function systemError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** Keeps what is written; by default all of it arrives at once. */
+export class FakeStream implements OutputStream {
+  isTerminal = false;
+  readonly writes: string[] = [];
+  /** Whether the reader reads. While it does not, writes wait. */
+  #reads = true;
+  #failure: Error | null = null;
+  #waiting: ((error: Error | null) => void)[] = [];
+
+  write(text: string, done: (error: Error | null) => void): void {
+    if (this.#failure === null) this.writes.push(text);
+    this.#waiting.push(done);
+    if (this.#reads) this.resume();
+  }
+
+  /** The reader stops reading. */
+  stall(): void {
+    this.#reads = false;
+  }
+
+  /** The reader reads on, up to the last byte. */
+  resume(): void {
+    this.#reads = true;
+    for (const done of this.#waiting.splice(0)) done(this.#failure);
+  }
+
+  /** Every write from now on fails, the waiting ones at once. */
+  fail(error: Error): void {
+    this.#failure = error;
+    for (const done of this.#waiting.splice(0)) done(error);
+  }
+
+  get text(): string {
+    return this.writes.join("");
+  }
+
+  /** The lines as JSON objects. */
+  get objects(): Record<string, unknown>[] {
+    return this.text
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+}
+
+/** A capture that delivers what the test puts in, and notes how it is used. */
+export class FakeCapture implements Capture {
+  readonly backend = "fentry";
+  readonly kernel = "6.12.0";
+  readonly stepDowns = [];
+  /** Calls in their order, `drain` and `sweep` with the time in milliseconds. */
+  readonly calls: string[] = [];
+  /** Records for the next drain, and for the next sweep. */
+  readonly ring: FlowRecord[] = [];
+  readonly moved: FlowRecord[] = [];
+  lossCounts: Losses = NO_LOSSES;
+  seeding: Promise<Seed> = Promise.resolve({ entries: [], linesSkipped: 0 });
+  /** What calls of sockets() do, one each; after the last they find nothing. */
+  readonly socketReads: (() => Promise<Seed>)[] = [];
+  drainFailure: Error | null = null;
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  seed(): Promise<Seed> {
+    this.calls.push("seed");
+    return this.seeding;
+  }
+
+  sockets(): Promise<Seed> {
+    this.calls.push(`sockets ${this.#nowMs()}`);
+    const read = this.socketReads.shift() ?? (() => Promise.resolve({ entries: [], linesSkipped: 0 }));
+    return read();
+  }
+
+  drain(take: (record: FlowRecord) => void): void {
+    if (this.drainFailure) throw this.drainFailure;
+    this.calls.push(`drain ${this.#nowMs()}`);
+    for (const record of this.ring.splice(0)) take(record);
+  }
+
+  sweep(take: (record: FlowRecord) => void): void {
+    this.calls.push(`sweep ${this.#nowMs()}`);
+    for (const record of this.moved.splice(0)) take(record);
+  }
+
+  losses(): Losses {
+    return this.lossCounts;
+  }
+
+  close(): void {
+    this.calls.push("close");
+  }
+}
+
+interface Timer {
+  readonly dueNs: number;
+  readonly call: () => void;
+}
+
+/** Lets everything that waits for a promise run. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export class FakeWorld implements World {
+  readonly stdout = new FakeStream();
+  readonly stderr = new FakeStream();
+  readonly capture = new FakeCapture(() => this.#nowNs / NS_PER_MS);
+  readonly opened: CaptureOptions[] = [];
+  checkFailure: Error | null = null;
+  openFailure: Error | null = null;
+  readonly clock = {
+    monotonicNs: () => this.#nowNs,
+    wallMs: () => ZERO_MS + this.#nowNs / NS_PER_MS,
+  };
+  readonly platform: Platform = {
+    check: () => {
+      if (this.checkFailure) throw this.checkFailure;
+    },
+    open: (options) => {
+      this.opened.push(options);
+      if (this.openFailure) throw this.openFailure;
+      return this.capture;
+    },
+  };
+  #nowNs = 0;
+  readonly #timers = new Set<Timer>();
+  readonly #stopListeners = new Set<() => void>();
+
+  after = (ms: number, call: () => void): Cancel => {
+    const timer = { dueNs: this.#nowNs + ms * NS_PER_MS, call };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  };
+
+  onStop = (call: () => void): Cancel => {
+    this.#stopListeners.add(call);
+    return () => this.#stopListeners.delete(call);
+  };
+
+  /** As Ctrl-C does. */
+  requestStop(): void {
+    for (const call of this.#stopListeners) call();
+  }
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  get stopListeners(): number {
+    return this.#stopListeners.size;
+  }
+
+  /** Moves time on; every timer that comes due runs, each at its time. */
+  async advance(ms: number): Promise<void> {
+    const endNs = this.#nowNs + ms * NS_PER_MS;
+    await settle();
+    for (let next = this.#nextTimer(endNs); next; next = this.#nextTimer(endNs)) {
+      this.#timers.delete(next);
+      this.#nowNs = Math.max(this.#nowNs, next.dueNs);
+      next.call();
+      await settle();
+    }
+    this.#nowNs = endNs;
+    await settle();
+  }
+
+  /** Time passes and no timer runs, as on a machine that is too busy; the next advance runs them late. */
+  stallFor(ms: number): void {
+    this.#nowNs += ms * NS_PER_MS;
+  }
+
+  #nextTimer(endNs: number): Timer | undefined {
+    return [...this.#timers].filter(({ dueNs }) => dueNs <= endNs).sort((a, b) => a.dueNs - b.dueNs)[0];
+  }
+}

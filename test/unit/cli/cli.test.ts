@@ -1,0 +1,197 @@
+import { describe, expect, test } from "vitest";
+import { ExitError } from "../../../src/base/errors.ts";
+import { type Host, runCli } from "../../../src/cli/cli.ts";
+import { RecordFlag } from "../../../src/model/record.ts";
+import { makeRecord } from "../../support/records.ts";
+import { FakeWorld, settle, systemError } from "../../support/world.ts";
+
+interface Machine {
+  readonly world: FakeWorld;
+  readonly host: Host;
+  /** How often the platform was asked for. */
+  loads(): number;
+}
+
+function machine(environment: Host["environment"] = {}): Machine {
+  const world = new FakeWorld();
+  let loads = 0;
+  const host: Host = {
+    clock: world.clock,
+    stdout: world.stdout,
+    stderr: world.stderr,
+    after: world.after,
+    onStop: world.onStop,
+    version: "0.1.0",
+    environment,
+    async loadPlatform() {
+      loads++;
+      return world.platform;
+    },
+  };
+  return { world, host, loads: () => loads };
+}
+
+/** Runs for one refresh of one new connection. */
+async function stream(args: readonly string[], { world, host }: Machine) {
+  const outcome = runCli(["-n", "1", ...args], host);
+  await settle();
+  const flags = RecordFlag.owned;
+  world.capture.ring.push(makeRecord({ flags, pid: 7, process: "curl", bytesIn: 1_200_000 }));
+  await world.advance(1000);
+  return outcome;
+}
+
+describe("before anything is opened", () => {
+  test("wrong usage is one line and 64, whatever the privileges", async () => {
+    const { world, host, loads } = machine();
+    world.checkFailure = new ExitError(77, "never seen");
+    expect(await runCli(["-d", "0"], host)).toEqual({ exitCode: 64, isFlushed: true });
+    expect(world.stderr.text).toBe("error: --delay: '0' is not a number of seconds from 0.1 to 86400\n");
+    expect([world.stdout.text, loads()]).toEqual(["", 0]);
+  });
+
+  test("a hostile argument stays one harmless line", async () => {
+    const { world, host } = machine();
+    await runCli(["--pid", "\x1b[2J\n"], host);
+    expect(world.stderr.text).toBe("error: --pid: '\\x1b[2J\\x0a' is not a process id from 1 to 4194304\n");
+  });
+
+  test("version and help are printed without loading a platform", async () => {
+    const { world, host, loads } = machine();
+    expect(await runCli(["-V"], host)).toEqual({ exitCode: 0, isFlushed: true });
+    expect(await runCli(["-h"], host)).toEqual({ exitCode: 0, isFlushed: true });
+    expect(world.stdout.writes.map((text) => text.split("\n")[0])).toEqual([
+      "tcptop 0.1.0",
+      "Usage: tcptop [options]",
+    ]);
+    expect([world.stderr.text, loads()]).toEqual(["", 0]);
+  });
+
+  test("help into a pipe without a reader is no failure, into a full disk it is", async () => {
+    const gone = machine();
+    gone.world.stdout.fail(systemError("EPIPE", "write EPIPE"));
+    expect(await runCli(["-h"], gone.host)).toEqual({ exitCode: 0, isFlushed: true });
+    const full = machine();
+    full.world.stdout.fail(systemError("ENOSPC", "ENOSPC: no space left on device, write"));
+    expect(await runCli(["-h"], full.host)).toEqual({ exitCode: 74, isFlushed: true });
+    expect(full.world.stderr.text).toBe(
+      "error: cannot write to standard output: ENOSPC: no space left on device\n",
+    );
+  });
+
+  test("without privilege there is exactly that line, and 77", async () => {
+    const { world, host } = machine();
+    world.checkFailure = new ExitError(77, "tcptop requires root privileges. Run with sudo.");
+    expect(await runCli(["-b"], host)).toEqual({ exitCode: 77, isFlushed: true });
+    expect(world.stderr.text).toBe("error: tcptop requires root privileges. Run with sudo.\n");
+    expect([world.stdout.text, world.opened.length]).toEqual(["", 0]);
+  });
+});
+
+describe("failures", () => {
+  test("of the platform are one line and its exit code", async () => {
+    const { world, host } = machine();
+    world.openFailure = new ExitError(69, "no BTF:\nrebuild the kernel");
+    expect(await runCli([], host)).toEqual({ exitCode: 69, isFlushed: true });
+    expect(world.stderr.text).toBe("error: no BTF:\\x0arebuild the kernel\n");
+  });
+
+  test("of tcptop itself are one line with a hint, and 70", async () => {
+    const { world, host } = machine();
+    world.openFailure = new TypeError("x is undefined");
+    expect(await runCli([], host)).toEqual({ exitCode: 70, isFlushed: true });
+    expect(world.stderr.text).toBe("error: internal error: x is undefined (--debug shows where)\n");
+  });
+
+  test("show where they come from with --debug, causes too", async () => {
+    const { world, host } = machine();
+    world.openFailure = new ExitError(69, "no BTF", { cause: new Error("ENOENT\x1b") });
+    expect(await runCli(["--debug"], host)).toEqual({ exitCode: 69, isFlushed: true });
+    const lines = world.stderr.text.split("\n");
+    expect(lines[0]).toBe("error: no BTF");
+    expect(lines[1]).toBe("ExitError: no BTF");
+    expect(lines[2]).toMatch(/^ {4}at .*cli\.test\.ts/);
+    expect(lines[lines.indexOf("caused by:") + 1]).toBe("Error: ENOENT\\x1b");
+    expect(lines.at(-1)).toBe("");
+  });
+});
+
+describe("what is asked for reaches", () => {
+  test("the capture", async () => {
+    const it = machine();
+    const knobs = ["--max-tcp-flows", "8", "--max-udp-flows", "9", "--ring-bytes", "4096"];
+    expect(await stream(["--backend", "tracepoint", "--udp-timeout", "0.3", ...knobs], it)).toEqual({
+      exitCode: 0,
+      isFlushed: true,
+    });
+    expect(it.world.opened).toEqual([
+      { backend: "tracepoint", udpIdleNs: 300_000_000, maxTcpFlows: 8, maxUdpFlows: 9, ringBytes: 4096 },
+    ]);
+  });
+
+  test("the form", async () => {
+    const starts = async (...args: string[]) => {
+      const it = machine();
+      await stream(args, it);
+      return it.world.stdout.text.slice(0, 7);
+    };
+    expect(await starts()).toBe("# tcpto");
+    expect(await starts("--format", "json")).toBe('{"time"');
+    expect(await starts("--format", "csv")).toBe("time,ev");
+  });
+
+  test("the numbers", async () => {
+    const it = machine();
+    await stream(["--raw"], it);
+    expect(it.world.stdout.text).toContain("(1200000 B,");
+  });
+
+  test("the filter", async () => {
+    const it = machine();
+    await stream(["--pid", "8"], it);
+    expect(it.world.stdout.text).not.toContain("curl[7]");
+    const other = machine();
+    await stream(["--pid", "7"], other);
+    expect(other.world.stdout.text).toContain("curl[7]");
+  });
+
+  test("the delay", async () => {
+    const it = machine();
+    let exitCode: number | null = null;
+    runCli(["-n", "1", "-d", "2.5"], it.host).then((outcome) => {
+      exitCode = outcome.exitCode;
+    });
+    await it.world.advance(2499);
+    expect(exitCode).toBeNull();
+    await it.world.advance(1);
+    expect(exitCode).toBe(0);
+  });
+});
+
+test.each<[string, boolean, Host["environment"], string[], boolean]>([
+  ["a terminal", true, {}, [], true],
+  ["a pipe", false, {}, [], false],
+  ["a pipe with --color", false, {}, ["--color"], true],
+  ["a terminal with --no-color", true, {}, ["--no-color"], false],
+  ["a terminal with NO_COLOR", true, { NO_COLOR: "1" }, [], false],
+  ["a terminal with NO_COLOR set to nothing", true, { NO_COLOR: "" }, [], true],
+  ["--color against NO_COLOR", true, { NO_COLOR: "1" }, ["--color"], false],
+  ["a dumb terminal", true, { TERM: "dumb" }, [], false],
+  ["a dumb terminal with --color", true, { TERM: "dumb" }, ["--color"], true],
+])("colour: %s", async (_, isTerminal, environment, args, isColored) => {
+  const it = machine(environment);
+  it.world.stdout.isTerminal = isTerminal;
+  await stream(args, it);
+  expect(it.world.stdout.text.includes("\x1b[32m")).toBe(isColored);
+});
+
+test("a reader that does not read is reported, so that nobody waits for it", async () => {
+  const { world, host } = machine();
+  const outcome = runCli(["--format", "json"], host);
+  await settle();
+  world.stdout.stall();
+  await world.advance(1000);
+  world.requestStop();
+  await world.advance(2000);
+  expect(await outcome).toEqual({ exitCode: 0, isFlushed: false });
+});
