@@ -221,7 +221,7 @@ class Parser {
   #addOutput(): void {
     const draft = this.#draft;
     this.#command.optionsGroup("Output:");
-    this.#flag("-b, --batch", "a line for each update of a connection; so far always", () => {});
+    this.#flag("-b, --batch", "a line for each update (the default for now)", () => {});
     this.#value(
       "--format <form>",
       "text, json (an object a line) or csv (default text)",
@@ -233,7 +233,7 @@ class Parser {
     this.#flag("--raw", "exact numbers in place of human-readable ones", () => {
       draft.raw = true;
     });
-    this.#flag("--color", "colour even where the output is no terminal", () => {
+    this.#flag("--color", "colour even if the output is not a terminal", () => {
       draft.color = true;
     });
     this.#flag("--no-color", "no colour; so does NO_COLOR in the environment", () => {
@@ -241,13 +241,13 @@ class Parser {
     });
     this.#value(
       "-s, --sort <column>",
-      "order of each refresh: rate, bytes, rtt, pid, remote, ...",
+      "order: rate, bytes, rtt, pid, process, remote, ...",
       SORT_COLUMN,
       (column) => {
         draft.order = { ...draft.order, column };
       },
     );
-    this.#flag("-r, --reverse", "turn the order round", () => {
+    this.#flag("-r, --reverse", "reverse the order", () => {
       draft.order = { ...draft.order, reverse: true };
     });
   }
@@ -265,12 +265,12 @@ class Parser {
       setDelay,
     );
     this.#value("--interval <seconds>", "the same as --delay", SECONDS, setDelay);
-    this.#value("-n, --iterations <count>", "stop after so many refreshes", COUNT, (iterations) => {
+    this.#value("-n, --iterations <count>", "stop after this many refreshes", COUNT, (iterations) => {
       draft.iterations = iterations;
     });
     this.#value(
       "--udp-timeout <seconds>",
-      `a UDP flow ends so long after its last packet (default ${DEFAULT_UDP_TIMEOUT_S})`,
+      `idle time that ends a UDP flow (default ${DEFAULT_UDP_TIMEOUT_S})`,
       SECONDS,
       (udpTimeoutS) => {
         draft.udpTimeoutS = udpTimeoutS;
@@ -280,7 +280,7 @@ class Parser {
 
   #addFilters(): void {
     const filter = this.#filter;
-    this.#command.optionsGroup("Filters (all kinds given must match; of one kind, given repeatedly, any):");
+    this.#command.optionsGroup("Filters (a connection must match one of each kind given):");
     this.#list("-p, --pid <pid,...>", "owned by this process", PID, filter.pids);
     this.#value(
       "-c, --process <name>",
@@ -296,7 +296,7 @@ class Parser {
     this.#flag("-u, --udp", "UDP flows", () => filter.protocols.push("udp"));
     this.#flag("-4, --ipv4", "IPv4", () => filter.families.push(4));
     this.#flag("-6, --ipv6", "IPv6", () => filter.families.push(6));
-    this.#flag("--no-loopback", "hide what stays on the loopback", () => {
+    this.#flag("--no-loopback", "hide flows between two loopback addresses", () => {
       filter.noLoopback = true;
     });
     this.#flag("-a, --all", "also listening and TIME_WAIT sockets", () => {

@@ -102,6 +102,13 @@ export function findColumn(name: string): Column | undefined {
   return COLUMNS.get(Object.hasOwn(aliases, key) ? (aliases[key] ?? key) : key);
 }
 
+/** A column the program itself names; throws when there is none of that key. */
+export function getColumn(key: string): Column {
+  const found = COLUMNS.get(key);
+  if (!found) throw new Error(`no column ${key}`);
+  return found;
+}
+
 const SHOW: Readonly<Record<CellKind, (value: number, style: NumberStyle) => string>> = {
   text: String,
   id: String,
