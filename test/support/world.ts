@@ -18,12 +18,15 @@ export function systemError(code: string, message: string): Error {
 export class FakeStream implements OutputStream {
   isTerminal = false;
   readonly writes: string[] = [];
+  /** How often a write was tried, the failed ones included. */
+  attempts = 0;
   /** Whether the reader reads. While it does not, writes wait. */
   #reads = true;
   #failure: Error | null = null;
   #waiting: ((error: Error | null) => void)[] = [];
 
   write(text: string, done: (error: Error | null) => void): void {
+    this.attempts++;
     if (this.#failure === null) this.writes.push(text);
     this.#waiting.push(done);
     if (this.#reads) this.resume();

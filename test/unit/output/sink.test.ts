@@ -51,7 +51,7 @@ describe("sink", () => {
     stream.fail(systemError(code, `write ${code}`));
     expect([sink.isIdle, sink.hasEnded, sink.error, ends()]).toEqual([true, true, null, 1]);
     sink.write("c\n");
-    expect(stream.writes).toEqual(["a\n", "b\n"]);
+    expect(stream.attempts).toBe(2);
     await sink.flushed();
   });
 
