@@ -1,0 +1,87 @@
+// What tcptop itself takes: processor time and memory, by the number of flows that move.
+import { setTimeout } from "node:timers/promises";
+import { output } from "../scripts/lib.mjs";
+import { against, show, table } from "./numbers.mjs";
+import { Ended, readProc, startSilentTcptop, startTool } from "./processes.mjs";
+
+/** Per cent of one core by number of flows. */
+const CPU_LIMITS = new Map([
+  [10, 1],
+  [1000, 3],
+  [10_000, 15],
+]);
+
+/** Megabytes by number of flows. */
+const MEMORY_LIMITS = new Map([[1000, 90]]);
+
+const WARM_UP_MS = 3000;
+
+/** The load outlives the measurement by this, and ends by itself should this process die. */
+const SPARE_S = 20;
+
+/** Seconds of user and system time, from /proc/PID/stat (proc(5), fields 14 and 15). */
+function processorTime(pid, ticksPerSecond) {
+  const stat = readProc(pid, "stat");
+  if (stat === null) throw new Ended("tcptop", 1, "tcptop ended while it was measured");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [utime, stime] = [fields[11], fields[12]].map((ticks) => Number(ticks) / ticksPerSecond);
+  return { utime, stime, atMs: performance.now() };
+}
+
+/** Megabytes resident, now and at most. */
+function memory(pid) {
+  const status = readProc(pid, "status") ?? "";
+  const megabytes = (key) =>
+    (Number(new RegExp(`^${key}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]) * 1024) / 1e6;
+  return { rss_mb: megabytes("VmRSS"), peak_mb: megabytes("VmHWM") };
+}
+
+async function measureOnce(backend, flows, seconds) {
+  const load = await startTool("flows", flows, Math.ceil(seconds + WARM_UP_MS / 1000) + SPARE_S);
+  const tcptop = startSilentTcptop(backend);
+  const ticksPerSecond = Number(output("getconf", ["CLK_TCK"])) || 100;
+  await setTimeout(WARM_UP_MS);
+  const from = processorTime(tcptop.pid, ticksPerSecond);
+  await setTimeout(seconds * 1000);
+  const to = processorTime(tcptop.pid, ticksPerSecond);
+  const used = memory(tcptop.pid);
+  await tcptop.end();
+  await load.end();
+  const percent = (key) => (100_000 * (to[key] - from[key])) / (to.atMs - from.atMs);
+  return { flows, user_percent: percent("utime"), system_percent: percent("stime"), ...used };
+}
+
+/** Per cent of one core over `seconds`, after a warm-up, at a refresh of 1 s written as JSON to /dev/null. */
+export async function measureProcessCost({ backend, flowCounts, seconds, say }) {
+  const loads = [];
+  for (const flows of flowCounts) {
+    say(`processor time and memory with ${show(flows)} active flows, ${seconds} s`);
+    loads.push(await measureOnce(backend, flows, seconds));
+  }
+  return { seconds, loads };
+}
+
+function remarks({ flows, user_percent, system_percent, rss_mb }) {
+  const cpu = CPU_LIMITS.get(flows);
+  const memoryLimit = MEMORY_LIMITS.get(flows);
+  return [
+    ...(cpu ? [against(user_percent + system_percent, cpu, "%")] : []),
+    ...(memoryLimit ? [against(rss_mb, memoryLimit, "MB")] : []),
+  ].join(", ");
+}
+
+export function processCostTable({ seconds, loads }) {
+  return table(
+    `tcptop's own cost at a refresh of 1 s, over ${seconds} s: per cent of one core, megabytes resident`,
+    ["active flows", "user %", "system %", "both %", "RSS MB", "peak MB", ""],
+    loads.map((load) => [
+      show(load.flows),
+      show(load.user_percent, 2),
+      show(load.system_percent, 2),
+      show(load.user_percent + load.system_percent, 2),
+      show(load.rss_mb, 1),
+      show(load.peak_mb, 1),
+      remarks(load),
+    ]),
+  );
+}

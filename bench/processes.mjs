@@ -1,0 +1,131 @@
+// The processes of the benchmark: tcptop and the tool under bench/native, all ended with this one.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { root } from "../scripts/lib.mjs";
+
+const TOOL = join(root, "build/cmake/bench/bench_tool");
+const TCPTOP = join(root, "bin/tcptop.js");
+
+/** Refreshes after which tcptop ends by itself, should nothing end it before. */
+const MAX_REFRESHES = 600;
+
+const running = new Set();
+
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGTERM");
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => process.exit(128 + constants.signals[signal]));
+}
+
+function start(command, args, stdio) {
+  const child = spawn(command, args, { cwd: root, stdio });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
+}
+
+/** Collects a stream as text. */
+function collect(stream) {
+  let text = "";
+  stream.setEncoding("utf8").on("data", (part) => {
+    text += part;
+  });
+  return () => text;
+}
+
+/** Thrown when a process ended with an error of its own: `code` is its exit code. */
+export class Ended extends Error {
+  constructor(name, code, text) {
+    super(text.trim() || `${name} ended with exit code ${code}`);
+    this.code = code;
+  }
+}
+
+/** Resolves to the first whole line of stdout; the rest is read and dropped. Throws Ended without one. */
+async function firstLine(child, name) {
+  const errors = collect(child.stderr);
+  const read = collect(child.stdout);
+  const line = new Promise((resolve) => {
+    child.stdout.on("data", () => {
+      const end = read().indexOf("\n");
+      if (end >= 0) resolve(read().slice(0, end));
+    });
+  });
+  const ended = once(child, "close").then(([code]) => {
+    throw new Ended(name, code, errors());
+  });
+  const result = await Promise.race([line, ended]);
+  ended.catch(() => {});
+  child.stdout.removeAllListeners("data").resume();
+  return result;
+}
+
+async function ended(child) {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+}
+
+/** Runs a mode of the tool to its end and resolves to what it printed. */
+export async function runTool(...args) {
+  const child = start(TOOL, args.map(String), ["ignore", "pipe", "pipe"]);
+  const [output, errors] = [collect(child.stdout), collect(child.stderr)];
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Ended("bench_tool", code, errors());
+  return output();
+}
+
+/** Starts a mode of the tool that holds; resolves once it is ready. `end` resolves once it is gone. */
+export async function startTool(...args) {
+  const child = start(TOOL, args.map(String), ["pipe", "pipe", "pipe"]);
+  await firstLine(child, "bench_tool");
+  return {
+    pid: child.pid,
+    end() {
+      child.stdin.end();
+      return ended(child);
+    },
+  };
+}
+
+function tcptopArguments(backend) {
+  return [TCPTOP, "--batch", "--format", "json", "-d", "1", "-n", MAX_REFRESHES, "--backend", backend].map(
+    String,
+  );
+}
+
+function tcptop(child, more) {
+  return {
+    pid: child.pid,
+    end() {
+      child.kill("SIGTERM");
+      return ended(child);
+    },
+    ...more,
+  };
+}
+
+/** Starts tcptop; resolves with its first record, and how many milliseconds after exec that came. */
+export async function startTcptop(backend) {
+  const startMs = performance.now();
+  const child = start(process.execPath, tcptopArguments(backend), ["ignore", "pipe", "pipe"]);
+  const line = await firstLine(child, "tcptop");
+  const firstRecordMs = performance.now() - startMs;
+  return tcptop(child, { firstRecord: JSON.parse(line), firstRecordMs });
+}
+
+/** Starts tcptop with its output thrown away. */
+export function startSilentTcptop(backend) {
+  return tcptop(start(process.execPath, tcptopArguments(backend), ["ignore", "ignore", "inherit"]), {});
+}
+
+/** A file under /proc/PID, or null if the process has gone. */
+export function readProc(pid, file) {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return null;
+  }
+}
