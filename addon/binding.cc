@@ -1,4 +1,4 @@
-// What the addon exports: the Session class and the layout of its records.
+// What the addon exports: the Session class, the layout of its records, and a question to a pipe.
 #include <napi.h>
 
 #include "session.hh"
@@ -15,10 +15,18 @@ Napi::Value wire_layout(const Napi::CallbackInfo &info)
 	}
 }
 
+Napi::Value has_reader(const Napi::CallbackInfo &info)
+{
+	if (info.Length() != 1 || !info[0].IsNumber())
+		throw Napi::TypeError::New(info.Env(), "a file descriptor is needed");
+	return Napi::Boolean::New(info.Env(), tcptop::has_reader(info[0].As<Napi::Number>().Int32Value()));
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("Session", tcptop::Session::define(env));
 	exports.Set("wireLayout", Napi::Function::New(env, wire_layout, "wireLayout"));
+	exports.Set("hasReader", Napi::Function::New(env, has_reader, "hasReader"));
 	exports.Set("wireVersion", Napi::Number::New(env, TCPTOP_WIRE_VERSION));
 	return exports;
 }

@@ -72,6 +72,9 @@ class Collector
 // Tries the backends in order of preference and opens the first that loads and attaches.
 std::unique_ptr<Collector> open_collector(const Settings &settings);
 
+// Whether the other end of a pipe or socket is open; true for a file, and where it cannot be told.
+bool has_reader(int fd);
+
 // The layout of the wire structs as the compiled BPF objects have it (BTF): one line a field,
 // "struct field offset size".
 std::string wire_layout();

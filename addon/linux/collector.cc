@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <malloc.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -209,6 +210,13 @@ class LinuxCollector : public Collector
 };
 
 } // namespace
+
+bool has_reader(int fd)
+{
+	pollfd descriptor = {fd, POLLOUT, 0};
+
+	return poll(&descriptor, 1, 0) < 0 || !(descriptor.revents & (POLLERR | POLLHUP | POLLNVAL));
+}
 
 std::unique_ptr<Collector> open_collector(const Settings &settings)
 {

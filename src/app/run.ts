@@ -25,6 +25,8 @@ export interface RunOptions {
 /** The ring buffer is emptied at least this often, so that a burst does not fill it. */
 const DRAIN_INTERVAL_NS = 200e6;
 
+const STDOUT_FD = 1;
+
 /** How long a reader that does not read may hold up the end. */
 const FLUSH_GRACE_MS = 2000;
 
@@ -92,6 +94,8 @@ class Run {
       }
       const isLast = ++refreshes === iterations || stop.requests > 0;
       this.#refresh(isLast);
+      // With nothing to write, no write tells.
+      if (!this.#world.platform.hasReader(STDOUT_FD)) this.#sink.readerLeft();
       if (isLast || this.#sink.hasEnded) return;
       if (this.#options.all) this.#readSockets();
       nextNs = startNs + (Math.floor((nowNs - startNs) / delayNs) + 1) * delayNs;

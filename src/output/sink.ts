@@ -65,6 +65,13 @@ export class Sink {
     }
   }
 
+  /** The reader turned out to be gone without a write that failed. */
+  readerLeft(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#onEnd();
+  }
+
   /** Resolves when the sink is idle. */
   flushed(): Promise<void> {
     return new Promise((resolve) => {

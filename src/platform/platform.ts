@@ -53,4 +53,6 @@ export interface Platform {
   check(): void;
   /** Loads and attaches; throws ExitError 69 saying what is missing. */
   open(options: CaptureOptions): Capture;
+  /** False when it is certain that nobody reads what is written to a descriptor any more. */
+  hasReader(fd: number): boolean;
 }

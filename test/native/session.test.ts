@@ -1,6 +1,8 @@
 /** The addon's session on the real kernel: arguments, errors, and every way of closing it. */
 
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import {
@@ -16,9 +18,9 @@ import { LOSSES, OWNER, RECORD } from "../../src/wire/layout.gen.ts";
 const OPTIONS: SessionOptions = {
   backend: "auto",
   udpIdleNs: 5e9,
-  maxTcpFlows: 1024,
-  maxUdpFlows: 1024,
-  ringBytes: 1 << 20,
+  maxTcpFlows: 65_536,
+  maxUdpFlows: 32_768,
+  ringBytes: 16 << 20,
 };
 
 const native = loadNative();
@@ -53,6 +55,26 @@ describe("arguments of the addon", () => {
     ["a time that is not a number", [{ ...OPTIONS, udpIdleNs: Number.NaN }]],
   ])("refuses %s", (_, args) => {
     expect(() => Reflect.construct(native.Session, args)).toThrow(/must be|out of range|takes one object/);
+  });
+});
+
+describe("a pipe's reader", () => {
+  it("is there until it closes its end", async () => {
+    const child = spawn("cat", { stdio: ["pipe", "ignore", "ignore"] });
+    const end = Number(Reflect.get(Reflect.get(child.stdin, "_handle"), "fd"));
+    expect(end).toBeGreaterThan(2);
+    expect(native.hasReader(end)).toBe(true);
+    child.stdin.on("error", () => {});
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(native.hasReader(end)).toBe(false);
+  });
+
+  it("is no question for a file", () => {
+    const file = openSync("/dev/null", "w");
+    expect(native.hasReader(file)).toBe(true);
+    closeSync(file);
+    expect(() => Reflect.apply(native.hasReader, native, ["1"])).toThrow(TypeError);
   });
 });
 

@@ -4,7 +4,8 @@
 
 #include "wire.h"
 
-namespace {
+namespace
+{
 
 template <typename T> void put(const T &value)
 {

@@ -131,6 +131,7 @@ export class FakeWorld implements World {
   readonly opened: CaptureOptions[] = [];
   checkFailure: Error | null = null;
   openFailure: Error | null = null;
+  hasReader = true;
   readonly clock = {
     monotonicNs: () => this.#nowNs,
     wallMs: () => ZERO_MS + this.#nowNs / NS_PER_MS,
@@ -144,6 +145,7 @@ export class FakeWorld implements World {
       if (this.openFailure) throw this.openFailure;
       return this.capture;
     },
+    hasReader: (fd) => fd !== 1 || this.hasReader,
   };
   #nowNs = 0;
   readonly #timers = new Set<Timer>();

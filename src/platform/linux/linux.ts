@@ -125,6 +125,8 @@ class LinuxCapture implements Capture {
 }
 
 export const linuxPlatform: Platform = {
+  hasReader: (fd) => loadNative().hasReader(fd),
+
   check(): void {
     if (!thisProcessMayCapture()) throw new ExitError(ExitCode.noPermission, NO_PRIVILEGE);
   },

@@ -59,6 +59,8 @@ export interface NativeAddon {
   /** The wire structs by BTF: lines of `struct field offset size`. */
   wireLayout(): string;
   readonly wireVersion: number;
+  /** Whether the other end of the pipe or socket `fd` is open; true for a file. */
+  hasReader(fd: number): boolean;
 }
 
 export function isNativeError(error: unknown): error is NativeError {

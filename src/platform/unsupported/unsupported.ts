@@ -9,5 +9,6 @@ export function unsupportedPlatform(os: string): Platform {
   return {
     check: fail,
     open: (): Capture => fail(),
+    hasReader: () => true,
   };
 }

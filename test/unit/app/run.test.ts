@@ -249,6 +249,17 @@ describe("the end", () => {
     expect(world.stderr.text).toBe("");
   });
 
+  test("comes within a refresh when the reader goes away and there is nothing to write", async () => {
+    const { world, state } = await started({ output: csvOutput() });
+    await world.advance(2000);
+    expect(state.result).toBe("running");
+    world.hasReader = false;
+    await world.advance(1000);
+    expect(state.result).toBe(true);
+    expect(world.capture.calls.at(-1)).toBe("close");
+    expect(world.stdout.attempts).toBe(1);
+  });
+
   test("comes with exit code 74 when writing fails", async () => {
     const { world, state } = await started();
     world.stdout.fail(systemError("ENOSPC", "ENOSPC: no space left on device, write"));
