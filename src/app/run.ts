@@ -2,7 +2,7 @@
 import { Aggregator } from "../aggregate/aggregator.ts";
 import type { FlowRecord, Losses } from "../model/record.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import { eventsOf, type Selection } from "../output/events.ts";
+import { EventSource, type Selection } from "../output/events.ts";
 import type { Moment, Output } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
 import type { Capture, CaptureOptions } from "../platform/platform.ts";
@@ -36,6 +36,7 @@ class Run {
   readonly #capture: Capture;
   readonly #aggregator: Aggregator;
   readonly #sink: Sink;
+  readonly #events: EventSource;
   #skipped = { refreshes: 0, events: 0 };
   #losses: Losses | null = null;
   #readsSockets = false;
@@ -46,6 +47,7 @@ class Run {
     this.#options = options;
     this.#capture = capture;
     this.#sink = sink;
+    this.#events = new EventSource(options.selection);
     this.#aggregator = new Aggregator({
       udpIdleNs: options.capture.udpIdleNs,
       startNs: world.clock.monotonicNs(),
@@ -68,11 +70,11 @@ class Run {
 
   /** The start and what existed before (D-15) are one write; the first refresh comes a delay later. */
   #start(): void {
-    const { output, selection, version } = this.#options;
+    const { output, version } = this.#options;
     const { backend, kernel, stepDowns } = this.#capture;
     const { at, snapshot } = this.#look();
     const start = output.start({ version, backend, kernel, stepDowns }, at);
-    this.#sink.write(start + output.events(eventsOf(snapshot, selection), at));
+    this.#sink.write(start + output.events(this.#events.of(snapshot), at));
   }
 
   /**
@@ -116,9 +118,9 @@ class Run {
   /** Writes a refresh, unless the one before still waits for its reader; the last one always. */
   #refresh(isLast: boolean): void {
     if (this.#socketsFailure) throw this.#socketsFailure.error;
-    const { output, selection } = this.#options;
+    const { output } = this.#options;
     const { at, snapshot } = this.#look();
-    const events = eventsOf(snapshot, selection);
+    const events = this.#events.of(snapshot);
     if (!this.#sink.isIdle && !isLast) {
       const { refreshes, events: before } = this.#skipped;
       this.#skipped = { refreshes: refreshes + 1, events: before + events.length };

@@ -1,4 +1,4 @@
-/** The lines one refresh has to say, filtered and in order. */
+/** The lines each refresh has to say, filtered and in order. */
 import type { Connection } from "../model/connection.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { type SortOrder, sortConnections } from "../view/sort.ts";
@@ -11,17 +11,58 @@ export interface Selection {
 }
 
 /**
- * Opens and updates in the user's order, then closes in the same order, so that a connection that
- * came and went between two refreshes opens before it closes.
+ * Turns snapshots into events. A reader hears of every connection in the same way: an open, updates, a
+ * close; also where the filter lets it through only later, when its owner becomes known, or not any
+ * more, when another process has taken it over.
  */
-export function eventsOf(snapshot: Snapshot, { filter, order }: Selection): ConnectionEvent[] {
-  const select = (connections: readonly Connection[]) =>
-    sortConnections(filter ? connections.filter(filter) : connections, order, snapshot.timeNs);
-  const opened = new Set(snapshot.opened);
-  return [
-    ...select([...snapshot.opened, ...snapshot.updated]).map(
-      (connection): ConnectionEvent => ({ event: opened.has(connection) ? "open" : "update", connection }),
-    ),
-    ...select(snapshot.closed).map((connection): ConnectionEvent => ({ event: "close", connection })),
-  ];
+export class EventSource {
+  readonly #selection: Selection;
+  /** Keys of the connections that were opened and not closed, as the reader knows them; with a filter only. */
+  readonly #told = new Set<number>();
+
+  constructor(selection: Selection) {
+    this.#selection = selection;
+  }
+
+  /**
+   * Opens and updates in the user's order, then closes in the same order, so that a connection that
+   * came and went between two refreshes opens before it closes.
+   */
+  of(snapshot: Snapshot): ConnectionEvent[] {
+    const { filter, order } = this.#selection;
+    const sorted = (connections: readonly Connection[]) =>
+      sortConnections(connections, order, snapshot.timeNs);
+    const current = [...snapshot.opened, ...snapshot.updated];
+    if (filter === null) {
+      const opened = new Set(snapshot.opened);
+      return [
+        ...sorted(current).map((connection) =>
+          eventOf(opened.has(connection) ? "open" : "update", connection),
+        ),
+        ...sorted(snapshot.closed).map((connection) => eventOf("close", connection)),
+      ];
+    }
+    const closed = snapshot.closed.filter(
+      (connection) => this.#told.has(connection.key) || filter(connection),
+    );
+    return [
+      ...sorted(current.filter(filter)).map((connection) => eventOf(this.#tell(connection), connection)),
+      ...sorted(closed).flatMap((connection) => this.#close(connection)),
+    ];
+  }
+
+  #tell({ key }: Connection): "open" | "update" {
+    if (this.#told.has(key)) return "update";
+    this.#told.add(key);
+    return "open";
+  }
+
+  #close(connection: Connection): ConnectionEvent[] {
+    const close = eventOf("close", connection);
+    return this.#told.delete(connection.key) ? [close] : [eventOf("open", connection), close];
+  }
+}
+
+function eventOf(event: ConnectionEvent["event"], connection: Connection): ConnectionEvent {
+  return { event, connection };
 }

@@ -1,7 +1,7 @@
 /** A short history with every kind of line, as the outputs are given it. */
 import type { Connection } from "../../src/model/connection.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
-import { eventsOf, type Selection } from "../../src/output/events.ts";
+import { EventSource, type Selection } from "../../src/output/events.ts";
 import type { Moment, Output, Skipped, StartInfo } from "../../src/output/output.ts";
 import { connection, snapshot, udpFlow } from "./connections.ts";
 import { NO_LOSSES } from "./records.ts";
@@ -136,9 +136,10 @@ function moment(nowNs: number): Moment {
 
 /** All that an output writes for the history: start, refreshes, and the warning at the end. */
 export function play(output: Output, selection = EVERYTHING): string {
+  const source = new EventSource(selection);
   const refreshes = HISTORY.map(([snap, skipped]) => {
     const at = moment(snap.timeNs);
-    return output.events(eventsOf(snap, selection), at) + output.summary(snap, skipped, at);
+    return output.events(source.of(snap), at) + output.summary(snap, skipped, at);
   });
   const [last, skipped] = HISTORY.at(-1) ?? [snapshot(), NONE_SKIPPED];
   return [

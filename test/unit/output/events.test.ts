@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { eventsOf } from "../../../src/output/events.ts";
+import { EventSource } from "../../../src/output/events.ts";
 import { findColumn } from "../../../src/view/columns.ts";
 import { connection, snapshot } from "../../support/connections.ts";
 
@@ -10,7 +10,7 @@ const refresh = snapshot({ opened: [short, slow], updated: [fast], closed: [shor
 
 function listed(column: string | null, filter: ((row: { key: number }) => boolean) | null = null): string[] {
   const order = { column: (column !== null && findColumn(column)) || null, reverse: false };
-  return eventsOf(refresh, { filter, order }).map((item) => `${item.event} ${item.connection.key}`);
+  return new EventSource({ filter, order }).of(refresh).map((item) => `${item.event} ${item.connection.key}`);
 }
 
 describe("the lines of a refresh", () => {
@@ -24,5 +24,23 @@ describe("the lines of a refresh", () => {
 
   test("leave out what the filter does", () => {
     expect(listed(null, ({ key }) => key !== 1)).toEqual(["open 3", "update 2"]);
+  });
+
+  test("open a connection that the filter lets through late, and close it even when it no longer does", () => {
+    const owner = (pid: number) => ({ pid, process: "x", uid: null, cgroupId: null });
+    const source = new EventSource({
+      filter: (row) => row.owner?.pid === 7,
+      order: { column: null, reverse: false },
+    });
+    const told = (parts: Parameters<typeof snapshot>[0]) =>
+      source.of(snapshot(parts)).map((item) => `${item.event} ${item.connection.key}`);
+
+    expect(told({ opened: [connection({ key: 1, owner: null })] })).toEqual([]);
+    expect(told({ updated: [connection({ key: 1, owner: owner(7) })] })).toEqual(["open 1"]);
+    expect(told({ updated: [connection({ key: 1, owner: owner(7) })] })).toEqual(["update 1"]);
+    expect(told({ updated: [connection({ key: 1, owner: owner(8) })] })).toEqual([]);
+    expect(told({ closed: [connection({ key: 1, owner: owner(8) })] })).toEqual(["close 1"]);
+    expect(told({ closed: [connection({ key: 2, owner: owner(8) })] })).toEqual([]);
+    expect(told({ closed: [connection({ key: 3, owner: owner(7) })] })).toEqual(["open 3", "close 3"]);
   });
 });
