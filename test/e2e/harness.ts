@@ -16,9 +16,9 @@ const { TCPTOP_TEST_SCALE = "1", TCPTOP_TEST_BACKEND } = process.env;
 const SCALE = Number(TCPTOP_TEST_SCALE);
 const SLOW = SCALE < 1;
 const DEADLINE_MS = SLOW ? 120_000 : 20_000;
-export const REFRESH_S = SLOW ? "0.5" : "0.2";
+export const REFRESH_S = SLOW ? "0.3" : "0.2";
 /** A flow must not fall idle in the middle of a scenario. */
-export const UDP_TIMEOUT_S = SLOW ? "3" : "1";
+export const UDP_TIMEOUT_S = SLOW ? "2" : "1";
 
 /** A count of bytes or rounds, fit for this machine. */
 export function scaled(amount: number): number {

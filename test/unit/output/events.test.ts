@@ -23,7 +23,7 @@ describe("the lines of a refresh", () => {
   });
 
   test("leave out what the filter does", () => {
-    expect(listed(null, ({ key }) => key !== 1)).toEqual(["open 3", "update 2"]);
+    expect(listed(null, ({ key }) => key === 1)).toEqual(["open 1", "close 1"]);
   });
 
   test("open a connection that the filter lets through late, and close it even when it no longer does", () => {
