@@ -1,0 +1,166 @@
+// `npm run test:kernels [-- --kernel 6.1 --backend kprobe --jobs 2]`: the real-kernel tests on stock Debian
+// kernels in VMs, with every backend that a kernel has; a table, and a last line that counts everything.
+import { spawn } from "node:child_process";
+import { createWriteStream, mkdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { root } from "./lib.mjs";
+
+// The backends that have to work on each kernel. Others are tried and skipped where they cannot load:
+// the tracepoint backend needs sock_send_length (6.3).
+const REQUIRED = new Map([
+  ["5.10", ["fentry", "kprobe"]],
+  ["6.1", ["fentry", "kprobe"]],
+  ["6.12", ["fentry", "kprobe", "tracepoint"]],
+  ["latest", ["fentry", "kprobe", "tracepoint"]],
+]);
+const BACKENDS = ["fentry", "kprobe", "tracepoint"];
+// What is not about one backend: how the program starts, refuses and ends.
+const COLUMNS = [...BACKENDS, "program"];
+// Emulation is slow: a tenth of the traffic.
+const SCALE = "0.1";
+const CPUS_PER_GUEST = 2;
+
+const LOGS = join(root, "build/kernels");
+const REPORT_IN_GUEST = "/tmp/report.json";
+
+function usage(message) {
+  console.error(`test-kernels: ${message}`);
+  process.exit(64);
+}
+
+function readOptions() {
+  const list = { type: "string", multiple: true };
+  const jobs = {
+    type: "string",
+    default: String(Math.max(1, Math.floor(availableParallelism() / CPUS_PER_GUEST))),
+  };
+  let values;
+  try {
+    values = parseArgs({ options: { kernel: list, backend: list, jobs } }).values;
+  } catch (error) {
+    usage(error.message);
+  }
+  const { kernel: kernels = [...REQUIRED.keys()], backend: backends = [] } = values;
+  for (const name of kernels) {
+    if (!REQUIRED.has(name)) usage(`--kernel: '${name}' is not one of ${[...REQUIRED.keys()].join(", ")}`);
+  }
+  for (const name of backends) {
+    if (!BACKENDS.includes(name)) usage(`--backend: '${name}' is not one of ${BACKENDS.join(", ")}`);
+  }
+  if (!/^[1-9]\d*$/.test(values.jobs)) usage(`--jobs: '${values.jobs}' is not a number from 1`);
+  return { kernels, backends, jobs: Number(values.jobs) };
+}
+
+/** Runs the tests in a guest; vitest's report, or null when it did not come to that. */
+async function runInGuest(kernel, backends) {
+  const vitest = "node node_modules/vitest/vitest.mjs run --project e2e --reporter=verbose --reporter=json";
+  const command = `${vitest} --outputFile.json=${REPORT_IN_GUEST}; cat ${REPORT_IN_GUEST}`;
+  const settings = [`TCPTOP_TEST_SCALE=${SCALE}`, "NO_COLOR=1"];
+  if (backends.length > 0) settings.push(`TCPTOP_TEST_BACKEND=${backends.join(",")}`);
+  const guest = spawn(
+    join(root, "test/kernels/vm-run"),
+    [
+      kernel,
+      "--cpus",
+      String(CPUS_PER_GUEST),
+      ...settings.flatMap((s) => ["--env", s]),
+      "--",
+      "sh",
+      "-c",
+      command,
+    ],
+    { cwd: root, stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const log = createWriteStream(join(LOGS, `${kernel}.log`));
+  let report = null;
+  for (const stream of [guest.stdout, guest.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      if (line.startsWith('{"numTotalTestSuites"')) report = JSON.parse(line);
+      else log.write(`${line}\n`);
+    });
+  }
+  await new Promise((resolve) => guest.on("close", resolve));
+  log.end();
+  return report;
+}
+
+function emptyCounts() {
+  return Object.fromEntries(COLUMNS.map((column) => [column, { passed: 0, failed: 0, skipped: 0 }]));
+}
+
+/** Counts a report by column and prints what failed. */
+function count(kernel, report, required) {
+  const counts = emptyCounts();
+  const failures = [];
+  for (const file of report?.testResults ?? []) {
+    const tests = file.assertionResults;
+    for (const { ancestorTitles, fullName, status, failureMessages } of tests) {
+      const column = BACKENDS.find((backend) => ancestorTitles.includes(backend)) ?? "program";
+      const outcome = status === "passed" || status === "failed" ? status : "skipped";
+      counts[column][outcome]++;
+      if (outcome === "failed") failures.push(`${fullName}\n${failureMessages.join("\n")}`);
+    }
+    // A file that failed to load, or whose hooks did, may have no failed test to show for it.
+    if (file.status === "failed" && tests.every((test) => test.status !== "failed")) {
+      counts.program.failed++;
+      failures.push(`${file.name}: ${file.message}`);
+    }
+  }
+  if (!report) {
+    counts.program.failed++;
+    failures.push("the tests did not end");
+  }
+  for (const backend of report ? required : []) {
+    if (counts[backend].passed > 0) continue;
+    counts[backend].failed++;
+    failures.push(`${backend}: not one test passed, and it has to work on this kernel`);
+  }
+  for (const failure of failures) console.log(`\n${kernel}: ${failure}`);
+  if (failures.length > 0) console.log(`\nall of it: ${join(LOGS, `${kernel}.log`)}`);
+  return counts;
+}
+
+function printTable(results) {
+  const rows = [
+    ["kernel", ...COLUMNS],
+    ...results.map(([kernel, counts]) => [
+      kernel,
+      ...COLUMNS.map((column) => Object.values(counts[column]).join("/")),
+    ]),
+  ];
+  console.log("\npassed/failed/skipped");
+  for (const row of rows)
+    console.log(
+      row
+        .map((cell) => cell.padEnd(12))
+        .join("")
+        .trimEnd(),
+    );
+}
+
+const { kernels, backends, jobs } = readOptions();
+mkdirSync(LOGS, { recursive: true });
+const results = new Map();
+const waiting = [...kernels];
+async function work() {
+  for (let kernel = waiting.shift(); kernel !== undefined; kernel = waiting.shift()) {
+    const began = Date.now();
+    const report = await runInGuest(kernel, backends);
+    results.set(kernel, count(kernel, report, backends.length > 0 ? backends : REQUIRED.get(kernel)));
+    console.log(`${kernel}: ${Math.round((Date.now() - began) / 1000)} s`);
+  }
+}
+await Promise.all(Array.from({ length: jobs }, work));
+
+const inOrder = kernels.map((kernel) => [kernel, results.get(kernel)]);
+printTable(inOrder);
+const total = { passed: 0, failed: 0, skipped: 0 };
+for (const [, counts] of inOrder) {
+  for (const column of COLUMNS)
+    for (const outcome of Object.keys(total)) total[outcome] += counts[column][outcome];
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed === 0 ? 0 : 1;
