@@ -1,4 +1,5 @@
 /** Linux: the BPF capture of the addon, and /proc for what existed before. */
+import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { ExitCode, ExitError } from "../../base/errors.ts";
 import type { FlowRecord, Losses } from "../../model/record.ts";
@@ -9,8 +10,8 @@ import { RECORD } from "../../wire/layout.gen.ts";
 import type { Capture, CaptureOptions, Platform, Seed, StepDown } from "../platform.ts";
 import { isNativeError, loadNative, type NativeError, type Session } from "./native.ts";
 import { thisProcessMayCapture } from "./privilege.ts";
+import { tcpTableSize } from "./table-size.ts";
 
-const DEFAULT_MAX_TCP_FLOWS = 65_536;
 const DEFAULT_MAX_UDP_FLOWS = 32_768;
 /** A burst of 20,000 events between two drains; the mapping counts twice as resident memory. */
 const DEFAULT_RING_BYTES = 4 << 20;
@@ -22,6 +23,14 @@ const BATCH_RECORDS = 2048;
 const OWNER_WALK_INTERVAL_MS = 1000;
 
 const NO_PRIVILEGE = "tcptop requires root privileges. Run with sudo.";
+
+function readSockstat(): string {
+  try {
+    return readFileSync("/proc/net/sockstat", "latin1");
+  } catch {
+    return "";
+  }
+}
 
 /** The one line a user gets for a capture that cannot be opened. */
 function openFailure(error: NativeError): ExitError {
@@ -138,7 +147,7 @@ export const linuxPlatform: Platform = {
         new native.Session({
           backend: options.backend,
           udpIdleNs: options.udpIdleNs,
-          maxTcpFlows: options.maxTcpFlows ?? DEFAULT_MAX_TCP_FLOWS,
+          maxTcpFlows: options.maxTcpFlows ?? tcpTableSize(readSockstat()),
           maxUdpFlows: options.maxUdpFlows ?? DEFAULT_MAX_UDP_FLOWS,
           ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
         }),
