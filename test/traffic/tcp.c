@@ -524,6 +524,42 @@ static void tcp_zerocopy(void)
 	run_tcp4(send_zerocopy, receive_all);
 }
 
+/* Maps received pages instead of copying them; recv() takes what does not fill pages. */
+static void receive_mapped(int fd, struct end *end)
+{
+	void *window = mmap(NULL, CHUNK, PROT_READ, MAP_SHARED, fd, 0);
+	uint64_t total = 0;
+
+	if (window == MAP_FAILED)
+		skipped("mmap of a socket: %s", strerror(errno));
+	for (;;) {
+		struct tcp_zerocopy_receive mapped = {.address = (uintptr_t)window, .length = CHUNK};
+		socklen_t len = sizeof(mapped);
+		size_t rest;
+
+		wait_for(fd, POLLIN);
+		if (getsockopt(fd, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &mapped, &len)) {
+			if (errno != EIO) /* the stream has ended */
+				syscall_failed("TCP_ZEROCOPY_RECEIVE");
+			break;
+		}
+		count_in(end, mapped.length, 0);
+		total += mapped.length;
+		rest = mapped.recv_skip_hint;
+		if (mapped.length && !rest)
+			continue;
+		recv_bytes(fd, end, rest ? rest : 1, rest ? rest : 1, 0);
+	}
+	expect_eof(fd);
+	if (!total)
+		failed("no page was mapped");
+}
+
+static void tcp_mapped_receive(void)
+{
+	run_tcp4(send_file, receive_mapped);
+}
+
 /* --- io_uring, one request at a time --- */
 
 struct uring {
@@ -562,6 +598,8 @@ static struct uring uring_open(void)
 	u.cq_mask = (void *)(cq + p.cq_off.ring_mask);
 	u.cqes = (void *)(cq + p.cq_off.cqes);
 	u.sqe_flags = option("async", 0) ? IOSQE_ASYNC : 0;
+	if (u.sqe_flags && !(p.features & IORING_FEAT_NATIVE_WORKERS))
+		skipped("io_uring's workers are kernel threads, not the process's, before 5.12");
 	return u;
 }
 
@@ -920,6 +958,7 @@ const struct scenario tcp_scenarios[] = {
     {"tcp-mmsg", tcp_mmsg},
     {"tcp-cork", tcp_cork},
     {"tcp-zerocopy", tcp_zerocopy},
+    {"tcp-mapped-receive", tcp_mapped_receive},
     {"tcp-io-uring", tcp_io_uring},
     {"tcp-no-data", tcp_no_data},
     {"tcp-half-close", tcp_half_close},

@@ -2,6 +2,7 @@
 /* UDP: connected and not, one socket with many peers, and every way in which datagrams are not calls. */
 #include "traffic.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -422,6 +423,49 @@ static void udp_many(void)
 	join_all();
 }
 
+/* --- to a group --- */
+
+enum { GROUP_DATAGRAMS = 100 };
+
+static void send_to_group(struct side *side)
+{
+	for (int i = 0; i < GROUP_DATAGRAMS; i++)
+		send_datagram(side, 700 + i);
+}
+
+static void receive_as_group(struct side *side)
+{
+	for (int i = 0; i < GROUP_DATAGRAMS; i++)
+		recv_datagram(side);
+}
+
+/* What the member receives was sent to the group's address, which is its own end of the flow. */
+static void udp_multicast(void)
+{
+	union address any = {.v4 = {.sin_family = AF_INET}}, from = loopback(AF_INET, 0), group = from;
+	struct ip_mreqn membership = {.imr_address = from.v4.sin_addr};
+	struct side sender, member;
+	int room = 1 << 20;
+
+	group.v4.sin_addr.s_addr = inet_addr("239.1.2.3");
+	membership.imr_multiaddr = group.v4.sin_addr;
+	member = (struct side){.fd = bound_socket(SOCK_DGRAM, &any), .run = receive_as_group};
+	must(setsockopt(member.fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership, sizeof(membership)),
+	     "IP_ADD_MEMBERSHIP");
+	must(setsockopt(member.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), "SO_RCVBUFFORCE");
+	group.v4.sin_port = local_address(member.fd).v4.sin_port;
+
+	sender = (struct side){.fd = bound_socket(SOCK_DGRAM, &from), .peer = group, .run = send_to_group};
+	must(setsockopt(sender.fd, IPPROTO_IP, IP_MULTICAST_IF, &membership, sizeof(membership)), "IP_MULTICAST_IF");
+	from = local_address(sender.fd);
+	sender.others_fd = member.fd;
+	member.others_fd = sender.fd;
+	sender.end = end_between("client", IPPROTO_UDP, &from, &group);
+	member.end = end_between("server", IPPROTO_UDP, &group, &from);
+	spawn_udp_pair(&sender, &member);
+	join_all();
+}
+
 /* --- datagrams that are not calls --- */
 
 enum { SEGMENT = 1000, GSO_LEN = 10500, GSO_DATAGRAMS = 11, GSO_SENDS = 40 };
@@ -770,6 +814,7 @@ const struct scenario udp_scenarios[] = {
     {"udp-wildcard", udp_wildcard},
     {"udp-wildcard6", udp_wildcard6},
     {"udp-many", udp_many},
+    {"udp-multicast", udp_multicast},
     {"udp-large", udp_large},
     {"udp-empty", udp_empty},
     {"udp-peek", udp_peek},
