@@ -2,6 +2,7 @@
 import { Aggregator } from "../aggregate/aggregator.ts";
 import type { FlowRecord, Losses } from "../model/record.ts";
 import type { Snapshot } from "../model/snapshot.ts";
+import { Backlog } from "../output/backlog.ts";
 import { EventSource, type Selection } from "../output/events.ts";
 import type { Moment, Output } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
@@ -37,6 +38,7 @@ class Run {
   readonly #aggregator: Aggregator;
   readonly #sink: Sink;
   readonly #events: EventSource;
+  readonly #backlog = new Backlog();
   #skipped = { refreshes: 0, events: 0 };
   #losses: Losses | null = null;
   #readsSockets = false;
@@ -115,7 +117,7 @@ class Run {
     return { at, snapshot: this.#aggregator.refresh(at.nowNs, this.#losses) };
   }
 
-  /** Writes a refresh, unless the one before still waits for its reader; the last one always. */
+  /** Writes a refresh; while the one before still waits for its reader, keeps it for the next. The last is written. */
   #refresh(isLast: boolean): void {
     if (this.#socketsFailure) throw this.#socketsFailure.error;
     const { output } = this.#options;
@@ -123,10 +125,12 @@ class Run {
     const events = this.#events.of(snapshot);
     if (!this.#sink.isIdle && !isLast) {
       const { refreshes, events: before } = this.#skipped;
-      this.#skipped = { refreshes: refreshes + 1, events: before + events.length };
+      this.#skipped = { refreshes: refreshes + 1, events: before + this.#backlog.add(events) };
       return;
     }
-    this.#sink.write(output.events(events, at) + output.summary(snapshot, this.#skipped, at));
+    this.#sink.write(
+      output.events(this.#backlog.takeWith(events), at) + output.summary(snapshot, this.#skipped, at),
+    );
   }
 
   /** Reads the sockets that carry no flow for the refreshes to come; never twice at once. */

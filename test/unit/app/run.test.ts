@@ -272,7 +272,7 @@ describe("the end", () => {
 });
 
 describe("a slow reader", () => {
-  test("misses refreshes, and is told how many and how much", async () => {
+  test("misses refreshes, is told how many, and hears of every connection in the end", async () => {
     const { world, state } = await started();
     world.stdout.stall();
     world.capture.ring.push(flow(1));
@@ -289,7 +289,10 @@ describe("a slow reader", () => {
       [0, "start"],
       [1000, "open", 40_001, 0],
       [1000, "summary", 0, 0, 0],
-      [4000, "summary", 2, 4, 5],
+      [4000, "open", 40_002, 0],
+      [4000, "open", 40_003, 0],
+      [4000, "update", 40_001, 5],
+      [4000, "summary", 2, 0, 5],
     ]);
   });
 
