@@ -12,7 +12,7 @@ const SCENARIOS = [
 ] as const;
 
 describe.for(backends)("%s", ([backend, required]) => {
-  const shared = sharedTcptop(backend, required);
+  const shared = sharedTcptop(backend, required, "--udp-timeout", "5");
   const traffic = new Map<string, Traffic>();
 
   beforeAll(async () => {
