@@ -1,48 +1,36 @@
-/** The loop from capture to stream: it owns the only timers. */
-import { Aggregator } from "../aggregate/aggregator.ts";
-import type { FlowRecord, Losses } from "../model/record.ts";
-import type { Snapshot } from "../model/snapshot.ts";
+/** The stream: every refresh as lines, for as long as somebody reads them. */
+import type { Losses } from "../model/record.ts";
+import { Backlog } from "../output/backlog.ts";
 import { Backlog } from "../output/backlog.ts";
 import { EventSource, type Selection } from "../output/events.ts";
-import type { Moment, Output } from "../output/output.ts";
+import type { Output } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
-import type { Capture, CaptureOptions } from "../platform/platform.ts";
+import type { Capture } from "../platform/platform.ts";
+import { type Face, type Look, Loop, type LoopOptions } from "./loop.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
-export interface RunOptions {
+export interface RunOptions extends LoopOptions {
   readonly version: string;
-  readonly capture: CaptureOptions;
   readonly output: Output;
   readonly selection: Selection;
-  /** Nanoseconds from one refresh to the next. */
-  readonly delayNs: number;
-  /** null: until a request to end. */
-  readonly iterations: number | null;
-  /** Also the sockets that carry no flow: listening, TIME_WAIT. */
-  readonly all: boolean;
 }
-
-/** The ring buffer is emptied at least this often, so that a burst does not fill it. */
-const DRAIN_INTERVAL_NS = 200e6;
 
 const STDOUT_FD = 1;
 
 /** How long a reader that does not read may hold up the end. */
 const FLUSH_GRACE_MS = 2000;
 
-class Run {
+class Stream implements Face {
   readonly #world: World;
   readonly #options: RunOptions;
   readonly #capture: Capture;
-  readonly #aggregator: Aggregator;
   readonly #sink: Sink;
   readonly #events: EventSource;
   readonly #backlog = new Backlog();
+  readonly #backlog = new Backlog();
   #skipped = { refreshes: 0, events: 0 };
   #losses: Losses | null = null;
-  #readsSockets = false;
-  #socketsFailure: { readonly error: unknown } | null = null;
 
   constructor(world: World, options: RunOptions, capture: Capture, sink: Sink) {
     this.#world = world;
@@ -50,78 +38,38 @@ class Run {
     this.#capture = capture;
     this.#sink = sink;
     this.#events = new EventSource(options.selection);
-    this.#aggregator = new Aggregator({
-      udpIdleNs: options.capture.udpIdleNs,
-      startNs: world.clock.monotonicNs(),
-    });
   }
 
-  /** Seeds, then refreshes until it is asked to end or has done so often enough. */
-  async follow(stop: Stop): Promise<void> {
-    const seed = await stop.orNext(this.#capture.seed());
-    if (seed === null || stop.requests > 0) return;
-    this.#aggregator.seed(seed, this.#world.clock.monotonicNs());
-    if (this.#options.all) this.#aggregator.setSockets(seed.entries);
-    this.#start();
-    await this.#refreshOnTime(stop);
-    if (this.#losses) {
-      const warning = this.#options.output.warning(this.#losses, this.#skipped);
-      if (warning !== "") this.#world.stderr.write(warning, () => {});
-    }
+  get hasEnded(): boolean {
+    return this.#sink.hasEnded;
   }
 
-  /** The start and what existed before (D-15) are one write; the first refresh comes a delay later. */
-  #start(): void {
+  /** Two writes: a reader that waits for the start need not wait for what existed before to be put in words. */
+  start({ at, snapshot }: Look): void {
     const { output, version } = this.#options;
     const { backend, kernel, stepDowns } = this.#capture;
-    const { at, snapshot } = this.#look();
-    const start = output.start({ version, backend, kernel, stepDowns }, at);
-    this.#sink.write(start + output.events(this.#events.of(snapshot), at));
+    this.#losses = snapshot.losses;
+    this.#sink.write(output.start({ version, backend, kernel, stepDowns }, at));
+    this.#sink.write(output.events(this.#events.of(snapshot), at));
   }
 
-  /**
-   * Refreshes at whole multiples of the delay since the start, so that lateness does not add up; times
-   * that have passed while the machine was busy are left out. A last refresh tells what was seen until
-   * the end.
-   */
-  async #refreshOnTime(stop: Stop): Promise<void> {
-    const { clock } = this.#world;
-    const { delayNs, iterations } = this.#options;
-    const startNs = clock.monotonicNs();
-    let nextNs = startNs + delayNs;
-    for (let refreshes = 0; ; ) {
-      await stop.until(Math.min(nextNs, clock.monotonicNs() + DRAIN_INTERVAL_NS));
-      const nowNs = clock.monotonicNs();
-      if (stop.requests === 0 && nowNs < nextNs) {
-        this.#capture.drain(this.#apply);
-        continue;
-      }
-      const isLast = ++refreshes === iterations || stop.requests > 0;
-      this.#refresh(isLast);
-      // With nothing to write, no write tells.
-      if (!this.#world.platform.hasReader(STDOUT_FD)) this.#sink.readerLeft();
-      if (isLast || this.#sink.hasEnded) return;
-      if (this.#options.all) this.#readSockets();
-      nextNs = startNs + (Math.floor((nowNs - startNs) / delayNs) + 1) * delayNs;
-    }
+  refresh(look: Look, isLast: boolean): void {
+    this.#losses = look.snapshot.losses;
+    this.#write(look, isLast);
+    // With nothing to write, no write tells.
+    if (!this.#world.platform.hasReader(STDOUT_FD)) this.#sink.readerLeft();
   }
 
-  readonly #apply = (record: FlowRecord): void => this.#aggregator.apply(record);
-
-  #look(): { readonly at: Moment; readonly snapshot: Snapshot } {
-    this.#capture.drain(this.#apply);
-    this.#capture.sweep(this.#apply);
-    const { clock } = this.#world;
-    const at: Moment = { nowNs: clock.monotonicNs(), wallMs: clock.wallMs() };
-    this.#losses = this.#capture.losses();
-    return { at, snapshot: this.#aggregator.refresh(at.nowNs, this.#losses) };
+  /** Tells on standard error what the form had no room for. */
+  warn(): void {
+    if (this.#losses === null) return;
+    const warning = this.#options.output.warning(this.#losses, this.#skipped);
+    if (warning !== "") this.#world.stderr.write(warning, () => {});
   }
 
   /** Writes a refresh; while the one before still waits for its reader, keeps it for the next. The last is written. */
-  #refresh(isLast: boolean): void {
-    if (this.#socketsFailure) throw this.#socketsFailure.error;
+  #write({ at, snapshot }: Look, isLast: boolean): void {
     const { output } = this.#options;
-    const { at, snapshot } = this.#look();
     const events = this.#events.of(snapshot);
     if (!this.#sink.isIdle && !isLast) {
       const { refreshes, events: before } = this.#skipped;
@@ -131,21 +79,6 @@ class Run {
     this.#sink.write(
       output.events(this.#backlog.takeWith(events), at) + output.summary(snapshot, this.#skipped, at),
     );
-  }
-
-  /** Reads the sockets that carry no flow for the refreshes to come; never twice at once. */
-  #readSockets(): void {
-    if (this.#readsSockets) return;
-    this.#readsSockets = true;
-    this.#capture
-      .sockets()
-      .then(({ entries }) => this.#aggregator.setSockets(entries))
-      .catch((error: unknown) => {
-        this.#socketsFailure = { error };
-      })
-      .finally(() => {
-        this.#readsSockets = false;
-      });
   }
 }
 
@@ -169,7 +102,9 @@ export async function run(world: World, options: RunOptions): Promise<boolean> {
   try {
     const capture = world.platform.open(options.capture);
     try {
-      await new Run(world, options, capture, sink).follow(stop);
+      const stream = new Stream(world, options, capture, sink);
+      await new Loop(world, options, capture).follow(stop, stream);
+      stream.warn();
     } finally {
       capture.close();
     }

@@ -70,7 +70,7 @@ describe("the start", () => {
 
     seeded({ entries: [seedEntry({ localPort: 5000 })], linesSkipped: 0 });
     await settle();
-    expect(world.stdout.writes).toHaveLength(1);
+    expect(world.stdout.writes).toHaveLength(2);
     expect(told(world, "backend", "kernel", "version", "local_port", "partial", "bytes_in")).toEqual([
       [300, "start", "fentry", "6.12.0", "0.1.0"],
       [300, "open", 5000, true, 0],

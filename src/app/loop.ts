@@ -1,0 +1,143 @@
+/** The loop of refreshes from the capture to whatever shows them: it owns the only timers. */
+import { Aggregator } from "../aggregate/aggregator.ts";
+import type { FlowRecord } from "../model/record.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import type { Moment } from "../output/output.ts";
+import type { Capture, CaptureOptions } from "../platform/platform.ts";
+import type { Stop } from "./stop.ts";
+import type { World } from "./world.ts";
+
+export interface LoopOptions {
+  readonly capture: CaptureOptions;
+  /** Nanoseconds from one refresh to the next. */
+  readonly delayNs: number;
+  /** null: until a request to end. */
+  readonly iterations: number | null;
+  /** Also the sockets that carry no flow: listening, TIME_WAIT. */
+  readonly all: boolean;
+}
+
+/** All there was to see at one moment. */
+export interface Look {
+  readonly at: Moment;
+  readonly snapshot: Snapshot;
+}
+
+/** What refreshes are shown on: the stream, the screen. */
+export interface Face {
+  /** What existed before (D-15); the first refresh comes a delay later. */
+  start(look: Look): void;
+  refresh(look: Look, isLast: boolean): void;
+  /** Whether nothing more can be shown. */
+  readonly hasEnded: boolean;
+}
+
+/** The ring buffer is emptied at least this often, so that a burst does not fill it. */
+const DRAIN_INTERVAL_NS = 200e6;
+
+export class Loop {
+  readonly #world: World;
+  readonly #iterations: number | null;
+  readonly #capture: Capture;
+  readonly #aggregator: Aggregator;
+  #delayNs: number;
+  #all: boolean;
+  /** Refreshes come at whole multiples of the delay since then. */
+  #startNs = 0;
+  #readsSockets = false;
+  #socketsFailure: { readonly error: unknown } | null = null;
+
+  constructor(world: World, options: LoopOptions, capture: Capture) {
+    this.#world = world;
+    this.#capture = capture;
+    this.#iterations = options.iterations;
+    this.#delayNs = options.delayNs;
+    this.#all = options.all;
+    this.#aggregator = new Aggregator({
+      udpIdleNs: options.capture.udpIdleNs,
+      startNs: world.clock.monotonicNs(),
+    });
+  }
+
+  /** Seeds, then refreshes until it is asked to end or has done so often enough. */
+  async follow(stop: Stop, face: Face): Promise<void> {
+    const seed = await stop.orNext(this.#capture.seed());
+    if (seed === null || stop.requests > 0) return;
+    this.#aggregator.seed(seed, this.#world.clock.monotonicNs());
+    if (this.#all) this.#aggregator.setSockets(seed.entries);
+    face.start(this.#look());
+    await this.#refreshOnTime(stop, face);
+  }
+
+  /** Refreshes every `delayNs` from now on. */
+  setDelay(delayNs: number): void {
+    this.#delayNs = delayNs;
+    this.#startNs = this.#world.clock.monotonicNs();
+  }
+
+  /** Shows the sockets that carry no flow from the next refresh on, or no more. */
+  setAll(all: boolean): void {
+    this.#all = all;
+    if (all) this.#readSockets();
+    else this.#aggregator.setSockets([]);
+  }
+
+  /**
+   * Refreshes at whole multiples of the delay since the start, so that lateness does not add up; times
+   * that have passed while the machine was busy are left out. A last refresh tells what was seen until
+   * the end.
+   */
+  async #refreshOnTime(stop: Stop, face: Face): Promise<void> {
+    const { clock } = this.#world;
+    this.#startNs = clock.monotonicNs();
+    let lastNs = this.#startNs;
+    for (let refreshes = 0; ; ) {
+      const nextNs = this.#nextAfter(lastNs);
+      await stop.until(Math.min(nextNs, clock.monotonicNs() + DRAIN_INTERVAL_NS));
+      const nowNs = clock.monotonicNs();
+      if (stop.requests === 0 && nowNs < this.#nextAfter(lastNs)) {
+        this.#capture.drain(this.#apply);
+        continue;
+      }
+      const isLast = ++refreshes === this.#iterations || stop.requests > 0;
+      if (this.#socketsFailure) throw this.#socketsFailure.error;
+      face.refresh(this.#look(), isLast);
+      if (isLast || face.hasEnded) return;
+      if (this.#all) this.#readSockets();
+      lastNs = nowNs;
+    }
+  }
+
+  /** The first multiple of the delay after a moment; after the start where that moment is before it. */
+  #nextAfter(timeNs: number): number {
+    const sinceNs = Math.max(0, timeNs - this.#startNs);
+    return this.#startNs + (Math.floor(sinceNs / this.#delayNs) + 1) * this.#delayNs;
+  }
+
+  readonly #apply = (record: FlowRecord): void => this.#aggregator.apply(record);
+
+  #look(): Look {
+    this.#capture.drain(this.#apply);
+    this.#capture.sweep(this.#apply);
+    const { clock } = this.#world;
+    const at: Moment = { nowNs: clock.monotonicNs(), wallMs: clock.wallMs() };
+    return { at, snapshot: this.#aggregator.refresh(at.nowNs, this.#capture.losses()) };
+  }
+
+  /** Reads the sockets that carry no flow for the refreshes to come; never twice at once. */
+  #readSockets(): void {
+    if (this.#readsSockets) return;
+    this.#readsSockets = true;
+    this.#capture
+      .sockets()
+      .then(({ entries }) => {
+        if (this.#all) this.#aggregator.setSockets(entries);
+      })
+      .catch((error: unknown) => {
+        this.#socketsFailure = { error };
+      })
+      .finally(() => {
+        this.#readsSockets = false;
+      });
+  }
+}
