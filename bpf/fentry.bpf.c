@@ -45,14 +45,21 @@ int BPF_PROG(recvmsg, struct sock *sk)
 	return tcp_call(sk);
 }
 
-/* Every reader ends here, splice too; from a data_ready callback in softirq as well. */
+/*
+ * Every reader ends here, splice too; from a data_ready callback in softirq as well. It is called more
+ * often than something was read: `copied` says so, though not how much (it is cumulative in a call).
+ */
 SEC("fentry/tcp_cleanup_rbuf")
-int BPF_PROG(cleanup_rbuf, struct sock *sk)
+int BPF_PROG(cleanup_rbuf, struct sock *sk, int copied)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct tcp_flow *f = find_tcp(sk);
 	struct positions at;
+	struct tcp_sock *tp;
+	struct tcp_flow *f;
 
+	if (copied <= 0)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	f = find_tcp(sk);
 	if (!tp || !f)
 		return 0;
 	at = load_positions(sk, tp);

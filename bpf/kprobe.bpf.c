@@ -43,13 +43,19 @@ int BPF_KPROBE(recvmsg, struct sock *sk)
 	return tcp_call(sk);
 }
 
-/* Every reader ends here, splice too; from a data_ready callback in softirq as well. */
+/*
+ * Every reader ends here, splice too; from a data_ready callback in softirq as well. It is called more
+ * often than something was read: `copied` says so, though not how much (it is cumulative in a call).
+ */
 SEC("kprobe/tcp_cleanup_rbuf")
-int BPF_KPROBE(cleanup_rbuf, struct sock *sk)
+int BPF_KPROBE(cleanup_rbuf, struct sock *sk, int copied)
 {
-	struct tcp_flow *f = find_tcp(sk);
 	struct positions at;
+	struct tcp_flow *f;
 
+	if (copied <= 0)
+		return 0;
+	f = find_tcp(sk);
 	if (!f)
 		return 0;
 	at = read_positions(sk);

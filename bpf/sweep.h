@@ -35,7 +35,8 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 	const __u64 *address = ctx->key;
 	struct tcp_flow copy;
 	const struct sock *sk;
-	__u64 key, sum;
+	struct marks now;
+	__u64 key;
 
 	if (!address || !f)
 		return 0;
@@ -49,27 +50,27 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (f->delivered || f->dead)
 		return 0;
+	if (!(f->r.flags & TCPTOP_FLAG_OWNED))
+		unowned_flows++;
 	sk = (const struct sock *)key;
+	now = read_marks(sk);
+	if (!f->dirty && !f->finished && is_same_marks(&now, &f->swept))
+		return 0;
+
 	__builtin_memcpy(&copy, f, sizeof(copy));
 	if (!copy.finished)
 		look_from_afar(&copy, sk);
 	refresh_record(&copy, sk);
 	copy.r.time_ns = bpf_ktime_get_ns();
 	copy.r.kind = copy.finished ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
+	if (!is_same_marks(&now, &copy.swept))
+		copy.r.active_ns = copy.r.time_ns;
 	barrier();
 	if (*(volatile bool *)&f->dead || *(volatile __u64 *)&f->r.id != copy.r.id)
 		return 0;
-
-	if (!(copy.r.flags & TCPTOP_FLAG_OWNED))
-		unowned_flows++;
-	sum = copy.r.bytes_in + copy.r.bytes_out + copy.r.packets_in + copy.r.packets_out;
-	if (sum == copy.swept && !copy.dirty && !copy.finished)
-		return 0;
-	if (sum != copy.swept)
-		copy.r.active_ns = copy.r.time_ns;
 	if (bpf_seq_write(ctx->meta->seq, &copy.r, sizeof(copy.r)))
 		return 0;
-	f->swept = sum;
+	f->swept = now;
 	f->dirty = false;
 	f->read_ticks = ticks_now();
 	if (copy.finished)

@@ -17,6 +17,14 @@
 
 #include "account.h"
 
+/* What differs when anything has moved on a connection. */
+struct marks {
+	__u32 write_seq;
+	__u32 copied_seq;
+	__u32 segs_in;
+	__u32 segs_out;
+};
+
 struct tcp_flow {
 	/* What every look touches, in as few cache lines as can be; the record is filled in from it. */
 	__u64 bytes_in;
@@ -36,8 +44,8 @@ struct tcp_flow {
 	struct tcptop_record r;
 	__u32 segs_out; /* segs_out and segs_in up to which packets are counted */
 	__u32 segs_in;
-	__u64 swept;	 /* sum of the totals that the last sweep reported */
-	__u64 origin_in; /* where base_in and base_out stand in the socket's own 64-bit counts */
+	struct marks swept; /* what the last sweep saw */
+	__u64 origin_in;    /* where base_in and base_out stand in the socket's own 64-bit counts */
 	__u64 origin_out;
 };
 
@@ -88,6 +96,24 @@ static __always_inline struct positions load_positions(const struct sock *sk, co
 	at.copied_seq = *(volatile __u32 *)&tp->copied_seq;
 	at.copied_seq = without_fin(at.copied_seq, tp->rcv_nxt, sk->__sk_common.skc_flags);
 	return at;
+}
+
+static __always_inline struct marks read_marks(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	return (struct marks){
+	    .write_seq = BPF_CORE_READ(tp, write_seq),
+	    .copied_seq = BPF_CORE_READ(tp, copied_seq),
+	    .segs_in = BPF_CORE_READ(tp, segs_in),
+	    .segs_out = BPF_CORE_READ(tp, segs_out),
+	};
+}
+
+static __always_inline bool is_same_marks(const struct marks *a, const struct marks *b)
+{
+	return a->write_seq == b->write_seq && a->copied_seq == b->copied_seq && a->segs_in == b->segs_in &&
+	       a->segs_out == b->segs_out;
 }
 
 /* `total` bytes past `base`, extended to `position`; a position behind it is a late look. */

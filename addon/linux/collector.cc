@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <malloc.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -76,6 +77,28 @@ class Pass
 
       private:
 	int fd_ = -1;
+};
+
+// A pending signal makes the verifier give up (EAGAIN), and libbpf does after some tries: for the time of
+// loading, signals wait.
+class SignalsWait
+{
+      public:
+	SignalsWait()
+	{
+		sigset_t all;
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &former_);
+	}
+	~SignalsWait()
+	{
+		pthread_sigmask(SIG_SETMASK, &former_, nullptr);
+	}
+	SignalsWait(const SignalsWait &) = delete;
+	SignalsWait &operator=(const SignalsWait &) = delete;
+
+      private:
+	sigset_t former_;
 };
 
 class LinuxCollector : public Collector
@@ -224,6 +247,7 @@ std::unique_ptr<Collector> open_collector(const Settings &settings)
 	std::string log;
 	int error = 0;
 
+	SignalsWait while_loading;
 	check_kernel();
 	Btf kernel = load_kernel_types();
 	for (const BpfObject &source : bpf_objects()) {

@@ -13,8 +13,8 @@ import { thisProcessMayCapture } from "./privilege.ts";
 import { tcpTableSize } from "./table-size.ts";
 
 const DEFAULT_MAX_UDP_FLOWS = 32_768;
-/** A burst of 20,000 events between two drains; the mapping counts twice as resident memory. */
-const DEFAULT_RING_BYTES = 4 << 20;
+/** Some 11,000 events between two drains; the mapping counts twice as resident memory. */
+const DEFAULT_RING_BYTES = 2 << 20;
 
 /** Records that cross from the addon in one call. */
 const BATCH_RECORDS = 2048;
