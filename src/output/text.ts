@@ -1,7 +1,7 @@
 /** The stream for people: one line a connection update, in steady columns; remarks start with `#`. */
 import type { Connection } from "../model/connection.ts";
 import { type Column, getColumn, showCell } from "../view/columns.ts";
-import { type NumberStyle, UNKNOWN } from "../view/format.ts";
+import { formatTimeOfDay, type NumberStyle, UNKNOWN } from "../view/format.ts";
 import { sanitise } from "../view/sanitise.ts";
 import { displayWidth, padEnd } from "../view/width.ts";
 import { type ConnectionEvent, describeLosses, type Moment, type Output, type StartInfo } from "./output.ts";
@@ -16,13 +16,6 @@ const SGR = { new: "32", closed: "2", remark: "33" } as const;
 
 /** The clock of the wall and the marker of a close are both 8 characters, so the columns stay. */
 const CLOSED = "[CLOSED]";
-
-/** Local time of day, `12:04:31`. */
-function timeOfDay(wallMs: number): string {
-  const date = new Date(wallMs);
-  const parts = [date.getHours(), date.getMinutes(), date.getSeconds()];
-  return parts.map((part) => String(part).padStart(2, "0")).join(":");
-}
 
 /**
  * Fills a column up to the widest cell so far, within limits: the columns stay where they are, except
@@ -49,7 +42,7 @@ function remarks({ event, connection }: ConnectionEvent, at: Moment, age: string
   if (partial) list.push("partial");
   if (event === "close" && phase.kind === "closing") {
     const closedMs = at.wallMs - (at.nowNs - phase.closedNs) / 1e6;
-    list.push(`closed ${timeOfDay(closedMs)} after ${age}`);
+    list.push(`closed ${formatTimeOfDay(closedMs)} after ${age}`);
   }
   return list;
 }
@@ -121,14 +114,14 @@ export function textOutput({ style, color }: TextOptions): Output {
         .map((text) => `# ${sanitise(text)}\n`)
         .join(""),
     events(events, at) {
-      const time = timeOfDay(at.wallMs);
+      const time = formatTimeOfDay(at.wallMs);
       return events.map((item) => eventLine(item, at, time)).join("");
     },
     summary(snapshot, skipped, at) {
       const losses = describeLosses(snapshot.losses, skipped);
       if (losses === lossesShown) return "";
       lossesShown = losses;
-      return `${paint(SGR.remark, `# ${timeOfDay(at.wallMs)} incomplete: ${losses}`)}\n`;
+      return `${paint(SGR.remark, `# ${formatTimeOfDay(at.wallMs)} incomplete: ${losses}`)}\n`;
     },
     warning: () => "",
   };

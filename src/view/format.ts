@@ -44,3 +44,10 @@ export function formatEndpoint({ address, port }: Endpoint): string {
   const host = address.includes(":") ? `[${address}]` : address;
   return `${host}:${port === 0 ? "*" : port}`;
 }
+
+/** Local time of day, `12:04:31`. */
+export function formatTimeOfDay(wallMs: number): string {
+  const date = new Date(wallMs);
+  const parts = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
+}

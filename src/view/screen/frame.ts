@@ -1,0 +1,136 @@
+/** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
+import { displayWidth } from "../width.ts";
+import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
+import { detailLines, type ProcessFacts } from "./details.ts";
+import { type HeaderFacts, headerLines } from "./header.ts";
+import { helpLines } from "./help.ts";
+import { type Layout, layOut, visibleEntries } from "./layout.ts";
+import type { Listing } from "./listing.ts";
+import type { UiState, View } from "./state.ts";
+import { arrow, entryLine, headingLine } from "./table.ts";
+
+export interface Scene extends HeaderFacts {
+  readonly listing: Listing;
+  /** Of the process whose connection has its details shown. */
+  readonly process: ProcessFacts | null;
+}
+
+export interface Picture {
+  readonly frame: Frame;
+  readonly layout: Layout;
+}
+
+const VIEW_WORDS: Readonly<Record<View, string>> = {
+  connections: "",
+  processes: "processes, ",
+  hosts: "remote hosts, ",
+};
+
+const HINTS = ["q quit", "? help", "/ filter", "v view", "Enter details", "Space pause"] as const;
+
+/** What the key of a sort order is called. */
+function orderTitle({ orders, view }: UiState, layout: Layout): string {
+  const order = orders[view];
+  const column = layout.placed.find(({ column }) => column.sortKey === order.key)?.column;
+  const title = column?.title ?? order.key.replaceAll("_", " ").toUpperCase();
+  return `sort ${order.key === "rate" ? "IN+OUT" : title}${arrow(order, view)}`;
+}
+
+function countText({ connections, matches, entries }: Listing, { view, filter }: UiState): string {
+  const groups = view === "connections" ? "" : `${entries.filter(({ kind }) => kind === "group").length} `;
+  const noun = connections === 1 ? "connection" : "connections";
+  const shown = filter === "" ? "" : `, ${matches} shown`;
+  return `${groups}${VIEW_WORDS[view]}${connections} ${noun}${shown}`;
+}
+
+function statusLine({ listing, state }: Scene, layout: Layout, columns: number): Line {
+  const line = new LineWriter(columns);
+  if (state.isTyping) {
+    return line
+      .add(` filter: ${state.filter}`)
+      .to(Math.max(40, displayWidth(state.filter) + 12))
+      .addWhole(`${listing.matches} of ${listing.connections} shown`)
+      .addWhole("   Enter keep  Esc clear")
+      .done(true);
+  }
+  line.add(` ${countText(listing, state)}`);
+  if (state.filter !== "") line.addWhole(`: "${state.filter}"`);
+  const flags = [
+    state.paused === null ? "" : "PAUSED",
+    state.frozen === null ? "" : "ORDER FROZEN",
+    state.follows ? "FOLLOWING" : "",
+  ].filter((flag) => flag !== "");
+  for (const flag of flags) line.addWhole(`  ${flag}`);
+  line.addWhole(`  ${orderTitle(state, layout)}`);
+  const hints: string[] = [];
+  let room = line.left - 2;
+  for (const hint of HINTS) {
+    room -= hint.length + 2;
+    if (room < 0) break;
+    hints.push(hint);
+  }
+  const text = hints.join("  ");
+  return line
+    .to(columns - displayWidth(text) - 1)
+    .add(text)
+    .done(true);
+}
+
+const NOTHING: Readonly<Record<"none" | "filtered", string>> = {
+  none: "  no connections",
+  filtered: "  nothing matches the filter; Esc clears it",
+};
+
+function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
+  const { listing, state, snapshot } = scene;
+  const scale = { state, nowNs: snapshot.timeNs };
+  const lines = visibleEntries(listing, layout).map((entry, i) =>
+    entryLine(entry, layout.placed, scale, { columns, isSelected: layout.top + i === layout.selected }),
+  );
+  if (lines.length === 0) {
+    lines.push(textLine(state.filter === "" ? NOTHING.none : NOTHING.filtered, columns, "quiet"));
+  }
+  while (lines.length < layout.pageRows) lines.push(textLine("", columns));
+  return lines;
+}
+
+function panelLines(scene: Scene, size: Size): Line[] | null {
+  const { state, snapshot, history, info, process } = scene;
+  const { panel } = state;
+  if (panel === null) return null;
+  if (panel.kind === "help") return helpLines(info, panel.top, size);
+  const { connection } = panel;
+  return detailLines(
+    {
+      connection,
+      nowNs: snapshot.timeNs,
+      isGone: !snapshot.connections.includes(connection),
+      series: history.seriesOf(connection.key),
+      process,
+    },
+    state,
+    size,
+  );
+}
+
+/**
+ * Computes a screen of `size`, at least 3 rows; below 60 columns or 10 rows it is cut. Work grows with
+ * what is visible.
+ */
+export function draw(scene: Scene, size: Size): Picture {
+  const { columns, rows } = size;
+  const header = headerLines(scene, columns);
+  const layout = layOut(scene.listing, scene.state, size, header.length);
+  const lines = panelLines(scene, size) ?? [
+    ...header.slice(0, layout.headerRows),
+    ...(layout.headingY > layout.headerRows ? [textLine("", columns)] : []),
+    headingLine(layout.placed, scene.state, columns),
+    ...tableLines(scene, layout, columns),
+    statusLine(scene, layout, columns),
+  ];
+  const cursor =
+    scene.state.isTyping && scene.state.panel === null
+      ? { x: Math.min(columns - 1, 9 + displayWidth(scene.state.filter)), y: rows - 1 }
+      : null;
+  return { frame: { lines: lines.slice(0, rows), cursor }, layout };
+}

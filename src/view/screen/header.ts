@@ -1,0 +1,142 @@
+/** The lines above the table: what everything together does, and how well it is seen. */
+import type { TcpState } from "../../model/connection.ts";
+import type { Snapshot } from "../../model/snapshot.ts";
+import { formatBytes, formatMillis, formatRate, formatTimeOfDay } from "../format.ts";
+import { sanitise } from "../sanitise.ts";
+import { displayWidth, padStart } from "../width.ts";
+import { type Line, LineWriter, shorten } from "./cells.ts";
+import { barGraph } from "./graph.ts";
+import type { History } from "./history.ts";
+import type { UiState } from "./state.ts";
+import { heatOf } from "./table.ts";
+
+/** What stays the same while tcptop runs. */
+export interface SessionInfo {
+  readonly version: string;
+  readonly backend: string;
+  readonly kernel: string;
+  /** Why not a better backend; from outside. */
+  readonly stepDowns: readonly { readonly backend: string; readonly reason: string }[];
+  /** CLOCK_MONOTONIC. */
+  readonly startedNs: number;
+}
+
+export interface HeaderFacts {
+  readonly info: SessionInfo;
+  readonly snapshot: Snapshot;
+  /** Milliseconds since 1970 at the snapshot. */
+  readonly wallMs: number;
+  readonly history: History;
+  readonly state: UiState;
+  /** What could not be counted, in words; empty: nothing. */
+  readonly losses: string;
+}
+
+/** People's words for groups of states, in the order they are told. */
+const STATE_WORDS: readonly (readonly [word: string, states: readonly TcpState[]])[] = [
+  ["established", ["ESTABLISHED"]],
+  ["opening", ["SYN_SENT", "SYN_RECV", "NEW_SYN_RECV"]],
+  ["closing", ["FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "CLOSING"]],
+  ["listening", ["LISTEN"]],
+  ["in TIME_WAIT", ["TIME_WAIT"]],
+];
+
+function stateCounts({ counts }: Snapshot): string[] {
+  return STATE_WORDS.flatMap(([word, states]) => {
+    const count = states.reduce((sum, state) => sum + (counts.byState.get(state) ?? 0), 0);
+    return count === 0 ? [] : [`${count} ${word}`];
+  });
+}
+
+function titleLine({ info, snapshot, wallMs, state }: HeaderFacts, columns: number): Line {
+  const every = `every ${state.delayS} s  up ${formatMillis(Math.max(0, Math.round((snapshot.timeNs - info.startedNs) / 1e6)))} `;
+  const stepDown = info.stepDowns.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
+  const line = new LineWriter(columns);
+  line.add(" tcptop", "strong").add(` · ${formatTimeOfDay(wallMs)} · ${sanitise(info.backend)}`);
+  const room = line.left - displayWidth(every) - 2;
+  if (stepDown !== "" && room >= 24)
+    line.add(shorten(` (${sanitise(stepDown)})`, Math.min(room, 70)), "quiet");
+  const kernel = ` · Linux ${sanitise(info.kernel)}`;
+  if (displayWidth(kernel) + displayWidth(every) < line.left) line.add(kernel);
+  return line
+    .to(columns - displayWidth(every))
+    .add(every, "quiet")
+    .done();
+}
+
+const RATE_CELLS = 10;
+const TOTAL_CELLS = 9;
+
+interface Direction {
+  readonly name: "in" | "out";
+  readonly rate: number;
+  readonly peak: number;
+  readonly total: number;
+  readonly past: readonly number[];
+}
+
+function directionLine(
+  direction: Direction,
+  counts: readonly string[],
+  graphCells: number,
+  facts: HeaderFacts,
+  columns: number,
+): Line {
+  const { style } = facts.state;
+  const line = new LineWriter(columns);
+  const rate = padStart(formatRate(direction.rate, style), style === "raw" ? 15 : RATE_CELLS);
+  line
+    .add(` ${direction.name.padEnd(3)} `, "strong")
+    .add(rate, heatOf(direction.rate))
+    .add(" ");
+  line.add(barGraph(direction.past, graphCells, 1).join(""), heatOf(direction.rate));
+  if (columns >= 80) line.add(`  peak ${padStart(formatRate(direction.peak), RATE_CELLS)}`, "quiet");
+  if (columns >= 70) line.add(`  ${padStart(formatBytes(direction.total, style), TOTAL_CELLS)}`);
+  line.add("   ");
+  counts.forEach((count, i) => {
+    line.addWhole(i === 0 ? count : `  ${count}`, i === 0 ? "strong" : "plain");
+  });
+  return line.done();
+}
+
+/** Header lines for so many columns; one more when something could not be counted. */
+export function headerLines(facts: HeaderFacts, columns: number): Line[] {
+  const { snapshot, history, losses } = facts;
+  const { totals, counts } = snapshot;
+  const graphCells = Math.min(Math.max(columns - 74, columns >= 80 ? 12 : 16), 60);
+  const tcp = [`TCP ${counts.tcp}`, ...stateCounts(snapshot)];
+  const fresh = snapshot.opened.filter(({ partial, phase }) => !partial && phase.kind === "new").length;
+  const udp = [`UDP ${counts.udp}`, ...(fresh > 0 ? [`${fresh} new`] : [])];
+  const lines = [
+    titleLine(facts, columns),
+    directionLine(
+      {
+        name: "in",
+        rate: totals.rateIn,
+        peak: history.peakIn,
+        total: totals.bytesIn,
+        past: history.totalsIn,
+      },
+      tcp,
+      graphCells,
+      facts,
+      columns,
+    ),
+    directionLine(
+      {
+        name: "out",
+        rate: totals.rateOut,
+        peak: history.peakOut,
+        total: totals.bytesOut,
+        past: history.totalsOut,
+      },
+      udp,
+      graphCells,
+      facts,
+      columns,
+    ),
+  ];
+  if (losses !== "")
+    lines.push(new LineWriter(columns).add(shorten(` incomplete: ${losses}`, columns), "warn").done());
+  return lines;
+}

@@ -1,0 +1,83 @@
+/** The page of keys. */
+import { sanitise } from "../sanitise.ts";
+import { padEnd } from "../width.ts";
+import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
+import type { SessionInfo } from "./header.ts";
+
+const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
+  ["q  Ctrl-C", "quit"],
+  ["↑ ↓  j k", "move; PgUp PgDn, Home End, g G"],
+  ["Enter", "details; open or close a group"],
+  ["v  F5", "connections, processes, remote hosts"],
+  ["/  F4", "filter by address, port, process"],
+  ["Esc", "back; clear the filter"],
+  ["r R", "sort by rate in, rate out"],
+  ["p n s t", "sort by PID, name, state, RTT"],
+  ["a A P", "sort by local, remote, protocol"],
+  ["Tab ← →", "pick a column, Enter sorts; also F6"],
+  ["< >", "sort by the column beside"],
+  ["I", "reverse; so does a sort key again"],
+  ["Space  Z", "pause and resume; counting goes on"],
+  ["o", "freeze the order"],
+  ["F", "scroll with the selected row"],
+  ["c", "more columns"],
+  ["m", "rates or totals"],
+  ["b", "raw or readable numbers"],
+  ["L", "listening and TIME_WAIT sockets too"],
+  ["+ -", "slower, faster refresh"],
+  ["Ctrl-L", "draw anew"],
+  ["Ctrl-Z", "suspend"],
+];
+
+const MARKS: readonly (readonly [mark: string, meaning: string])[] = [
+  ["+", "new since the last refresh"],
+  ["-", "closed; gone at the next refresh"],
+  ["*", "older than tcptop: counts from when it was first seen"],
+  ["▸ ▾", "a group, closed and open"],
+];
+
+const KEY_CELLS = 11;
+
+/** Two pages side by side need so much room. */
+const TWO_COLUMNS = 100;
+
+function keyText([keys, meaning]: readonly [string, string]): string {
+  return ` ${padEnd(keys, KEY_CELLS)}${meaning}`;
+}
+
+function sideBySide(texts: readonly string[], columns: number): string[] {
+  if (columns < TWO_COLUMNS) return [...texts];
+  const half = Math.ceil(texts.length / 2);
+  const cells = Math.floor(columns / 2);
+  return texts.slice(0, half).map((text, i) => padEnd(text, cells) + (texts[half + i] ?? ""));
+}
+
+function helpTexts({ version, backend, kernel, stepDowns }: SessionInfo, columns: number): string[] {
+  return [
+    ` tcptop ${version}: every TCP connection and UDP flow, who owns it, exact to the byte`,
+    "",
+    ...sideBySide(KEYS.map(keyText), columns),
+    "",
+    ...sideBySide(MARKS.map(keyText), columns),
+    "",
+    ` Sizes are decimal (1 kB is 1000 B). Backend ${sanitise(backend)}, Linux ${sanitise(kernel)}.`,
+    ...stepDowns.map(({ backend: name, reason }) => ` Not ${sanitise(name)}: ${sanitise(reason)}`),
+  ];
+}
+
+/** How far the page can be scrolled. */
+export function helpScrollLimit(info: SessionInfo, { columns, rows }: Size): number {
+  return Math.max(0, helpTexts(info, columns).length - (rows - 1));
+}
+
+/** The page from line `top` on, and a bar that says how to leave. */
+export function helpLines(info: SessionInfo, top: number, size: Size): Line[] {
+  const texts = helpTexts(info, size.columns);
+  const first = Math.min(top, helpScrollLimit(info, size));
+  const body = Array.from({ length: size.rows - 1 }, (_, i) => {
+    const index = first + i;
+    return textLine(texts[index] ?? "", size.columns, index === 0 ? "strong" : "plain");
+  });
+  const more = first + body.length < texts.length ? "   ↓ more" : "";
+  return [...body, new LineWriter(size.columns).add(` Esc back${more}`).done(true)];
+}

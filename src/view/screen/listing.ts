@@ -1,0 +1,143 @@
+/** The entries of a view: grouped, filtered, in order. */
+import type { Connection } from "../../model/connection.ts";
+import type { Snapshot } from "../../model/snapshot.ts";
+import { findColumn } from "../columns.ts";
+import { formatEndpoint } from "../format.ts";
+import { sanitise } from "../sanitise.ts";
+import { sortRows, sortsSmallestFirst } from "../sort.ts";
+import { findGroupColumn, type Group, type Grouping, groupConnections } from "./groups.ts";
+import type { EntryId, Order, UiState } from "./state.ts";
+
+/** One row of the table. */
+export type Entry =
+  | {
+      readonly kind: "connection";
+      readonly id: number;
+      readonly connection: Connection;
+      readonly isChild: boolean;
+    }
+  | { readonly kind: "group"; readonly id: string; readonly group: Group; readonly isUnfolded: boolean };
+
+/** The part of the state that entries depend on. */
+type Wishes = Pick<UiState, "view" | "orders" | "filter" | "frozen" | "unfolded">;
+
+export type Accept = (connection: Connection) => boolean;
+
+export interface Listing {
+  readonly entries: readonly Entry[];
+  /** Connections that the command line lets through, and those of them that the filter does. */
+  readonly connections: number;
+  readonly matches: number;
+  /** Cells of the longest local and remote endpoint. */
+  readonly localCells: number;
+  readonly remoteCells: number;
+  /** What it was made of. */
+  readonly source: { readonly snapshot: Snapshot; readonly wishes: Wishes };
+}
+
+/** Whether a connection has every word of the filter in an endpoint or in its process's name. */
+function matcher(filter: string): Accept | null {
+  const words = filter
+    .toLowerCase()
+    .split(" ")
+    .filter((word) => word !== "");
+  if (words.length === 0) return null;
+  const names = new Map<string, string>();
+  const nameOf = (process: string): string => {
+    const known = names.get(process);
+    const name = known ?? sanitise(process).toLowerCase();
+    if (known === undefined) names.set(process, name);
+    return name;
+  };
+  return ({ local, remote, owner }) => {
+    const texts = [
+      formatEndpoint(local),
+      formatEndpoint(remote),
+      owner === null ? "" : nameOf(owner.process),
+    ];
+    return words.every((word) => texts.some((text) => text.includes(word)));
+  };
+}
+
+function sortByKey(connections: readonly Connection[], { key, reverse }: Order, nowNs: number) {
+  const column = findColumn(key);
+  if (column === undefined) return connections;
+  const smallestFirst = sortsSmallestFirst(column.kind) !== reverse;
+  return sortRows(connections, (connection) => column.value(connection, nowNs), { smallestFirst });
+}
+
+function sortGroups(groups: readonly Group[], { key, reverse }: Order, grouping: Grouping) {
+  const column = findGroupColumn(key, grouping);
+  if (column === undefined) return groups;
+  const smallestFirst = sortsSmallestFirst(column.kind) !== reverse;
+  return sortRows(groups, (group) => column.value(group), { smallestFirst });
+}
+
+/** Rows with a place in the frozen order first, in it; the others after them, as they are. */
+function inFrozenOrder<T>(rows: readonly T[], frozen: readonly EntryId[] | null, idOf: (row: T) => EntryId) {
+  if (frozen === null) return rows;
+  const places = new Map(frozen.map((id, place) => [id, place]));
+  return sortRows(rows, (row) => places.get(idOf(row)) ?? null, { smallestFirst: true });
+}
+
+function entriesOf(connections: readonly Connection[], nowNs: number, wishes: Wishes): Entry[] {
+  const { view, orders, frozen, unfolded } = wishes;
+  const order = orders[view];
+  const entryOf =
+    (isChild: boolean) =>
+    (connection: Connection): Entry => ({
+      kind: "connection",
+      id: connection.key,
+      connection,
+      isChild,
+    });
+  const sorted = (rows: readonly Connection[]) =>
+    inFrozenOrder(sortByKey(rows, order, nowNs), frozen, ({ key }) => key);
+  if (view === "connections") return sorted(connections).map(entryOf(false));
+  const groups = sortGroups(groupConnections(connections, view), order, view);
+  return inFrozenOrder(groups, frozen, ({ id }) => id).flatMap((group) => {
+    const isUnfolded = unfolded.has(group.id);
+    const head: Entry = { kind: "group", id: group.id, group, isUnfolded };
+    return isUnfolded ? [head, ...sorted(group.connections).map(entryOf(true))] : [head];
+  });
+}
+
+/** As `formatEndpoint` would write it, without writing it. */
+function endpointCells(address: string, port: number): number {
+  return address.length + (address.includes(":") ? 3 : 1) + (port === 0 ? 1 : String(port).length);
+}
+
+function isMadeOf({ source }: Listing, snapshot: Snapshot, wishes: Wishes): boolean {
+  const keys = ["view", "orders", "filter", "frozen", "unfolded"] as const;
+  return source.snapshot === snapshot && keys.every((key) => source.wishes[key] === wishes[key]);
+}
+
+/**
+ * Lists what the state asks for. `before` is given back if it still holds, so that a key that only
+ * moves costs nothing. `accept` is the command line's filter, the same for the whole run.
+ */
+export function listEntries(
+  snapshot: Snapshot,
+  wishes: Wishes,
+  accept: Accept | null,
+  before: Listing | null = null,
+): Listing {
+  if (before !== null && isMadeOf(before, snapshot, wishes)) return before;
+  const accepted = accept === null ? snapshot.connections : snapshot.connections.filter(accept);
+  const matches = matcher(wishes.filter);
+  const shown = matches === null ? accepted : accepted.filter(matches);
+  let localCells = 0;
+  let remoteCells = 0;
+  for (const { local, remote } of shown) {
+    localCells = Math.max(localCells, endpointCells(local.address, local.port));
+    remoteCells = Math.max(remoteCells, endpointCells(remote.address, remote.port));
+  }
+  return {
+    entries: entriesOf(shown, snapshot.timeNs, wishes),
+    connections: accepted.length,
+    matches: shown.length,
+    localCells,
+    remoteCells,
+    source: { snapshot, wishes },
+  };
+}
