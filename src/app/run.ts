@@ -1,7 +1,6 @@
 /** The stream: every refresh as lines, for as long as somebody reads them. */
 import type { Losses } from "../model/record.ts";
 import { Backlog } from "../output/backlog.ts";
-import { Backlog } from "../output/backlog.ts";
 import { EventSource, type Selection } from "../output/events.ts";
 import type { Output } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
@@ -27,7 +26,6 @@ class Stream implements Face {
   readonly #capture: Capture;
   readonly #sink: Sink;
   readonly #events: EventSource;
-  readonly #backlog = new Backlog();
   readonly #backlog = new Backlog();
   #skipped = { refreshes: 0, events: 0 };
   #losses: Losses | null = null;

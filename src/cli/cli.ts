@@ -1,5 +1,7 @@
 /** The program from its arguments to its exit code. */
+import type { LoopOptions } from "../app/loop.ts";
 import { run } from "../app/run.ts";
+import { runScreen } from "../app/screen.ts";
 import type { World } from "../app/world.ts";
 import { ExitCode, type ExitCodeValue, ExitError } from "../base/errors.ts";
 import { csvOutput } from "../output/csv.ts";
@@ -8,14 +10,18 @@ import type { Output } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
 import { textOutput } from "../output/text.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Screen } from "../tui/terminal.ts";
 import { compileFilter } from "../view/filter.ts";
 import { sanitise } from "../view/sanitise.ts";
+import { BUSIEST, type Order } from "../view/screen/state.ts";
 import { type Options, parseArguments } from "./options.ts";
 
 /** The machine, before it is known whether it will be asked to capture. */
 export interface Host extends Omit<World, "platform"> {
   readonly version: string;
   readonly environment: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined };
+  /** Takes the terminal over; null where there is none that a person sits at. */
+  readonly openScreen: ((wantsColor: boolean) => Promise<Screen>) | null;
   /** Loads what captures here: only once the arguments are found to be right. */
   loadPlatform(): Promise<Platform>;
 }
@@ -45,27 +51,48 @@ function outputFor(options: Options, host: Host): Output {
   }
 }
 
+function loopOptions(options: Options): LoopOptions {
+  return {
+    capture: {
+      backend: options.backend,
+      udpIdleNs: options.udpTimeoutS * NS_PER_S,
+      maxTcpFlows: options.maxTcpFlows,
+      maxUdpFlows: options.maxUdpFlows,
+      ringBytes: options.ringBytes,
+    },
+    delayNs: options.delayS * NS_PER_S,
+    iterations: options.iterations,
+    all: options.all,
+  };
+}
+
+/** The order of the screen, null where the command line leaves it open. */
+function screenOrder({ order: { column, reverse } }: Options): Order | null {
+  return column === null ? (reverse ? { ...BUSIEST, reverse } : null) : { key: column.key, reverse };
+}
+
+/** The screen for a person at a terminal, unless they ask for the stream; else the stream. */
 async function capture(options: Options, host: Host): Promise<boolean> {
   const platform = await host.loadPlatform();
   platform.check();
-  return run(
-    { ...host, platform },
-    {
-      version: host.version,
-      capture: {
-        backend: options.backend,
-        udpIdleNs: options.udpTimeoutS * NS_PER_S,
-        maxTcpFlows: options.maxTcpFlows,
-        maxUdpFlows: options.maxUdpFlows,
-        ringBytes: options.ringBytes,
-      },
-      output: outputFor(options, host),
-      selection: { filter: compileFilter(options.filter), order: options.order },
-      delayNs: options.delayS * NS_PER_S,
-      iterations: options.iterations,
-      all: options.all,
-    },
-  );
+  const world: World = { ...host, platform };
+  const filter = compileFilter(options.filter);
+  const { version, openScreen } = host;
+  const style = options.raw ? "raw" : "human";
+  if (openScreen !== null && !options.isStream) {
+    const order = screenOrder(options);
+    await runScreen(world, () => openScreen(wantsColor(options, host)), {
+      ...loopOptions(options),
+      ...{ version, accept: filter, order, style },
+    });
+    return true;
+  }
+  return run(world, {
+    ...loopOptions(options),
+    version,
+    output: outputFor(options, host),
+    selection: { filter, order: options.order },
+  });
 }
 
 async function print(text: string, host: Host): Promise<boolean> {

@@ -38,6 +38,15 @@ function standardStream(stream: NodeJS.WriteStream & { readonly fd: number }): O
   return stream.isTTY || stat.isFIFO() || stat.isSocket() ? nodeStream(stream) : fileStream(stream.fd);
 }
 
+/** The terminal that a person sits at, if it can do more than print lines. */
+function screenOpener({ stdin, stdout, env }: NodeJS.Process): Host["openScreen"] {
+  if (!stdin.isTTY || !stdout.isTTY || env["TERM"] === "dumb") return null;
+  return async (wantsColor) => {
+    const { openScreen } = await import("../tui/terminal.ts");
+    return openScreen({ input: stdin, output: stdout }, env, wantsColor);
+  };
+}
+
 /** The version in package.json, two folders up in the sources as in the built program. */
 function packageVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
@@ -62,6 +71,7 @@ export function systemHost(): Host {
         for (const signal of STOP_SIGNALS) process.off(signal, call);
       };
     },
+    openScreen: screenOpener(process),
     async loadPlatform() {
       const { choosePlatform } = await import("../platform/choose.ts");
       return choosePlatform();

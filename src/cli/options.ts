@@ -9,6 +9,8 @@ import type { Filter } from "../view/filter.ts";
 import type { SortOrder } from "../view/sort.ts";
 
 export interface Options {
+  /** The stream is asked for, also at a terminal. */
+  readonly isStream: boolean;
   readonly format: Format;
   readonly delayS: number;
   /** null: until it is ended. */
@@ -117,6 +119,7 @@ connection older than tcptop and counts from when it was first seen; a line
 that starts with # is a remark. --sort takes any name of the CSV header too.
 
 Examples:
+  sudo tcptop                             the screen; ? shows its keys
   sudo tcptop --batch                     what every connection does, as lines
   sudo tcptop -b -c nginx --port 80,443   those of nginx with these ports
   sudo tcptop -b -d 5 -s rate             every 5 seconds, the busiest first
@@ -143,6 +146,7 @@ class Parser {
     noLoopback: false,
   };
   readonly #draft: Draft = {
+    isStream: false,
     format: "text",
     delayS: DEFAULT_DELAY_S,
     iterations: null,
@@ -221,13 +225,16 @@ class Parser {
   #addOutput(): void {
     const draft = this.#draft;
     this.#command.optionsGroup("Output:");
-    this.#flag("-b, --batch", "a line for each update (the default for now)", () => {});
+    this.#flag("-b, --batch", "a line for each update, as if not at a terminal", () => {
+      draft.isStream = true;
+    });
     this.#value(
       "--format <form>",
       "text, json (an object a line) or csv (default text)",
       oneOf(FORMATS),
       (format) => {
         draft.format = format;
+        draft.isStream = true;
       },
     );
     this.#flag("--raw", "exact numbers in place of human-readable ones", () => {

@@ -23,6 +23,7 @@ function machine(environment: Host["environment"] = {}): Machine {
     onStop: world.onStop,
     version: "0.1.0",
     environment,
+    openScreen: null,
     async loadPlatform() {
       loads++;
       return world.platform;

@@ -89,6 +89,7 @@ describe("what is not accepted is refused with flag, value and what would be", (
 describe("options", () => {
   test("have defaults", () => {
     expect(parse()).toEqual({
+      isStream: false,
       format: "text",
       delayS: 1,
       iterations: null,
