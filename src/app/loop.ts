@@ -33,7 +33,7 @@ export interface Face {
 }
 
 /** The ring buffer is emptied at least this often, so that a burst does not fill it. */
-const DRAIN_INTERVAL_NS = 200e6;
+const DRAIN_INTERVAL_NS = 100e6;
 
 export class Loop {
   readonly #world: World;

@@ -112,18 +112,18 @@ describe("the start", () => {
 });
 
 describe("the loop", () => {
-  test("drains every 200 ms, and at each delay drains, sweeps and writes once", async () => {
-    const { world } = await started({ delayNs: 0.5e9 });
+  test("drains every 100 ms, and at each delay drains, sweeps and writes once", async () => {
+    const { world } = await started({ delayNs: 0.25e9 });
     const before = world.capture.calls.length;
-    await world.advance(1000);
+    await world.advance(500);
     expect(world.capture.calls.slice(before)).toEqual([
-      ...["drain 200", "drain 400", "drain 500", "sweep 500"],
-      ...["drain 700", "drain 900", "drain 1000", "sweep 1000"],
+      ...["drain 100", "drain 200", "drain 250", "sweep 250"],
+      ...["drain 350", "drain 450", "drain 500", "sweep 500"],
     ]);
     expect(told(world)).toEqual([
       [0, "start"],
+      [250, "summary"],
       [500, "summary"],
-      [1000, "summary"],
     ]);
     expect(world.stdout.writes).toHaveLength(3);
   });
