@@ -23,8 +23,6 @@ interface Blessed {
 }
 
 interface Program {
-  alternateBuffer(): void;
-  normalBuffer(): void;
   hideCursor(): void;
   showCursor(): void;
   setMode(mode: string): void;
@@ -64,6 +62,9 @@ export function usesUtf8({ LC_ALL, LC_CTYPE, LANG }: TerminalEnvironment): boole
   return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "");
 }
 
+/** The other screen, with the cursor's place on the first one kept (xterm's mode 1049). */
+const OTHER_SCREEN = "?1049";
+
 /** Autowrap: a line whose width the terminal sees otherwise must not push the others down. */
 const AUTOWRAP = "?7";
 
@@ -91,26 +92,24 @@ export class Renderer {
     if (this.#isUp) return;
     this.#isUp = true;
     this.#terminal.input.setRawMode(true);
-    this.#program.alternateBuffer();
+    this.#program.setMode(OTHER_SCREEN);
     this.#program.resetMode(AUTOWRAP);
     this.#program.hideCursor();
     this.#program.setMouse({ vt200Mouse: true, sgrMouse: true }, true);
     this.#shown = [];
   }
 
-  /** Gives the terminal back as it was. Does nothing if it has; never throws. */
+  /** Gives the terminal back as it was. Does nothing if it has. */
   leave(): void {
     if (!this.#isUp) return;
     this.#isUp = false;
-    try {
-      this.#program.setMouse({ vt200Mouse: false, sgrMouse: false }, false);
-      this.#program.showCursor();
-      this.#program.setMode(AUTOWRAP);
-      this.#program.normalBuffer();
-      this.#terminal.input.setRawMode(false);
-    } catch {
-      // A terminal that has gone needs nothing back.
-    }
+    this.#program.setMouse({ vt200Mouse: false, sgrMouse: false }, false);
+    this.#program.showCursor();
+    this.#program.setMode(AUTOWRAP);
+    // A terminal without another screen keeps the frame: what follows goes below it.
+    this.#program.write(`\x1b[${this.size.rows};1H\x1b[K`);
+    this.#program.resetMode(OTHER_SCREEN);
+    this.#terminal.input.setRawMode(false);
   }
 
   /** Forgets what is on the screen: the next frame is drawn whole. */

@@ -1,5 +1,7 @@
 /** The user's terminal as a screen: keys in, frames out, and given back whole however the program ends. */
+import { closeSync } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
+import { isatty } from "node:tty";
 import type { Frame, Size } from "../view/screen/cells.ts";
 import type { Input } from "../view/screen/update.ts";
 import { KeyDecoder } from "./keys.ts";
@@ -42,6 +44,7 @@ export function openScreen(
   const keys = new KeyDecoder();
   let listener: ScreenListener | null = null;
   let isOpen = true;
+  let isLost = false;
 
   const take = (bytes: Buffer): void => {
     for (const key of keys.decode(text.write(bytes))) listener?.input(key);
@@ -50,7 +53,14 @@ export function openScreen(
     renderer.forget();
     listener?.changed();
   };
-  const end = (): void => listener?.ended();
+  const standardStreams = [0, 1, 2].filter((fd) => isatty(fd));
+  // Node aborts at its end if it cannot set a vanished terminal back; it leaves closed descriptors alone.
+  const dropStreams = (): void => standardStreams.forEach((fd) => void closeSync(fd));
+  const lose = (): void => {
+    if (!isLost) process.once("exit", dropStreams);
+    isLost = true;
+    listener?.ended();
+  };
   const leave = (): void => renderer.leave();
   const resume = (): void => {
     renderer.enter();
@@ -64,7 +74,7 @@ export function openScreen(
     process.on("SIGTSTP", suspend);
   };
 
-  input.on("data", take).on("end", end).on("error", end);
+  input.on("data", take).on("end", lose).on("error", lose);
   output.on("resize", change);
   process.on("exit", leave);
   process.on("SIGTSTP", suspend);
@@ -86,7 +96,7 @@ export function openScreen(
       if (!isOpen) return;
       isOpen = false;
       listener = null;
-      input.off("data", take).off("end", end);
+      input.off("data", take).off("end", lose);
       input.pause();
       output.off("resize", change);
       process.off("exit", leave);

@@ -48,14 +48,21 @@ function stateCounts({ counts }: Snapshot): string[] {
   });
 }
 
+/** Why there is no better backend, from the full reasons to none; the page of keys has them in full. */
+function stepDownNotes({ stepDowns }: SessionInfo): string[] {
+  if (stepDowns.length === 0) return [];
+  const reasons = stepDowns.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
+  const names = stepDowns.map(({ backend }) => backend).join(", ");
+  return [reasons, `not ${names}, ? says why`, `not ${names}`].map((text) => ` (${sanitise(text)})`);
+}
+
 function titleLine({ info, snapshot, wallMs, state }: HeaderFacts, columns: number): Line {
   const every = `every ${state.delayS} s  up ${formatMillis(Math.max(0, Math.round((snapshot.timeNs - info.startedNs) / 1e6)))} `;
-  const stepDown = info.stepDowns.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
   const line = new LineWriter(columns);
   line.add(" tcptop", "strong").add(` · ${formatTimeOfDay(wallMs)} · ${sanitise(info.backend)}`);
   const room = line.left - displayWidth(every) - 2;
-  if (stepDown !== "" && room >= 24)
-    line.add(shorten(` (${sanitise(stepDown)})`, Math.min(room, 70)), "quiet");
+  const note = stepDownNotes(info).find((text) => displayWidth(text) <= room);
+  if (note !== undefined) line.add(note, "quiet");
   const kernel = ` · Linux ${sanitise(info.kernel)}`;
   if (displayWidth(kernel) + displayWidth(every) < line.left) line.add(kernel);
   return line

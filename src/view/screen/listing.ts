@@ -8,15 +8,21 @@ import { sortRows, sortsSmallestFirst } from "../sort.ts";
 import { findGroupColumn, type Group, type Grouping, groupConnections } from "./groups.ts";
 import type { EntryId, Order, UiState } from "./state.ts";
 
-/** One row of the table. */
-export type Entry =
-  | {
-      readonly kind: "connection";
-      readonly id: number;
-      readonly connection: Connection;
-      readonly isChild: boolean;
-    }
-  | { readonly kind: "group"; readonly id: string; readonly group: Group; readonly isUnfolded: boolean };
+export interface ConnectionEntry {
+  readonly kind: "connection";
+  readonly id: number;
+  readonly connection: Connection;
+}
+
+export interface GroupEntry {
+  readonly kind: "group";
+  readonly id: string;
+  readonly group: Group;
+  readonly isUnfolded: boolean;
+}
+
+/** One row of the table; in the views of groups, connections stand under the group they are of. */
+export type Entry = ConnectionEntry | GroupEntry;
 
 /** The part of the state that entries depend on. */
 type Wishes = Pick<UiState, "view" | "orders" | "filter" | "frozen" | "unfolded">;
@@ -80,25 +86,21 @@ function inFrozenOrder<T>(rows: readonly T[], frozen: readonly EntryId[] | null,
   return sortRows(rows, (row) => places.get(idOf(row)) ?? null, { smallestFirst: true });
 }
 
+function connectionEntry(connection: Connection): ConnectionEntry {
+  return { kind: "connection", id: connection.key, connection };
+}
+
 function entriesOf(connections: readonly Connection[], nowNs: number, wishes: Wishes): Entry[] {
   const { view, orders, frozen, unfolded } = wishes;
   const order = orders[view];
-  const entryOf =
-    (isChild: boolean) =>
-    (connection: Connection): Entry => ({
-      kind: "connection",
-      id: connection.key,
-      connection,
-      isChild,
-    });
   const sorted = (rows: readonly Connection[]) =>
     inFrozenOrder(sortByKey(rows, order, nowNs), frozen, ({ key }) => key);
-  if (view === "connections") return sorted(connections).map(entryOf(false));
+  if (view === "connections") return sorted(connections).map(connectionEntry);
   const groups = sortGroups(groupConnections(connections, view), order, view);
   return inFrozenOrder(groups, frozen, ({ id }) => id).flatMap((group) => {
     const isUnfolded = unfolded.has(group.id);
     const head: Entry = { kind: "group", id: group.id, group, isUnfolded };
-    return isUnfolded ? [head, ...sorted(group.connections).map(entryOf(true))] : [head];
+    return isUnfolded ? [head, ...sorted(group.connections).map(connectionEntry)] : [head];
   });
 }
 

@@ -5,7 +5,7 @@ import { sanitise } from "../sanitise.ts";
 import { displayWidth } from "../width.ts";
 import { type Line, LineWriter, shorten, type Tone } from "./cells.ts";
 import { findGroupColumn } from "./groups.ts";
-import type { Entry, Listing } from "./listing.ts";
+import type { ConnectionEntry, Entry, Listing } from "./listing.ts";
 import type { Order, UiState, View } from "./state.ts";
 
 interface Shown {
@@ -29,7 +29,8 @@ export interface TableColumn {
   readonly rank: number;
   /** Column by which a click sorts; null: none. */
   readonly sortKey: string | null;
-  show(entry: Entry, scale: Scale): Shown;
+  /** `cells`: how many it has; what does not fit is shortened in the middle. */
+  show(entry: Entry, scale: Scale, cells: number): Shown;
 }
 
 export interface PlacedColumn {
@@ -200,25 +201,34 @@ function text(id: string, title: string, cells: number): Omit<TableColumn, "show
   return { id, title, align: "left", least: cells, best: cells, sortKey: id };
 }
 
-/** One connection under its group, in one text. */
-function childText({ connection }: Extract<Entry, { kind: "connection" }>, view: View): string {
+/** One connection under its group, in one text; the local end only where there is room for it. */
+function childText({ connection }: ConnectionEntry, view: View, cells: number): string {
   const { protocol, local, remote, owner } = connection;
-  if (view === "processes") return `${protocol} ${formatEndpoint(local)} → ${formatEndpoint(remote)}`;
   const process = owner === null ? UNKNOWN : `${sanitise(owner.process)}[${owner.pid}]`;
-  return `${protocol} ${formatEndpoint(local)} → :${remote.port} ${process}`;
+  const there = view === "processes" ? formatEndpoint(remote) : `:${remote.port} ${process}`;
+  const whole = `  ${protocol} ${formatEndpoint(local)} → ${there}`;
+  return displayWidth(whole) <= cells ? whole : `  ${protocol} → ${there}`;
+}
+
+function hasChildren({ entries }: Listing): boolean {
+  return entries.some(({ kind }) => kind === "connection");
 }
 
 /** The column that names groups, with their connections indented under them. */
 function nameColumn(listing: Listing, view: View): TableColumn {
-  const hasChildren = listing.entries.some(({ kind }) => kind === "connection");
   const longestGroup = view === "hosts" ? listing.remoteCells : 16;
-  const best = Math.max(longestGroup, hasChildren ? listing.localCells + listing.remoteCells + 9 : 0, 16);
+  const best = Math.max(
+    longestGroup,
+    hasChildren(listing) ? listing.localCells + listing.remoteCells + 9 : 0,
+    16,
+  );
   return {
     ...text("name", view === "hosts" ? "REMOTE HOST" : "PROCESS", 16),
     best,
     rank: 100,
     sortKey: view === "hosts" ? "remote" : "process",
-    show: (entry) => plain(entry.kind === "group" ? entry.group.name : `  ${childText(entry, view)}`),
+    show: (entry, _, cells) =>
+      plain(entry.kind === "group" ? entry.group.name : childText(entry, view, cells)),
   };
 }
 
@@ -237,12 +247,16 @@ function groupColumns(listing: Listing, state: UiState): TableColumn[] {
       20,
       "group",
     ),
-    {
-      ...text("state", "STATE", STATE_CELLS),
-      rank: 10,
-      sortKey: null,
-      show: (entry, scale) => stateOf(entry, scale, true),
-    },
+    ...(hasChildren(listing)
+      ? [
+          {
+            ...text("state", "STATE", STATE_CELLS),
+            rank: 10,
+            sortKey: null,
+            show: (entry: Entry, scale: Scale) => stateOf(entry, scale, true),
+          },
+        ]
+      : []),
     ...trafficColumns(state, 95),
     ...moreColumns(state, 70),
     numbers("rtt_us", "LOWEST RTT", Math.max(10, cells.rtt), 30),
@@ -252,11 +266,7 @@ function groupColumns(listing: Listing, state: UiState): TableColumn[] {
 /** The columns that find room in so many cells; once PROTO has gone, STATE says it for UDP. */
 export function placeColumns(listing: Listing, state: UiState, columns: number): PlacedColumn[] {
   const all = state.view === "connections" ? connectionColumns(listing, state) : groupColumns(listing, state);
-  const wanted =
-    state.view !== "connections" && !all.some((c) => c.id === "state" && hasRows(listing))
-      ? all.filter(({ id }) => id !== "state")
-      : all;
-  const kept = keepWhatFits(wanted, columns - MARK_CELLS);
+  const kept = keepWhatFits(all, columns - MARK_CELLS);
   const hasProtocol = kept.some(({ id }) => id === "proto");
   let spare = columns - MARK_CELLS - leastCells(kept);
   let x = MARK_CELLS;
@@ -285,10 +295,6 @@ export function placeColumns(listing: Listing, state: UiState, columns: number):
     x += cells + 1;
   });
   return placed;
-}
-
-function hasRows({ entries }: Listing): boolean {
-  return entries.some(({ kind }) => kind === "connection");
 }
 
 function leastCells(columns: readonly TableColumn[]): number {
@@ -354,7 +360,7 @@ export function entryLine(
   const mark = markOf(entry);
   line.add(mark.text, mark.tone);
   for (const { column, x, cells } of placed) {
-    const { text: whole, tone } = column.show(entry, scale);
+    const { text: whole, tone } = column.show(entry, scale, cells);
     const shown = shorten(whole, cells);
     const gap = column.align === "right" ? cells - displayWidth(shown) : 0;
     line
