@@ -769,6 +769,7 @@ static void tcp_reset_unread(void)
 	run_tcp4(reset_with_unread_data, answer_then_expect_reset);
 }
 
+/* Gate 0: the server has accepted and looked at its addresses, which a reset takes away. */
 static void send_and_reset_at_once(int fd, struct end *end)
 {
 	int unacknowledged;
@@ -777,11 +778,13 @@ static void send_and_reset_at_once(int fd, struct end *end)
 	do
 		must(ioctl(fd, TIOCOUTQ, &unacknowledged), "TIOCOUTQ");
 	while (unacknowledged);
+	gate_wait(0);
 	reset_on_close(fd);
 }
 
 static void read_after_reset(int fd, struct end *end)
 {
+	gate_open(0);
 	while (!(wait_for(fd, POLLIN) & POLLERR))
 		;
 	recv_bytes(fd, end, 20000, 20000, 0);
