@@ -11,30 +11,53 @@ export interface SortOrder {
 
 const SMALLEST_FIRST: ReadonlySet<CellKind> = new Set(["text", "id", "flag"]);
 
-/** An IPv4 address, or an endpoint with one. */
-const IPV4 = /^(\d+)\.(\d+)\.(\d+)\.(\d+)(?::(\d+))?$/;
+const PARTS = { dot: 0x2e, colon: 0x3a, zero: 0x30, nine: 0x39 } as const;
 
-/** An IPv4 endpoint as a number that sorts as `compareCells` does, only faster. */
+/** An IPv4 address or endpoint as a number that sorts as `compareCells` does, only faster; else NaN. */
 function ipv4Key(text: string): number {
-  const [, a, b, c, d, port] = IPV4.exec(text) ?? [];
-  const address = ((Number(a) * 256 + Number(b)) * 256 + Number(c)) * 256 + Number(d);
-  return address * 65_536 + Number(port ?? 0);
+  let key = 0;
+  let part = 0;
+  let dots = 0;
+  let hasPort = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= PARTS.zero && code <= PARTS.nine) {
+      part = part * 10 + code - PARTS.zero;
+      continue;
+    }
+    if (code === PARTS.dot && dots < 3) dots++;
+    else if (code === PARTS.colon && dots === 3 && !hasPort) hasPort = true;
+    else return Number.NaN;
+    key = key * 256 + part;
+    part = 0;
+  }
+  if (dots !== 3) return Number.NaN;
+  return hasPort ? key * 65_536 + part : (key * 256 + part) * 65_536;
 }
 
-/** The place of each text among all: texts of the same place sort as equal. */
-function rank(texts: ReadonlySet<string>): ReadonlyMap<string, number> {
-  const sorted = [...texts]
-    .map((text) => ({ text, key: ipv4Key(text) }))
-    .sort((a, b) => (Number.isNaN(a.key - b.key) ? compareCells(a.text, b.text) : a.key - b.key));
+/** The place of each text among all; texts that sort as equal share one. */
+function rank(texts: readonly string[]): ReadonlyMap<string, number> {
   const ranks = new Map<string, number>();
-  let place = -1;
+  let place = 0;
   let before: string | null = null;
-  for (const { text } of sorted) {
-    if (before === null || compareCells(before, text) !== 0) place++;
+  for (const text of [...new Set(texts)].sort(compareCells)) {
+    if (before !== null && compareCells(before, text) !== 0) place++;
     ranks.set(text, place);
     before = text;
   }
   return ranks;
+}
+
+/** Numbers that sort as the texts do. Endpoints are many and distinct: IPv4 is compared as numbers, after IPv6. */
+function textKeys(texts: readonly string[]): (text: string) => number {
+  const others = texts.filter((text) => Number.isNaN(ipv4Key(text)));
+  const areEndpoints = others.every((text) => text.startsWith("["));
+  const ranks = rank(areEndpoints ? others : texts);
+  if (!areEndpoints) return (text) => ranks.get(text) ?? 0;
+  return (text) => {
+    const key = ipv4Key(text);
+    return Number.isNaN(key) ? (ranks.get(text) ?? 0) - ranks.size : key;
+  };
 }
 
 /** Whether a kind of column sorts smallest first unless reversed. */
@@ -44,7 +67,7 @@ export function sortsSmallestFirst(kind: CellKind): boolean {
 
 /**
  * A copy sorted by one cell of each row. Equal rows keep their order, unknown values stay at the end in
- * both directions. Texts are ranked first, so that however many rows there are, numbers get compared.
+ * both directions. However many rows there are, what gets compared is numbers.
  */
 export function sortRows<T>(
   rows: readonly T[],
@@ -52,13 +75,11 @@ export function sortRows<T>(
   { smallestFirst }: { readonly smallestFirst: boolean },
 ): T[] {
   const cells = rows.map(read);
-  const texts = new Set<string>();
-  for (const cell of cells) if (typeof cell === "string") texts.add(cell);
-  const ranks = rank(texts);
+  const keyOf = textKeys(cells.filter((cell) => typeof cell === "string"));
   const sign = smallestFirst ? 1 : -1;
   const keys = Float64Array.from(cells, (cell) => {
     if (cell === null) return Number.POSITIVE_INFINITY;
-    return sign * (typeof cell === "string" ? (ranks.get(cell) ?? 0) : Number(cell));
+    return sign * (typeof cell === "string" ? keyOf(cell) : Number(cell));
   });
   const order = Uint32Array.from(keys, (_, i) => i);
   order.sort((a, b) => {

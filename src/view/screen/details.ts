@@ -1,6 +1,5 @@
 /** The whole story of one connection. */
 import type { Connection } from "../../model/connection.ts";
-import { findColumn, showCell } from "../columns.ts";
 import { formatBytes, formatEndpoint, formatMicros, formatMillis, formatRate, UNKNOWN } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
 import { displayWidth, padEnd } from "../width.ts";
@@ -42,9 +41,7 @@ function both(bytes: number): string {
   return bytes < 1000 ? formatBytes(bytes) : `${formatBytes(bytes)} (${bytes} B)`;
 }
 
-function ownerFacts({ connection, process }: DetailFacts): Facts {
-  const { owner, netns } = connection;
-  const cgroup = [process?.cgroup, owner?.cgroupId == null ? null : `id ${owner.cgroupId}`].filter(Boolean);
+function ownerFacts({ connection: { owner }, process }: DetailFacts): Facts {
   return [
     [
       "Process",
@@ -53,7 +50,15 @@ function ownerFacts({ connection, process }: DetailFacts): Facts {
         : `${sanitise(owner.process)}, PID ${owner.pid}${owner.uid === null ? "" : `, user id ${owner.uid}`}`,
     ],
     ...(process?.commandLine ? ([["Command", sanitise(process.commandLine)]] as const) : []),
-    ["Cgroup", cgroup.length === 0 ? "unknown" : cgroup.map((text) => sanitise(String(text))).join(", ")],
+  ];
+}
+
+/** Where the connection belongs: less often asked for, so last. */
+function placeFacts({ connection: { owner, netns }, process }: DetailFacts): Facts {
+  const id = owner?.cgroupId == null ? [] : [`id ${owner.cgroupId}`];
+  const cgroup = [...(process?.cgroup ? [sanitise(process.cgroup)] : []), ...id];
+  return [
+    ["Cgroup", cgroup.length === 0 ? "unknown" : cgroup.join(", ")],
     ["Network ns", String(netns)],
   ];
 }
@@ -73,14 +78,16 @@ function lifeFacts({ connection, nowNs, isGone }: DetailFacts): Facts {
   ];
 }
 
-function tcpFacts({ connection: { tcp } }: DetailFacts, { style }: UiState): Facts {
+function tcpFacts({ connection: { tcp } }: DetailFacts): Facts {
   if (tcp === null) return [];
-  const micros = (us: number | null) => (us === null ? UNKNOWN : formatMicros(us, style));
   return [
-    ["RTT", `${micros(tcp.srttUs)} now, ${micros(tcp.minRttUs)} lowest, ${micros(tcp.rttvarUs)} variation`],
-    ["Retransmits", `${tcp.retransmits} segments, ${both(tcp.bytesRetrans)}`],
-    ["Window", tcp.sndCwnd === null ? UNKNOWN : `${tcp.sndCwnd} segments (congestion window)`],
+    ["Retransmits", `${counted(tcp.retransmits, "segment")}, ${both(tcp.bytesRetrans)}`],
+    ["Window", tcp.sndCwnd === null ? UNKNOWN : `${counted(tcp.sndCwnd, "segment")} (congestion window)`],
   ];
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function factLines(facts: Facts, columns: number): Line[] {
@@ -108,25 +115,25 @@ function graphsOf({ connection, series }: DetailFacts, { style }: UiState): Grap
     values: readonly number[],
   ) => ({
     label,
-    text: `${rate(now)}   ${both(bytes)}   ${packets} packets`,
+    text: `${rate(now)}   ${both(bytes)}   ${counted(packets, "packet")}`,
     values,
     tone: heatOf(now),
     show: rate,
   });
   const { bytesIn, bytesOut, packetsIn, packetsOut, rateIn, rateOut, tcp } = connection;
-  const rtt = findColumn("rtt_us");
+  const micros = (us: number | null) => (us === null ? UNKNOWN : formatMicros(us, style));
   return [
     direction("In", bytesIn, packetsIn, rateIn, series.rateIn),
     direction("Out", bytesOut, packetsOut, rateOut, series.rateOut),
-    ...(tcp === null || rtt === undefined
+    ...(tcp === null
       ? []
       : [
           {
             label: "RTT",
-            text: showCell(rtt.kind, tcp.srttUs, style),
+            text: `${micros(tcp.srttUs)} now, ${micros(tcp.minRttUs)} lowest, ${micros(tcp.rttvarUs)} variation`,
             values: series.rttUs,
             tone: "plain" as const,
-            show: (us: number) => formatMicros(us, style),
+            show: micros,
           },
         ]),
   ];
@@ -159,7 +166,7 @@ export function detailLines(facts: DetailFacts, state: UiState, { columns, rows 
     ? title
     : ` ${protocol} ${shorten(formatEndpoint(local), half)} → ${shorten(formatEndpoint(remote), half)}`;
   const before = [...ownerFacts(facts), ...lifeFacts(facts)];
-  const after = tcpFacts(facts, state);
+  const after = [...tcpFacts(facts), ...placeFacts(facts)];
   const graphs = graphsOf(facts, state);
   const room = rows - 2 - before.length - after.length - graphs.length;
   const height = Math.max(0, Math.min(4, Math.floor(room / graphs.length)));

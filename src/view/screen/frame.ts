@@ -33,7 +33,7 @@ function orderTitle({ orders, view }: UiState, layout: Layout): string {
   const order = orders[view];
   const column = layout.placed.find(({ column }) => column.sortKey === order.key)?.column;
   const title = column?.title ?? order.key.replaceAll("_", " ").toUpperCase();
-  return `sort ${order.key === "rate" ? "IN+OUT" : title}${arrow(order, view)}`;
+  return `sort ${order.key === "rate" || order.key === "bytes" ? "IN+OUT" : title}${arrow(order, view)}`;
 }
 
 function countText({ connections, matches, entries }: Listing, { view, filter }: UiState): string {

@@ -72,7 +72,7 @@ function titleLine({ info, snapshot, wallMs, state }: HeaderFacts, columns: numb
 }
 
 const RATE_CELLS = 10;
-const TOTAL_CELLS = 9;
+const TOTAL_CELLS = { human: 9, raw: 16 } as const;
 
 interface Direction {
   readonly name: "in" | "out";
@@ -98,7 +98,7 @@ function directionLine(
     .add(" ");
   line.add(barGraph(direction.past, graphCells, 1).join(""), heatOf(direction.rate));
   if (columns >= 80) line.add(`  peak ${padStart(formatRate(direction.peak), RATE_CELLS)}`, "quiet");
-  if (columns >= 70) line.add(`  ${padStart(formatBytes(direction.total, style), TOTAL_CELLS)}`);
+  if (columns >= 70) line.add(`  ${padStart(formatBytes(direction.total, style), TOTAL_CELLS[style])}`);
   line.add("   ");
   counts.forEach((count, i) => {
     line.addWhole(i === 0 ? count : `  ${count}`, i === 0 ? "strong" : "plain");
@@ -110,7 +110,7 @@ function directionLine(
 export function headerLines(facts: HeaderFacts, columns: number): Line[] {
   const { snapshot, history, losses } = facts;
   const { totals, counts } = snapshot;
-  const graphCells = Math.min(Math.max(columns - 74, columns >= 80 ? 12 : 16), 60);
+  const graphCells = Math.min(Math.max(columns - 96, columns >= 80 ? 12 : 16), 60);
   const tcp = [`TCP ${counts.tcp}`, ...stateCounts(snapshot)];
   const fresh = snapshot.opened.filter(({ partial, phase }) => !partial && phase.kind === "new").length;
   const udp = [`UDP ${counts.udp}`, ...(fresh > 0 ? [`${fresh} new`] : [])];

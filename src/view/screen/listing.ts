@@ -56,12 +56,11 @@ function matcher(filter: string): Accept | null {
     return name;
   };
   return ({ local, remote, owner }) => {
-    const texts = [
-      formatEndpoint(local),
-      formatEndpoint(remote),
-      owner === null ? "" : nameOf(owner.process),
-    ];
-    return words.every((word) => texts.some((text) => text.includes(word)));
+    const name = owner === null ? "" : nameOf(owner.process);
+    return words.every(
+      (word) =>
+        name.includes(word) || formatEndpoint(remote).includes(word) || formatEndpoint(local).includes(word),
+    );
   };
 }
 

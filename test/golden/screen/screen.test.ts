@@ -1,0 +1,118 @@
+/** Whole screens as plain text, compared with the files beside this one. */
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import type { Size } from "../../../src/view/screen/cells.ts";
+import { crowd, FEW, snapshotOf } from "../../support/crowd.ts";
+import { Desk } from "../../support/desk.ts";
+
+beforeAll(() => {
+  vi.stubEnv("TZ", "UTC");
+});
+
+/** Some refreshes, so that there are graphs, and then the one that is shown. */
+function desk(size: Size, connections = FEW): Desk {
+  const rates = [0.2, 0.5, 1.4, 0.9, 0, 0.6];
+  const before = rates.map((rate, i) =>
+    snapshotOf(
+      connections.map((c) => ({ ...c, rateIn: c.rateIn * rate, rateOut: c.rateOut * rate })),
+      { timeNs: (i + 1) * 1e9 },
+    ),
+  );
+  const [first = snapshotOf([]), ...rest] = before;
+  const made = new Desk(first, size);
+  for (const snapshot of rest) made.refresh(snapshot);
+  return made.refresh(snapshotOf(connections, { timeNs: 7e9 }));
+}
+
+async function expectScreen(desk: Desk, name: string): Promise<void> {
+  await expect(desk.text).toMatchFileSnapshot(`${name}.txt`);
+}
+
+describe("connections", () => {
+  test.for([60, 80, 120, 200, 300])("at %i columns", async (columns) => {
+    await expectScreen(desk({ columns, rows: 24 }), `connections-${columns}`);
+  });
+
+  test("in ten lines", () => expectScreen(desk({ columns: 80, rows: 10 }), "connections-80x10"));
+  test("none", () => expectScreen(desk({ columns: 80, rows: 12 }, []), "empty"));
+  test("one", () => expectScreen(desk({ columns: 120, rows: 12 }, FEW.slice(0, 1)), "one"));
+  test("ten thousand", () => expectScreen(desk({ columns: 120, rows: 40 }, crowd(10_000)), "many"));
+
+  test.for([80, 120, 200])("with more columns at %i", async (columns) => {
+    await expectScreen(desk({ columns, rows: 16 }).press("c"), `wide-${columns}`);
+  });
+
+  test("with totals, raw", () =>
+    expectScreen(desk({ columns: 160, rows: 16 }).press("m", "b"), "totals-raw"));
+});
+
+describe("other views", () => {
+  test.for([60, 80, 120, 200])("processes at %i columns", async (columns) => {
+    await expectScreen(desk({ columns, rows: 20 }).press("v"), `processes-${columns}`);
+  });
+
+  test.for([80, 120])("processes, one unfolded, at %i columns", async (columns) => {
+    const shown = desk({ columns, rows: 20 }).press("v", "down", "down", "enter");
+    await expectScreen(shown, `processes-unfolded-${columns}`);
+  });
+
+  test.for([60, 80, 120])("remote hosts at %i columns", async (columns) => {
+    await expectScreen(desk({ columns, rows: 20 }).press("v", "v"), `hosts-${columns}`);
+  });
+
+  test("remote hosts, one unfolded", async () => {
+    await expectScreen(
+      desk({ columns: 120, rows: 20 }).press("v", "v", "right", "down", "right"),
+      "hosts-unfolded",
+    );
+  });
+});
+
+describe("states", () => {
+  const size = { columns: 100, rows: 18 };
+
+  test("typing a filter", () => expectScreen(desk(size).press("/", "p", "o", "s", "t"), "filter-typing"));
+  test("filtered", () => expectScreen(desk(size).press("/", "4", "4", "3", "enter"), "filtered"));
+  test("nothing matches", () => expectScreen(desk(size).press("/", "~", "enter"), "filtered-none"));
+
+  test("paused, while the world goes on", async () => {
+    const paused = desk(size).press(" ");
+    const before = paused.text;
+    paused.refresh(snapshotOf(FEW.slice(0, 2), { timeNs: 8e9 }));
+    expect(paused.text.split("\n").slice(4)).toEqual(before.split("\n").slice(4));
+    await expectScreen(paused, "paused");
+  });
+
+  test("losses and a lesser backend", async () => {
+    const shown = desk({ columns: 120, rows: 18 });
+    shown.losses = "flows_untracked=2 bytes_untracked=3400";
+    shown.info = {
+      ...shown.info,
+      backend: "tracepoint",
+      stepDowns: [{ backend: "fentry", reason: "this kernel has no BTF\x1b[2J" }],
+    };
+    await expectScreen(shown.redraw(), "incomplete");
+  });
+});
+
+describe("pages", () => {
+  test.for([60, 80, 120])("help at %i columns", async (columns) => {
+    await expectScreen(desk({ columns, rows: 24 }).press("?"), `help-${columns}`);
+  });
+
+  test.for([60, 80, 120])("details of TCP at %i columns", async (columns) => {
+    const shown = desk({ columns, rows: 30 });
+    shown.process = {
+      commandLine: "curl -LO https://example.org/image.iso",
+      cgroup: "/user.slice/session-2.scope",
+    };
+    await expectScreen(shown.press("enter"), `details-${columns}`);
+  });
+
+  test("details in ten lines", () =>
+    expectScreen(desk({ columns: 80, rows: 10 }).press("enter"), "details-80x10"));
+
+  test("details of UDP, gone", async () => {
+    const shown = desk({ columns: 100, rows: 24 }).press("down", "down", "enter");
+    await expectScreen(shown.refresh(snapshotOf([], { timeNs: 8e9 })), "details-udp-gone");
+  });
+});

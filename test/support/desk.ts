@@ -1,0 +1,114 @@
+/** A screen without a terminal: what is shown, and what keys do to it. */
+import type { Snapshot } from "../../src/model/snapshot.ts";
+import { type Frame, lineText, type Size } from "../../src/view/screen/cells.ts";
+import type { ProcessFacts } from "../../src/view/screen/details.ts";
+import { draw, type Picture } from "../../src/view/screen/frame.ts";
+import type { SessionInfo } from "../../src/view/screen/header.ts";
+import { helpScrollLimit } from "../../src/view/screen/help.ts";
+import { History } from "../../src/view/screen/history.ts";
+import { type Listing, listEntries } from "../../src/view/screen/listing.ts";
+import { type Choices, type Effect, initialState, type UiState } from "../../src/view/screen/state.ts";
+import { type Input, settle, update } from "../../src/view/screen/update.ts";
+
+const INFO: SessionInfo = {
+  version: "0.1.0",
+  backend: "fentry",
+  kernel: "6.12.0",
+  stepDowns: [],
+  startedNs: 1_000_000_000,
+};
+
+/** 12:04:26 of 21 November 2026, UTC, at zero of the monotonic clock. */
+const ZERO_MS = Date.UTC(2026, 10, 21, 12, 4, 26);
+
+const CHOICES: Choices = { style: "human", delayS: 1, all: false, order: null };
+
+export class Desk {
+  readonly history = new History();
+  readonly effects: Effect[] = [];
+  size: Size;
+  info = INFO;
+  losses = "";
+  process: ProcessFacts | null = null;
+  state: UiState;
+  #newest: Snapshot;
+  #listing: Listing;
+  #picture: Picture;
+
+  constructor(snapshot: Snapshot, size: Size, choices: Partial<Choices> = {}) {
+    this.size = size;
+    this.state = initialState({ ...CHOICES, ...choices });
+    this.#newest = snapshot;
+    this.history.record(snapshot);
+    this.#listing = listEntries(snapshot, this.state, null);
+    this.#picture = this.#show(null);
+  }
+
+  refresh(snapshot: Snapshot): this {
+    this.#newest = snapshot;
+    this.history.record(snapshot);
+    return this.redraw();
+  }
+
+  redraw(): this {
+    this.#picture = this.#show({ listing: this.#listing, layout: this.#picture.layout });
+    return this;
+  }
+
+  /** A word is a special key, one character is typed; an object is what it is. */
+  press(...inputs: (string | Input)[]): this {
+    for (const input of inputs) {
+      const what: Input =
+        typeof input !== "string"
+          ? input
+          : input.length === 1
+            ? { kind: "text", text: input }
+            : { kind: "key", name: input };
+      const context = {
+        snapshot: this.#newest,
+        listing: this.#listing,
+        layout: this.#picture.layout,
+        helpLimit: helpScrollLimit(this.info, this.size),
+      };
+      const { state, effects } = update(this.state, what, context);
+      this.state = state;
+      this.effects.push(...effects);
+      this.redraw();
+    }
+    return this;
+  }
+
+  #show(before: { listing: Listing; layout: Picture["layout"] } | null): Picture {
+    const snapshot = this.state.paused ?? this.#newest;
+    this.#listing = listEntries(snapshot, this.state, null, before?.listing ?? null);
+    this.state = settle(this.state, this.#listing, before);
+    const { info, history, losses, process, state } = this;
+    const wallMs = ZERO_MS + snapshot.timeNs / 1e6;
+    const scene = { info, snapshot, wallMs, history, state, losses, listing: this.#listing, process };
+    const picture = draw(scene, this.size);
+    this.state = { ...this.state, top: picture.layout.top };
+    return picture;
+  }
+
+  get frame(): Frame {
+    return this.#picture.frame;
+  }
+
+  get layout(): Picture["layout"] {
+    return this.#picture.layout;
+  }
+
+  get listing(): Listing {
+    return this.#listing;
+  }
+
+  /** The screen as text, without the spaces at line ends. */
+  get text(): string {
+    return `${this.frame.lines.map((line) => lineText(line).trimEnd()).join("\n")}\n`;
+  }
+
+  /** Ids of all entries, in order. */
+  get ids(): (string | number)[] {
+    return this.#listing.entries.map(({ id }) => id);
+  }
+}
