@@ -9,20 +9,10 @@
 /* The stream before this call, by the socket's user. */
 static __always_inline int tcp_call(struct sock *sk)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct positions at;
-	struct tcp_flow *f;
 
-	if (!tp)
-		return 0;
-	f = find_tcp(sk);
-	if (!f) {
-		f = adopt_tcp(sk, 0, 0);
-		if (!f)
-			return 0;
-	}
-	at = load_positions(sk, tp);
-	observe_tcp(f, sk, &at, true);
+	if (load_positions(sk, &at))
+		tcp_called(sk, &at, 0, 0);
 	return 0;
 }
 
@@ -46,24 +36,16 @@ int BPF_PROG(recvmsg, struct sock *sk)
 }
 
 /*
- * Every reader ends here, splice too; from a data_ready callback in softirq as well. It is called more
- * often than something was read: `copied` says so, though not how much (it is cumulative in a call).
+ * Every reader ends here, splice too. It is called more often than something was read: `copied` says
+ * so, though not how much (it is cumulative in a call).
  */
 SEC("fentry/tcp_cleanup_rbuf")
 int BPF_PROG(cleanup_rbuf, struct sock *sk, int copied)
 {
 	struct positions at;
-	struct tcp_sock *tp;
-	struct tcp_flow *f;
 
-	if (copied <= 0)
-		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
-	f = find_tcp(sk);
-	if (!tp || !f)
-		return 0;
-	at = load_positions(sk, tp);
-	observe_tcp(f, sk, &at, sk->sk_lock.owned);
+	if (copied > 0 && load_positions(sk, &at))
+		tcp_was_read(sk, &at);
 	return 0;
 }
 
@@ -71,24 +53,14 @@ int BPF_PROG(cleanup_rbuf, struct sock *sk, int copied)
 SEC("fexit/inet_csk_accept")
 int BPF_PROG(accepted)
 {
-	__u64 ret = 0;
-	struct tcp_flow *f;
-	const struct sock *sk;
+	__u64 sk = 0;
 
-	if (has_helper(get_func_ret)) {
-		if (bpf_get_func_ret(ctx, &ret))
-			return 0;
-	} else {
-		ret = ctx[4];
-	}
-	sk = (const struct sock *)ret;
-	if (!sk)
+	if (!has_helper(get_func_ret))
+		sk = ctx[4];
+	else if (bpf_get_func_ret(ctx, &sk))
 		return 0;
-	f = find_tcp(sk);
-	if (!f)
-		f = adopt_tcp(sk, 0, 0);
-	if (f)
-		own_tcp(f, sk);
+	if (sk)
+		tcp_accepted((const struct sock *)sk);
 	return 0;
 }
 

@@ -11,16 +11,9 @@
 /* The stream before this call, by the socket's user. */
 static __always_inline int tcp_call(struct sock *sk)
 {
-	struct tcp_flow *f = find_tcp(sk);
-	struct positions at;
+	struct positions at = read_positions(sk);
 
-	if (!f) {
-		f = adopt_tcp(sk, 0, 0);
-		if (!f)
-			return 0;
-	}
-	at = read_positions(sk);
-	observe_tcp(f, sk, &at, true);
+	tcp_called(sk, &at, 0, 0);
 	return 0;
 }
 
@@ -44,37 +37,26 @@ int BPF_KPROBE(recvmsg, struct sock *sk)
 }
 
 /*
- * Every reader ends here, splice too; from a data_ready callback in softirq as well. It is called more
- * often than something was read: `copied` says so, though not how much (it is cumulative in a call).
+ * Every reader ends here, splice too. It is called more often than something was read: `copied` says
+ * so, though not how much (it is cumulative in a call).
  */
 SEC("kprobe/tcp_cleanup_rbuf")
 int BPF_KPROBE(cleanup_rbuf, struct sock *sk, int copied)
 {
 	struct positions at;
-	struct tcp_flow *f;
 
 	if (copied <= 0)
 		return 0;
-	f = find_tcp(sk);
-	if (!f)
-		return 0;
 	at = read_positions(sk);
-	observe_tcp(f, sk, &at, BPF_CORE_READ(sk, sk_lock.owned));
+	tcp_was_read(sk, &at);
 	return 0;
 }
 
 SEC("kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(accepted, struct sock *sk)
 {
-	struct tcp_flow *f;
-
-	if (!sk)
-		return 0;
-	f = find_tcp(sk);
-	if (!f)
-		f = adopt_tcp(sk, 0, 0);
-	if (f)
-		own_tcp(f, sk);
+	if (sk)
+		tcp_accepted(sk);
 	return 0;
 }
 

@@ -87,15 +87,17 @@ static __always_inline struct positions read_positions(const struct sock *sk)
 	return at;
 }
 
-/* The same by plain loads, for programs whose socket pointer the verifier knows. */
-static __always_inline struct positions load_positions(const struct sock *sk, const struct tcp_sock *tp)
+/* The same by plain loads, for programs whose socket pointer the verifier knows; false if it is not TCP's. */
+static __always_inline bool load_positions(struct sock *sk, struct positions *at)
 {
-	struct positions at;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	at.write_seq = *(volatile __u32 *)&tp->write_seq;
-	at.copied_seq = *(volatile __u32 *)&tp->copied_seq;
-	at.copied_seq = without_fin(at.copied_seq, tp->rcv_nxt, sk->__sk_common.skc_flags);
-	return at;
+	if (!tp)
+		return false;
+	at->write_seq = *(volatile __u32 *)&tp->write_seq;
+	at->copied_seq = *(volatile __u32 *)&tp->copied_seq;
+	at->copied_seq = without_fin(at->copied_seq, tp->rcv_nxt, sk->__sk_common.skc_flags);
+	return true;
 }
 
 static __always_inline struct marks read_marks(const struct sock *sk)
@@ -309,6 +311,7 @@ static __always_inline struct tcp_flow *enter_tcp(const struct sock *sk, struct 
 	__u64 key = (__u64)sk, now = bpf_ktime_get_ns();
 
 	f->r.id = new_id(now);
+	f->read_ticks = ticks_now();
 	f->r.opened_ns = now;
 	f->r.version = TCPTOP_WIRE_VERSION;
 	f->r.proto = IPPROTO_TCP;
@@ -472,6 +475,40 @@ static __always_inline void observe_tcp(struct tcp_flow *f, const struct sock *s
 	if (mine)
 		own_tcp(f, sk);
 	look_after_close(f, sk);
+}
+
+/* A send or receive call by the socket's user. `out` and `in`: what it has moved, at its end; see adopt_tcp(). */
+static __always_inline void tcp_called(const struct sock *sk, const struct positions *at, __u32 out, __u32 in)
+{
+	struct tcp_flow *f = find_tcp(sk);
+
+	if (!f)
+		f = adopt_tcp(sk, out, in);
+	if (f)
+		observe_tcp(f, sk, at, true);
+}
+
+/*
+ * Something was read, by a call or without one: splice, or a data_ready callback in softirq, which
+ * does not hold the socket's lock.
+ */
+static __always_inline void tcp_was_read(const struct sock *sk, const struct positions *at)
+{
+	struct tcp_flow *f = find_tcp(sk);
+
+	if (f)
+		observe_tcp(f, sk, at, BPF_CORE_READ(sk, sk_lock.owned));
+}
+
+/* accept() returns the socket to the current task. */
+static __always_inline void tcp_accepted(const struct sock *sk)
+{
+	struct tcp_flow *f = find_tcp(sk);
+
+	if (!f)
+		f = adopt_tcp(sk, 0, 0);
+	if (f)
+		own_tcp(f, sk);
 }
 
 /*

@@ -14,20 +14,10 @@ volatile bool udp_by_call;
 
 static __always_inline void tcp_call_ended(struct sock *sk, __u32 out, __u32 in)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct positions at;
-	struct tcp_flow *f;
 
-	if (!tp)
-		return;
-	f = find_tcp(sk);
-	if (!f) {
-		f = adopt_tcp(sk, out, in);
-		if (!f)
-			return;
-	}
-	at = load_positions(sk, tp);
-	observe_tcp(f, sk, &at, true);
+	if (load_positions(sk, &at))
+		tcp_called(sk, &at, out, in);
 }
 
 /* Without packets only a connected socket's addresses are known; what others move is a loss. */
