@@ -61,6 +61,7 @@ function key(name: string | undefined): Input[] {
 /** SGR mouse reports (xterm's mode 1006): button;column;row, counted from 1. */
 function mouse(report: string, pressed: boolean): Input[] {
   const [button = -1, column = 0, row = 0] = report.split(";").map(Number);
+  if (column < 1 || row < 1) return [];
   const modifiers = 4 | 8 | 16;
   switch (button & ~modifiers) {
     case 0:

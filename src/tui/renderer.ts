@@ -36,9 +36,11 @@ const { program, tput } = blessed as unknown as Blessed;
 
 /** Colours by the terminal's entry in terminfo, null without one. */
 function terminfoColors(term: string): number | null {
+  // What is no name would be opened as a path.
+  if (!/^[\w.+-]+$/.test(term)) return null;
   try {
     // Made for no terminal it only parses; compiling prints what it does not understand.
-    return tput({}).readTerminfo(term).numbers.max_colors ?? null;
+    return tput({}).readTerminfo(term).numbers.max_colors ?? 0;
   } catch {
     return null;
   }
@@ -51,7 +53,7 @@ export function colorDepth(environment: TerminalEnvironment, wantsColor: boolean
   if (/^(truecolor|24bit)$/.test(colorTerm) || /256color|kitty|foot|alacritty|ghostty|wezterm/.test(term))
     return 256;
   // An unknown name belongs to something made after colour was.
-  const colors = term === "" ? 8 : (terminfoColors(term) ?? 8);
+  const colors = terminfoColors(term) ?? 8;
   if (colors >= 256) return 256;
   if (colors >= 16) return 16;
   return colors >= 8 ? 8 : 0;

@@ -3,6 +3,7 @@ import { ExitError } from "../../../src/base/errors.ts";
 import { type Host, runCli } from "../../../src/cli/cli.ts";
 import { RecordFlag } from "../../../src/model/record.ts";
 import { makeRecord } from "../../support/records.ts";
+import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle, systemError } from "../../support/world.ts";
 
 interface Machine {
@@ -195,4 +196,57 @@ test("a reader that does not read is reported, so that nobody waits for it", asy
   world.requestStop();
   await world.advance(2000);
   expect(await outcome).toEqual({ exitCode: 0, isFlushed: false });
+});
+
+describe("at a terminal", () => {
+  function withScreen(environment: Host["environment"] = {}) {
+    const machineAt = machine(environment);
+    const screen = new FakeScreen();
+    const wishes: boolean[] = [];
+    machineAt.world.stdout.isTerminal = true;
+    const host: Host = {
+      ...machineAt.host,
+      openScreen: async (wantsColor) => {
+        wishes.push(wantsColor);
+        return screen;
+      },
+    };
+    return { ...machineAt, host, screen, wishes };
+  }
+
+  test("the screen opens, and q ends it with 0", async () => {
+    const at = withScreen();
+    const outcome = runCli(["--sort", "pid", "--raw"], at.host);
+    await settle();
+    expect(at.screen.lines.at(-1)).toMatch(/sort PID▲/);
+    at.screen.type("q");
+    expect(await outcome).toEqual({ exitCode: 0, isFlushed: true });
+    expect([at.screen.calls, at.world.stdout.text, at.wishes]).toEqual([["close"], "", [true]]);
+  });
+
+  test.for([["--batch"], ["--format", "json"], ["--format", "text"]])("not with %j", async (args) => {
+    const at = withScreen();
+    await stream(args, at);
+    expect([at.wishes, at.screen.frames.length]).toEqual([[], 0]);
+    expect(at.world.stdout.text).toContain("192.0.2.1");
+  });
+
+  test.for([
+    [["--no-color"], {}],
+    [[], { NO_COLOR: "1" }],
+  ] as const)("without colour by %j", async ([args, environment]) => {
+    const at = withScreen(environment);
+    const outcome = runCli([...args, "-n", "1"], at.host);
+    await at.world.advance(1000);
+    expect(await outcome).toEqual({ exitCode: 0, isFlushed: true });
+    expect(at.wishes).toEqual([false]);
+  });
+
+  test("without privileges the terminal is not touched", async () => {
+    const at = withScreen();
+    at.world.checkFailure = new ExitError(77, "tcptop requires root privileges. Run with sudo.");
+    expect(await runCli([], at.host)).toEqual({ exitCode: 77, isFlushed: true });
+    expect(at.wishes).toEqual([]);
+    expect(at.world.stderr.text).toBe("error: tcptop requires root privileges. Run with sudo.\n");
+  });
 });
