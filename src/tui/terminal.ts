@@ -77,6 +77,8 @@ export function openScreen(
   input.on("data", take).on("end", lose).on("error", lose);
   output.on("resize", change);
   process.on("exit", leave);
+  // Before Node prints what it was, so that it is seen.
+  process.on("uncaughtExceptionMonitor", leave);
   process.on("SIGTSTP", suspend);
   process.on("SIGCONT", resume);
   renderer.enter();
@@ -100,6 +102,7 @@ export function openScreen(
       input.pause();
       output.off("resize", change);
       process.off("exit", leave);
+      process.off("uncaughtExceptionMonitor", leave);
       process.off("SIGTSTP", suspend);
       process.off("SIGCONT", resume);
       renderer.close();
