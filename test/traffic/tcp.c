@@ -770,6 +770,7 @@ static void tcp_reset_unread(void)
 }
 
 /* Gate 0: the server has accepted and looked at its addresses, which a reset takes away. */
+/* Gate 0: the server knows whom it talks to, which it cannot ask after the reset. */
 static void send_and_reset_at_once(int fd, struct end *end)
 {
 	int unacknowledged;
@@ -784,6 +785,7 @@ static void send_and_reset_at_once(int fd, struct end *end)
 
 static void read_after_reset(int fd, struct end *end)
 {
+	gate_open(0);
 	gate_open(0);
 	while (!(wait_for(fd, POLLIN) & POLLERR))
 		;
