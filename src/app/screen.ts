@@ -1,4 +1,5 @@
 /** The screen: every refresh and every key as a frame, until the user has seen enough. */
+import type { ProcessFacts } from "../model/process.ts";
 import { describeLosses } from "../output/output.ts";
 import type { Capture } from "../platform/platform.ts";
 import type { Screen } from "../tui/terminal.ts";
@@ -39,16 +40,26 @@ class ScreenFace implements Face {
   readonly #screen: Screen;
   readonly #options: ScreenOptions;
   readonly #info: SessionInfo;
+  readonly #describe: (pid: number) => ProcessFacts | null;
   readonly #controls: Controls;
   readonly #history = new History();
   #state: UiState;
   #latest: Look | null = null;
+  /** Of the owner whose connection has its details shown. */
+  #owner: { readonly pid: number; readonly facts: ProcessFacts | null } | null = null;
   #shown: { readonly listing: Listing; readonly layout: Layout } | null = null;
 
-  constructor(screen: Screen, options: ScreenOptions, info: SessionInfo, controls: Controls) {
+  constructor(
+    screen: Screen,
+    options: ScreenOptions,
+    info: SessionInfo,
+    describe: (pid: number) => ProcessFacts | null,
+    controls: Controls,
+  ) {
     this.#screen = screen;
     this.#options = options;
     this.#info = info;
+    this.#describe = describe;
     this.#controls = controls;
     const { style, all, order, delayNs } = options;
     this.#state = initialState({ style, all, order, delayS: delayNs / NS_PER_S });
@@ -85,13 +96,24 @@ class ScreenFace implements Face {
         state,
         losses: describeLosses(snapshot.losses, { refreshes: 0, events: 0 }),
         listing,
-        process: null,
+        process: this.#describeOwner(state),
       },
       this.#screen.size,
     );
     this.#state = { ...state, top: layout.top };
     this.#shown = { listing, layout };
     this.#screen.draw(frame);
+  }
+
+  /** What was known of a process stays when it has ended. */
+  #describeOwner({ panel }: UiState): ProcessFacts | null {
+    const owner = panel?.kind === "details" ? panel.connection.owner : null;
+    if (owner === null) this.#owner = null;
+    else {
+      const known = this.#owner?.pid === owner.pid ? this.#owner.facts : null;
+      this.#owner = { pid: owner.pid, facts: this.#describe(owner.pid) ?? known };
+    }
+    return this.#owner?.facts ?? null;
   }
 
   #input(input: Input): void {
@@ -157,7 +179,7 @@ export async function runScreen(
         const startedNs = world.clock.monotonicNs();
         const info = { version: options.version, backend, kernel, stepDowns, startedNs };
         const loop = new Loop(world, options, capture);
-        const face = new ScreenFace(screen, options, info, {
+        const face = new ScreenFace(screen, options, info, (pid) => world.platform.describeProcess(pid), {
           quit: () => stop.request(),
           setDelay: (delayNs) => loop.setDelay(delayNs),
           setAll: (all) => loop.setAll(all),

@@ -1,4 +1,5 @@
 /** What tcptop needs of an operating system; every platform implements this and nothing more. */
+import type { ProcessFacts } from "../model/process.ts";
 import type { FlowRecord, Losses, SeedEntry } from "../model/record.ts";
 
 export const BACKENDS = ["fentry", "kprobe", "tracepoint"] as const;
@@ -55,4 +56,6 @@ export interface Platform {
   open(options: CaptureOptions): Capture;
   /** False when it is certain that nobody reads what is written to a descriptor any more. */
   hasReader(fd: number): boolean;
+  /** null if there is no such process (any more), or nothing can be known of it. */
+  describeProcess(pid: number): ProcessFacts | null;
 }

@@ -92,6 +92,7 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
     terminal.type("amj\r");
     await terminal.line(/^ tcp 127\.0\.0\.1:\d+ → 127\.0\.0\.1:\d+$/);
     await terminal.line(new RegExp(`^ Process +${name}, PID ${process.pid}, user id 0$`));
+    await terminal.line(/^ Command +\S*node /);
     await terminal.line(new RegExp(`^ In .* \\((${SENT.client}|${SENT.server}) B\\) `));
     await terminal.line(/^ RTT +\d+ us now, \d+ us lowest/);
     terminal.type("\x1b");

@@ -1,7 +1,7 @@
 /** A screen without a terminal: what is shown, and what keys do to it. */
+import type { ProcessFacts } from "../../src/model/process.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
 import { type Frame, lineText, type Size } from "../../src/view/screen/cells.ts";
-import type { ProcessFacts } from "../../src/view/screen/details.ts";
 import { draw, type Picture } from "../../src/view/screen/frame.ts";
 import type { SessionInfo } from "../../src/view/screen/header.ts";
 import { helpScrollLimit } from "../../src/view/screen/help.ts";

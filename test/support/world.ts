@@ -1,5 +1,6 @@
 /** A machine for tests: its time stands still until it is moved, its kernel says what the test says. */
 import type { Cancel, World } from "../../src/app/world.ts";
+import type { ProcessFacts } from "../../src/model/process.ts";
 import type { FlowRecord, Losses } from "../../src/model/record.ts";
 import type { OutputStream } from "../../src/output/sink.ts";
 import type { Capture, CaptureOptions, Platform, Seed } from "../../src/platform/platform.ts";
@@ -132,6 +133,8 @@ export class FakeWorld implements World {
   checkFailure: Error | null = null;
   openFailure: Error | null = null;
   hasReader = true;
+  /** What is known of processes, by their ids. */
+  readonly processes = new Map<number, ProcessFacts>();
   readonly clock = {
     monotonicNs: () => this.#nowNs,
     wallMs: () => ZERO_MS + this.#nowNs / NS_PER_MS,
@@ -146,6 +149,7 @@ export class FakeWorld implements World {
       return this.capture;
     },
     hasReader: (fd) => fd !== 1 || this.hasReader,
+    describeProcess: (pid) => this.processes.get(pid) ?? null,
   };
   #nowNs = 0;
   readonly #timers = new Set<Timer>();

@@ -4,6 +4,7 @@ import { release } from "node:os";
 import { ExitCode, ExitError } from "../../base/errors.ts";
 import type { FlowRecord, Losses } from "../../model/record.ts";
 import { procWorld } from "../../seed/proc-world.ts";
+import { readProcessFacts } from "../../seed/process-facts.ts";
 import { readSeed } from "../../seed/seed.ts";
 import { decodeLosses, decodeOwners, decodeRecords } from "../../wire/decode.ts";
 import { RECORD } from "../../wire/layout.gen.ts";
@@ -135,6 +136,7 @@ class LinuxCapture implements Capture {
 
 export const linuxPlatform: Platform = {
   hasReader: (fd) => loadNative().hasReader(fd),
+  describeProcess: (pid) => readProcessFacts(procWorld(), pid),
 
   check(): void {
     if (!thisProcessMayCapture()) throw new ExitError(ExitCode.noPermission, NO_PRIVILEGE);

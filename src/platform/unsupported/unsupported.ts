@@ -10,5 +10,6 @@ export function unsupportedPlatform(os: string): Platform {
     check: fail,
     open: (): Capture => fail(),
     hasReader: () => true,
+    describeProcess: () => null,
   };
 }

@@ -1,5 +1,6 @@
 /** The whole story of one connection. */
 import type { Connection } from "../../model/connection.ts";
+import type { ProcessFacts } from "../../model/process.ts";
 import { formatBytes, formatEndpoint, formatMicros, formatMillis, formatRate, UNKNOWN } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
 import { displayWidth, padEnd } from "../width.ts";
@@ -8,14 +9,6 @@ import { barGraph } from "./graph.ts";
 import { SERIES_LENGTH, type Series } from "./history.ts";
 import type { UiState } from "./state.ts";
 import { heatOf } from "./table.ts";
-
-/** What only the operating system can say of the process that owns a connection; untrusted text. */
-export interface ProcessFacts {
-  /** Its arguments, separated by spaces. */
-  readonly commandLine: string | null;
-  /** Path of its control group, which names the service or container. */
-  readonly cgroup: string | null;
-}
 
 export interface DetailFacts {
   readonly connection: Connection;

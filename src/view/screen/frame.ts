@@ -1,7 +1,8 @@
 /** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
+import type { ProcessFacts } from "../../model/process.ts";
 import { displayWidth } from "../width.ts";
 import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
-import { detailLines, type ProcessFacts } from "./details.ts";
+import { detailLines } from "./details.ts";
 import { type HeaderFacts, headerLines } from "./header.ts";
 import { helpLines } from "./help.ts";
 import { type Layout, layOut, visibleEntries } from "./layout.ts";

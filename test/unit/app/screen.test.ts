@@ -167,6 +167,18 @@ describe("while it runs", () => {
     expect(rows(screen)).toEqual(["no connections"]);
   });
 
+  test("details tell the owner's command line, also when it has ended", async () => {
+    const { world, screen } = await started();
+    world.processes.set(7, { commandLine: "curl -s\x1b[2J x", cgroup: "/user.slice" });
+    world.capture.ring.push(flow(1));
+    await world.advance(1000);
+    screen.type({ kind: "key", name: "enter" });
+    expect(screen.lines).toContain(" Command      curl -s\\x1b[2J x");
+    world.processes.clear();
+    await world.advance(1000);
+    expect(screen.lines).toContain(" Command      curl -s\\x1b[2J x");
+  });
+
   test("losses are told in the header", async () => {
     const { world, screen } = await started();
     world.capture.lossCounts = { ...NO_LOSSES, flowsUntracked: 2 };
