@@ -3,11 +3,12 @@ import type { ProcessFacts } from "../../model/process.ts";
 import { displayWidth } from "../width.ts";
 import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { detailLines } from "./details.ts";
+import type { Grouping } from "./groups.ts";
 import { type HeaderFacts, headerLines } from "./header.ts";
 import { helpLines } from "./help.ts";
 import { type Layout, layOut, visibleEntries } from "./layout.ts";
 import type { Listing } from "./listing.ts";
-import type { UiState, View } from "./state.ts";
+import type { UiState } from "./state.ts";
 import { arrow, entryLine, headingLine } from "./table.ts";
 
 export interface Scene extends HeaderFacts {
@@ -21,11 +22,15 @@ export interface Picture {
   readonly layout: Layout;
 }
 
-const VIEW_WORDS: Readonly<Record<View, string>> = {
-  connections: "",
-  processes: "processes, ",
-  hosts: "remote hosts, ",
+/** What the groups of a view are called, one and many. */
+const GROUP_WORDS: Readonly<Record<Grouping, readonly [one: string, many: string]>> = {
+  processes: ["process", "processes"],
+  hosts: ["remote host", "remote hosts"],
 };
+
+function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
 
 const HINTS = ["q quit", "? help", "/ filter", "v view", "Enter details", "Space pause"] as const;
 
@@ -38,10 +43,12 @@ function orderTitle({ orders, view }: UiState, layout: Layout): string {
 }
 
 function countText({ connections, matches, entries }: Listing, { view, filter }: UiState): string {
-  const groups = view === "connections" ? "" : `${entries.filter(({ kind }) => kind === "group").length} `;
-  const noun = connections === 1 ? "connection" : "connections";
-  const shown = filter === "" ? "" : `, ${matches} shown`;
-  return `${groups}${VIEW_WORDS[view]}${connections} ${noun}${shown}`;
+  const groups = entries.reduce((count, { kind }) => count + Number(kind === "group"), 0);
+  return [
+    ...(view === "connections" ? [] : [counted(groups, ...GROUP_WORDS[view])]),
+    counted(connections, "connection"),
+    ...(filter === "" ? [] : [`${matches} shown`]),
+  ].join(", ");
 }
 
 function statusLine({ listing, state }: Scene, layout: Layout, columns: number): Line {

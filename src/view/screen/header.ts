@@ -33,16 +33,19 @@ export interface HeaderFacts {
 }
 
 /** People's words for groups of states, in the order they are told. */
-const STATE_WORDS: readonly (readonly [word: string, states: readonly TcpState[]])[] = [
+const CONNECTED: StateWords = [
   ["established", ["ESTABLISHED"]],
   ["opening", ["SYN_SENT", "SYN_RECV", "NEW_SYN_RECV"]],
   ["closing", ["FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "CLOSING"]],
+];
+const WAITING: StateWords = [
   ["listening", ["LISTEN"]],
   ["in TIME_WAIT", ["TIME_WAIT"]],
 ];
+type StateWords = readonly (readonly [word: string, states: readonly TcpState[]])[];
 
-function stateCounts({ counts }: Snapshot): string[] {
-  return STATE_WORDS.flatMap(([word, states]) => {
+function countStates({ counts }: Snapshot, words: StateWords): string[] {
+  return words.flatMap(([word, states]) => {
     const count = states.reduce((sum, state) => sum + (counts.byState.get(state) ?? 0), 0);
     return count === 0 ? [] : [`${count} ${word}`];
   });
@@ -96,7 +99,7 @@ function directionLine(
     .add(` ${direction.name.padEnd(3)} `, "strong")
     .add(rate, heatOf(direction.rate))
     .add(" ");
-  line.add(barGraph(direction.past, graphCells, 1).join(""), heatOf(direction.rate));
+  line.add(barGraph(direction.past, graphCells, 1).join(""), "heat1");
   if (columns >= 80) line.add(`  peak ${padStart(formatRate(direction.peak), RATE_CELLS)}`, "quiet");
   if (columns >= 70) line.add(`  ${padStart(formatBytes(direction.total, style), TOTAL_CELLS[style])}`);
   line.add("   ");
@@ -111,9 +114,13 @@ export function headerLines(facts: HeaderFacts, columns: number): Line[] {
   const { snapshot, history, losses } = facts;
   const { totals, counts } = snapshot;
   const graphCells = Math.min(Math.max(columns - 96, columns >= 80 ? 12 : 16), 60);
-  const tcp = [`TCP ${counts.tcp}`, ...stateCounts(snapshot)];
+  const tcp = [`TCP ${counts.tcp}`, ...countStates(snapshot, CONNECTED)];
   const fresh = snapshot.opened.filter(({ partial, phase }) => !partial && phase.kind === "new").length;
-  const udp = [`UDP ${counts.udp}`, ...(fresh > 0 ? [`${fresh} new`] : [])];
+  const udp = [
+    `UDP ${counts.udp}`,
+    ...countStates(snapshot, WAITING),
+    ...(fresh > 0 ? [`${fresh} new`] : []),
+  ];
   const lines = [
     titleLine(facts, columns),
     directionLine(

@@ -216,12 +216,10 @@ function hasChildren({ entries }: Listing): boolean {
 
 /** The column that names groups, with their connections indented under them. */
 function nameColumn(listing: Listing, view: View): TableColumn {
-  const longestGroup = view === "hosts" ? listing.remoteCells : 16;
-  const best = Math.max(
-    longestGroup,
-    hasChildren(listing) ? listing.localCells + listing.remoteCells + 9 : 0,
-    16,
-  );
+  const longestGroup = view === "hosts" ? listing.remoteCells : PROCESS.best;
+  const there = view === "hosts" ? PROCESS.best + 16 : listing.remoteCells;
+  const longestChild = hasChildren(listing) ? listing.localCells + there + 9 : 0;
+  const best = Math.max(longestGroup, longestChild, PROCESS.best);
   return {
     ...text("name", view === "hosts" ? "REMOTE HOST" : "PROCESS", 16),
     best,
@@ -263,38 +261,52 @@ function groupColumns(listing: Listing, state: UiState): TableColumn[] {
   ];
 }
 
-/** The columns that find room in so many cells; once PROTO has gone, STATE says it for UDP. */
+/** A column that also says what the ones that found no room would have said. */
+function standIn(column: TableColumn, kept: readonly TableColumn[]): TableColumn {
+  const isGone = (id: string) => kept.every((other) => other.id !== id);
+  if (column.id === "state" && isGone("proto"))
+    return { ...column, show: (entry, scale) => stateOf(entry, scale, true) };
+  if (column.id !== "remote" || !isGone("local")) return column;
+  return {
+    ...column,
+    show: (entry, scale, cells) =>
+      entry.kind === "connection" && entry.connection.remote.port === 0
+        ? plain(`at ${formatEndpoint(entry.connection.local)}`)
+        : column.show(entry, scale, cells),
+  };
+}
+
+/** Cells of each column: those it needs, and of what is left each takes one in turn until it has its best. */
+function shareCells(columns: readonly TableColumn[], cells: number): number[] {
+  const widths = columns.map(({ least }) => least);
+  let spare = cells - leastCells(columns);
+  for (let grew = true; grew && spare > 0; ) {
+    grew = false;
+    for (const [i, { best, least }] of columns.entries()) {
+      const width = widths[i] ?? least;
+      if (spare === 0 || width >= best) continue;
+      widths[i] = width + 1;
+      spare--;
+      grew = true;
+    }
+  }
+  return widths;
+}
+
+/**
+ * The columns that find room in so many cells. Where PROTO has gone, STATE says it for UDP; where LOCAL
+ * has, REMOTE says where a socket without a remote end listens.
+ */
 export function placeColumns(listing: Listing, state: UiState, columns: number): PlacedColumn[] {
   const all = state.view === "connections" ? connectionColumns(listing, state) : groupColumns(listing, state);
   const kept = keepWhatFits(all, columns - MARK_CELLS);
-  const hasProtocol = kept.some(({ id }) => id === "proto");
-  let spare = columns - MARK_CELLS - leastCells(kept);
+  const widths = shareCells(kept, columns - MARK_CELLS);
   let x = MARK_CELLS;
-  const placed: PlacedColumn[] = [];
-  const widths = kept.map((column) => column.least);
-  // Everybody gets a share in turn, so that no column takes all.
-  for (let grew = true; grew && spare > 0; ) {
-    grew = false;
-    kept.forEach((column, i) => {
-      const cells = widths[i] ?? column.least;
-      if (spare > 0 && cells < column.best) {
-        widths[i] = cells + 1;
-        spare--;
-        grew = true;
-      }
-    });
-  }
-  kept.forEach((column, i) => {
-    const cells = widths[i] ?? column.least;
-    const isJoined = column.id === "state" && !hasProtocol;
-    placed.push({
-      x,
-      cells,
-      column: isJoined ? { ...column, show: (entry, scale) => stateOf(entry, scale, true) } : column,
-    });
-    x += cells + 1;
+  return kept.map((column, i) => {
+    const placed = { x, cells: widths[i] ?? column.least, column: standIn(column, kept) };
+    x += placed.cells + 1;
+    return placed;
   });
-  return placed;
 }
 
 function leastCells(columns: readonly TableColumn[]): number {

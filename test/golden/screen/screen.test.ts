@@ -1,6 +1,7 @@
 /** Whole screens as plain text, compared with the files beside this one. */
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Size } from "../../../src/view/screen/cells.ts";
+import { connection } from "../../support/connections.ts";
 import { crowd, FEW, snapshotOf } from "../../support/crowd.ts";
 import { Desk } from "../../support/desk.ts";
 
@@ -80,6 +81,14 @@ describe("states", () => {
     paused.refresh(snapshotOf(FEW.slice(0, 2), { timeNs: 8e9 }));
     expect(paused.text.split("\n").slice(4)).toEqual(before.split("\n").slice(4));
     await expectScreen(paused, "paused");
+  });
+
+  test("sockets without a flow", async () => {
+    const socket = { owner: null, tcp: null, rateIn: 0, rateOut: 0, bytesIn: 0, bytesOut: 0 } as const;
+    const nobody = { address: "0.0.0.0", port: 0 };
+    const listening = connection({ ...socket, key: 20, remote: nobody, state: "LISTEN" });
+    const waiting = connection({ ...socket, key: 21, state: "TIME_WAIT" });
+    await expectScreen(desk(size, [listening, waiting]), "sockets");
   });
 
   test("losses and a lesser backend", async () => {
