@@ -35,6 +35,7 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 	const __u64 *address = ctx->key;
 	struct tcp_flow copy;
 	const struct sock *sk;
+	struct positions at;
 	struct marks now;
 	__u64 key;
 
@@ -58,8 +59,11 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 
 	__builtin_memcpy(&copy, f, sizeof(copy));
-	if (!copy.finished)
-		look_from_afar(&copy, sk);
+	if (!copy.finished) {
+		at = read_positions(sk);
+		look_from_afar(&copy, sk, &at);
+		copy.r.state = at.state;
+	}
 	refresh_record(&copy, sk);
 	copy.r.time_ns = bpf_ktime_get_ns();
 	copy.r.kind = copy.finished ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;

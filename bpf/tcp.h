@@ -23,6 +23,7 @@ struct marks {
 	__u32 copied_seq;
 	__u32 segs_in;
 	__u32 segs_out;
+	__u32 state;
 };
 
 struct tcp_flow {
@@ -34,7 +35,6 @@ struct tcp_flow {
 	__u64 read_ticks; /* when user space last got its totals */
 	struct process owner;
 	bool based;	/* base_out and base_in are known */
-	bool out_final; /* FIN follows in write_seq, or nothing does */
 	bool closed;	/* state is CLOSE; what was received may still be read */
 	bool finished;	/* the close waits for delivery by a sweep */
 	bool delivered; /* the close is in user space's hands */
@@ -60,7 +60,21 @@ struct {
 struct positions {
 	__u32 write_seq;
 	__u32 copied_seq;
+	__u8 state;
 };
+
+/* States of a socket that carries, or still may carry, a stream. */
+static __always_inline bool is_connected(__u8 state)
+{
+	return (1u << state) & (1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 |
+				1u << TCP_CLOSE_WAIT | 1u << TCP_LAST_ACK | 1u << TCP_CLOSING);
+}
+
+/* The FIN is in write_seq, or is just being put there. */
+static __always_inline bool has_sent_fin(__u8 state)
+{
+	return (1u << state) & (1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSING | 1u << TCP_LAST_ACK);
+}
 
 /*
  * tcp_fin() has advanced rcv_nxt over the FIN before it sets SOCK_DONE, so a reader that stands at
@@ -72,19 +86,28 @@ static __always_inline __u32 without_fin(__u32 copied_seq, __u32 rcv_nxt, unsign
 }
 
 /*
- * write_seq is read before out_final is (in look()): a position past the FIN is then always seen
- * together with the flag that was set before it.
+ * Where the streams stand if the socket is in `state`. A FIN of its own is in write_seq and is no byte;
+ * a moment too early, between the state change and the FIN, this is one byte late, which the next look
+ * mends.
  */
+static __always_inline struct positions positions_in(const struct sock *sk, __u8 state, __u32 write_seq)
+{
+	__u32 copied_seq = BPF_CORE_READ((const struct tcp_sock *)sk, copied_seq);
+
+	return (struct positions){
+	    .write_seq = has_sent_fin(state) ? write_seq - 1 : write_seq,
+	    .copied_seq = without_fin(copied_seq, BPF_CORE_READ((const struct tcp_sock *)sk, rcv_nxt),
+				      BPF_CORE_READ(sk, __sk_common.skc_flags)),
+	    .state = state,
+	};
+}
+
+/* write_seq is read before the state: it is then never past a FIN that the state does not tell of. */
 static __always_inline struct positions read_positions(const struct sock *sk)
 {
-	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
-	struct positions at;
+	__u32 write_seq = BPF_CORE_READ((const struct tcp_sock *)sk, write_seq);
 
-	at.write_seq = BPF_CORE_READ(tp, write_seq);
-	at.copied_seq = BPF_CORE_READ(tp, copied_seq);
-	at.copied_seq =
-	    without_fin(at.copied_seq, BPF_CORE_READ(tp, rcv_nxt), BPF_CORE_READ(sk, __sk_common.skc_flags));
-	return at;
+	return positions_in(sk, BPF_CORE_READ(sk, __sk_common.skc_state), write_seq);
 }
 
 /* The same by plain loads, for programs whose socket pointer the verifier knows; false if it is not TCP's. */
@@ -95,6 +118,9 @@ static __always_inline bool load_positions(struct sock *sk, struct positions *at
 	if (!tp)
 		return false;
 	at->write_seq = *(volatile __u32 *)&tp->write_seq;
+	at->state = *(volatile __u8 *)&sk->__sk_common.skc_state;
+	if (has_sent_fin(at->state))
+		at->write_seq--;
 	at->copied_seq = *(volatile __u32 *)&tp->copied_seq;
 	at->copied_seq = without_fin(at->copied_seq, tp->rcv_nxt, sk->__sk_common.skc_flags);
 	return true;
@@ -115,7 +141,7 @@ static __always_inline struct marks read_marks(const struct sock *sk)
 static __always_inline bool is_same_marks(const struct marks *a, const struct marks *b)
 {
 	return a->write_seq == b->write_seq && a->copied_seq == b->copied_seq && a->segs_in == b->segs_in &&
-	       a->segs_out == b->segs_out;
+	       a->segs_out == b->segs_out && a->state == b->state;
 }
 
 /* `total` bytes past `base`, extended to `position`; a position behind it is a late look. */
@@ -126,20 +152,18 @@ static __always_inline __u64 extended(__u64 total, __u32 base, __u32 position)
 	return d > 0 ? total + d : total;
 }
 
-/* Returns whether anything moved. */
+/* Returns whether anything moved. What a closed socket has sent can only be told by its close. */
 static __always_inline bool look(struct tcp_flow *f, const struct positions *at)
 {
 	bool moved = false;
 	__u64 total;
 
-	if (!f->based)
-		return false;
 	total = extended(f->bytes_in, f->base_in, at->copied_seq);
 	if (total != f->bytes_in) {
 		f->bytes_in = total;
 		moved = true;
 	}
-	if (!*(volatile bool *)&f->out_final) {
+	if (at->state != TCP_CLOSE) {
 		total = extended(f->bytes_out, f->base_out, at->write_seq);
 		if (total != f->bytes_out) {
 			f->bytes_out = total;
@@ -181,22 +205,56 @@ static __always_inline bool was_disconnected(const struct tcp_flow *f, const str
 	return f->closed && !remote_port(sk);
 }
 
+static __always_inline void set_origin(struct tcp_flow *f, const struct tcp_sock *tp)
+{
+	f->origin_in = offset_in(tp, f->base_in);
+	f->origin_out = offset_out(tp, f->base_out);
+	f->based = true;
+}
+
+/*
+ * Base positions of a connection seen from its birth. The first byte received stands bytes_received
+ * before rcv_nxt; the first byte sent bytes_acked before snd_una, where the side that connected
+ * counts its SYN as acknowledged too. This holds for data that travelled with the SYN (TCP Fast Open)
+ * and does not depend on what was written or read before this look.
+ */
+static __always_inline void base_at_birth(struct tcp_flow *f, const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	f->base_in = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
+	f->base_out = BPF_CORE_READ(tp, snd_una) - (__u32)BPF_CORE_READ(tp, bytes_acked);
+	if (f->r.flags & TCPTOP_FLAG_ACTIVE)
+		f->base_out++;
+	set_origin(f, tp);
+}
+
+/*
+ * A connection whose change to ESTABLISHED was missed is based at the first look afterwards. The kernel
+ * skips a program that it would run on top of itself, in an interrupt (recursion_misses).
+ */
+static __always_inline bool find_base(struct tcp_flow *f, const struct sock *sk, __u8 state)
+{
+	if (!f->based && is_connected(state))
+		base_at_birth(f, sk);
+	return f->based;
+}
+
 /*
  * The look of sweeps and state changes: exact however much moved since the last one, where a look on
  * the data path must come before another 2 GB.
  */
-static __noinline void look_from_afar(struct tcp_flow *f, const struct sock *sk)
+static __noinline void look_from_afar(struct tcp_flow *f, const struct sock *sk, const struct positions *at)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
-	struct positions at = read_positions(sk);
 
-	if (!f->based || was_disconnected(f, sk))
+	if (!find_base(f, sk, at->state) || was_disconnected(f, sk))
 		return;
 	f->bytes_in =
-	    extended_near(f->bytes_in, offset_in(tp, at.copied_seq) - f->origin_in, f->base_in, at.copied_seq);
-	if (!*(volatile bool *)&f->out_final)
-		f->bytes_out = extended_near(f->bytes_out, offset_out(tp, at.write_seq) - f->origin_out, f->base_out,
-					     at.write_seq);
+	    extended_near(f->bytes_in, offset_in(tp, at->copied_seq) - f->origin_in, f->base_in, at->copied_seq);
+	if (at->state != TCP_CLOSE)
+		f->bytes_out = extended_near(f->bytes_out, offset_out(tp, at->write_seq) - f->origin_out, f->base_out,
+					     at->write_seq);
 }
 
 /* connect() fills the tuple step by step and close() clears it: what is known stays. */
@@ -275,30 +333,6 @@ static __noinline bool emit_tcp(struct tcp_flow *f, __u8 kind)
 	return true;
 }
 
-static __always_inline void set_origin(struct tcp_flow *f, const struct tcp_sock *tp)
-{
-	f->origin_in = offset_in(tp, f->base_in);
-	f->origin_out = offset_out(tp, f->base_out);
-	f->based = true;
-}
-
-/*
- * Base positions of a connection seen from its birth. The first byte received stands bytes_received
- * before rcv_nxt; the first byte sent bytes_acked before snd_una, where the side that connected
- * counts its SYN as acknowledged too. This holds for data that travelled with the SYN (TCP Fast Open)
- * and does not depend on what was written or read before this look.
- */
-static __always_inline void base_at_birth(struct tcp_flow *f, const struct sock *sk)
-{
-	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
-
-	f->base_in = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received);
-	f->base_out = BPF_CORE_READ(tp, snd_una) - (__u32)BPF_CORE_READ(tp, bytes_acked);
-	if (f->r.flags & TCPTOP_FLAG_ACTIVE)
-		f->base_out++;
-	set_origin(f, tp);
-}
-
 /* When the table was last found full. A socket without an entry tries again at most once a tick. */
 __u64 tcp_full_ticks;
 
@@ -349,19 +383,6 @@ static __noinline struct tcp_flow *begin_accept(const struct sock *sk, __u8 stat
 	return enter_tcp_or_lose(sk, &f);
 }
 
-/* States of a socket that carries, or still may carry, a stream. */
-static __always_inline bool is_connected(__u8 state)
-{
-	return (1u << state) & (1u << TCP_ESTABLISHED | 1u << TCP_FIN_WAIT1 | 1u << TCP_FIN_WAIT2 |
-				1u << TCP_CLOSE_WAIT | 1u << TCP_LAST_ACK | 1u << TCP_CLOSING);
-}
-
-/* The FIN is in write_seq already, or will never be. */
-static __always_inline bool has_sent_fin(__u8 state)
-{
-	return state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT && state != TCP_SYN_SENT && state != TCP_SYN_RECV;
-}
-
 /*
  * First sight of a socket that is older than the capture, or found no room before. `out` and `in` are
  * the bytes that the call under way has moved: they count, nothing earlier does. A server's TCP Fast
@@ -385,7 +406,6 @@ static __noinline struct tcp_flow *adopt_tcp(const struct sock *sk, __u32 out, _
 		f.base_in = at.copied_seq - in;
 		f.segs_out = BPF_CORE_READ((const struct tcp_sock *)sk, segs_out);
 		f.segs_in = BPF_CORE_READ((const struct tcp_sock *)sk, segs_in);
-		f.out_final = has_sent_fin(state);
 		set_origin(&f, (const struct tcp_sock *)sk);
 	} else {
 		return NULL;
@@ -470,7 +490,8 @@ static __always_inline struct tcp_flow *find_tcp(const struct sock *sk)
 static __always_inline void observe_tcp(struct tcp_flow *f, const struct sock *sk, const struct positions *at,
 					bool mine)
 {
-	if (!was_disconnected(f, sk) && look(f, at) && ticks_now() - f->read_ticks > sample_ticks)
+	if (find_base(f, sk, at->state) && !was_disconnected(f, sk) && look(f, at) &&
+	    ticks_now() - f->read_ticks > sample_ticks)
 		sample_tcp(f, sk);
 	if (mine)
 		own_tcp(f, sk);
@@ -539,6 +560,7 @@ static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
 {
 	bool mine = BPF_CORE_READ(sk, sk_lock.owned);
 	struct tcp_flow *f = find_tcp(sk);
+	struct positions at;
 
 	if (to == TCP_SYN_SENT) {
 		/* An entry is here when the socket connects again after connect(AF_UNSPEC). */
@@ -550,6 +572,11 @@ static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
 		return;
 	}
 	if (to == TCP_ESTABLISHED && (from == TCP_SYN_SENT || from == TCP_SYN_RECV)) {
+		/* The end of the socket that had this address before was missed. */
+		if (f && f->r.state != TCP_SYN_SENT && f->r.state != TCP_SYN_RECV) {
+			retire_tcp(f, sk);
+			f = NULL;
+		}
 		if (!f)
 			f = begin_accept(sk, to);
 		if (!f)
@@ -570,12 +597,9 @@ static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
 	}
 	if (f->delivered)
 		return;
-	if (!f->based && (from == TCP_SYN_RECV))
-		base_at_birth(f, sk);
-	look_from_afar(f, sk);
+	at = positions_in(sk, from, BPF_CORE_READ((const struct tcp_sock *)sk, write_seq));
+	look_from_afar(f, sk, &at);
 	f->r.state = to;
-	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK || to == TCP_CLOSE)
-		f->out_final = true;
 	if (mine && !(f->r.flags & TCPTOP_FLAG_OWNED))
 		own_tcp_by(f, (struct task_struct *)bpf_get_current_task());
 	if (to == TCP_CLOSE) {
@@ -612,7 +636,11 @@ static __always_inline void tcp_destroyed(struct sock *sk)
 		return;
 	}
 	if (!f->delivered) {
-		look_from_afar(f, sk);
+		/* Where the change to CLOSE was missed, the state before tells what is in write_seq. */
+		struct positions at = positions_in(sk, f->closed ? TCP_CLOSE : f->r.state,
+						   BPF_CORE_READ((const struct tcp_sock *)sk, write_seq));
+
+		look_from_afar(f, sk, &at);
 		f->r.state = TCP_CLOSE;
 		refresh_record(f, sk);
 	}
