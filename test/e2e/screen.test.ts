@@ -131,12 +131,12 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
   });
 
   test("a crash leaves the terminal as it was, and says so below", async () => {
-    const crash = "setTimeout(() => { throw new Error('boom'); }, 1500)";
+    const crash = "process.on('SIGUSR2', () => { throw new Error('boom'); })";
     const flag = `--import "data:text/javascript,${encodeURIComponent(crash)}"`;
-    const terminal = open(
-      `before=$(stty -g); NODE_OPTIONS='${flag}' ${RUN}; [ "$before" = "$(stty -g)" ] && echo left`,
-    );
+    const started = `NODE_OPTIONS='${flag}' sh -c 'echo $$ > ${folder}/pid; exec ${RUN}'`;
+    const terminal = open(`before=$(stty -g); ${started}; [ "$before" = "$(stty -g)" ] && echo left`);
     await terminal.line(/PROTO LOCAL +REMOTE/);
+    process.kill(tcptopPid(), "SIGUSR2");
     await terminal.printed(/Error: boom[\s\S]*left/);
     expect(Object.fromEntries(terminal.screen.modes)).toEqual(LEFT);
   });
