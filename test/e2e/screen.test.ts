@@ -132,9 +132,10 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
 
   test("a crash leaves the terminal as it was, and says so below", async () => {
     const crash = "process.on('SIGUSR2', () => { throw new Error('boom'); })";
-    const flag = `--import "data:text/javascript,${encodeURIComponent(crash)}"`;
-    const started = `NODE_OPTIONS='${flag}' sh -c 'echo $$ > ${folder}/pid; exec ${RUN}'`;
-    const terminal = open(`before=$(stty -g); ${started}; [ "$before" = "$(stty -g)" ] && echo left`);
+    const NODE_OPTIONS = `--import "data:text/javascript,${encodeURIComponent(crash)}"`;
+    const started = `sh -c 'echo $$ > ${folder}/pid; exec ${RUN}'`;
+    const script = `before=$(stty -g); ${started}; [ "$before" = "$(stty -g)" ] && echo left`;
+    const terminal = open(script, { env: { NODE_OPTIONS } });
     await terminal.line(/PROTO LOCAL +REMOTE/);
     process.kill(tcptopPid(), "SIGUSR2");
     await terminal.printed(/Error: boom[\s\S]*left/);

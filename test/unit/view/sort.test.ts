@@ -47,3 +47,18 @@ describe("order", () => {
     expect(rows.map(({ key }) => key)).toEqual([1, 2, 3, 4]);
   });
 });
+
+test("endpoints sort by their numbers, IPv6 first, whatever else there is", () => {
+  const endpoints = [
+    { address: "10.0.0.9", port: 443 },
+    { address: "9.255.255.255", port: 65_535 },
+    { address: "2001:db8::a", port: 80 },
+    { address: "10.0.0.9", port: 80 },
+    { address: "10.0.0.10", port: 0 },
+    { address: "2001:db8::9", port: 80 },
+    { address: "10.0.0.9", port: 443 },
+  ];
+  const remotes = endpoints.map((remote, i) => connection({ key: i + 1, remote }));
+  const sorted = sortConnections(remotes, { column: findColumn("remote") ?? null, reverse: false }, 5e9);
+  expect(sorted.map(({ key }) => key)).toEqual([6, 3, 2, 4, 1, 7, 5]);
+});
