@@ -72,10 +72,25 @@ int BPF_PROG(set_state, struct sock *sk, int from, int to)
 	return 0;
 }
 
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(set_state_again, struct sock *sk, int from, int to)
+{
+	if (sk->sk_protocol == IPPROTO_TCP)
+		tcp_state_changed_again(sk, from, to);
+	return 0;
+}
+
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(destroy_sock, struct sock *sk)
 {
 	tcp_destroyed(sk);
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(destroy_sock_again, struct sock *sk)
+{
+	tcp_destroyed_again(sk);
 	return 0;
 }
 

@@ -68,10 +68,25 @@ int BPF_PROG(set_state, struct sock *sk, int from, int to)
 	return 0;
 }
 
+SEC("raw_tp/inet_sock_set_state")
+int BPF_PROG(set_state_again, struct sock *sk, int from, int to)
+{
+	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+		tcp_state_changed_again(sk, from, to);
+	return 0;
+}
+
 SEC("raw_tp/tcp_destroy_sock")
 int BPF_PROG(destroy_sock, struct sock *sk)
 {
 	tcp_destroyed(sk);
+	return 0;
+}
+
+SEC("raw_tp/tcp_destroy_sock")
+int BPF_PROG(destroy_sock_again, struct sock *sk)
+{
+	tcp_destroyed_again(sk);
 	return 0;
 }
 

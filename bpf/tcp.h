@@ -647,4 +647,23 @@ static __always_inline void tcp_destroyed(struct sock *sk)
 	retire_tcp(f, sk);
 }
 
+/*
+ * The kernel skips a program where it would run on top of itself, in an interrupt or, on a preemptible
+ * kernel, in another task (recursion_misses). What is seen once only is therefore looked at by two
+ * programs: the second does what the first could not.
+ */
+static __always_inline void tcp_state_changed_again(struct sock *sk, int from, int to)
+{
+	struct tcp_flow *f = find_tcp(sk);
+
+	if (f ? f->r.state != to : tcp_full_ticks != ticks_now())
+		tcp_state_changed(sk, from, to);
+}
+
+static __always_inline void tcp_destroyed_again(struct sock *sk)
+{
+	if (find_tcp(sk))
+		tcp_destroyed(sk);
+}
+
 #endif
