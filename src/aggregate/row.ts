@@ -86,6 +86,8 @@ export class Row implements Counters {
   #remote = NOWHERE;
   #owner: Owner | null = null;
   #state: TcpState | null = null;
+  /** Time of the record that told of the state; null for one that is older than the capture. */
+  #stateSinceNs: number | null = null;
   #tcp: TcpMetrics | null = null;
   #activeNs: number | null = null;
   /** Time of the record that the descriptive fields are from. */
@@ -182,6 +184,10 @@ export class Row implements Counters {
     ) {
       return;
     }
+    if (state !== this.#state) {
+      const isOlder = this.#state === null && isPartial;
+      this.#stateSinceNs = state === null || isOlder ? null : record.timeNs;
+    }
     this.#owner = owner;
     this.#state = state;
     this.#tcp = tcp;
@@ -240,6 +246,7 @@ export class Row implements Counters {
       netns: this.#netns,
       owner: this.#owner,
       state: this.#state,
+      stateSinceNs: this.#stateSinceNs,
       phase,
       partial: this.#isPartial,
       openedNs: this.openedNs,

@@ -86,6 +86,8 @@ export interface Connection {
   readonly owner: Owner | null;
   /** null for UDP (D-07). */
   readonly state: TcpState | null;
+  /** CLOCK_MONOTONIC of the change to that state; null for UDP, and where it is older than tcptop. */
+  readonly stateSinceNs: number | null;
   readonly phase: Phase;
   /** Existed before tcptop: totals started at zero (D-15). */
   readonly partial: boolean;

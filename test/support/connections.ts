@@ -13,6 +13,7 @@ export function connection(fields: Partial<Connection> = {}): Connection {
     netns: 4026531840,
     owner: { pid: 1234, process: "curl", uid: 1000, cgroupId: 18446744073709551615n },
     state: "ESTABLISHED",
+    stateSinceNs: null,
     phase: { kind: "live" },
     partial: false,
     openedNs: 1_000_000_000,

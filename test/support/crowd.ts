@@ -13,7 +13,7 @@ function tcp(srttUs: number) {
 
 /** One of each kind: busy, quiet, new, closing, partial, UDP, long IPv6, wide and hostile names. */
 export const FEW: readonly Connection[] = [
-  connection({ key: 1 }),
+  connection({ key: 1, stateSinceNs: 4_500_000_000 }),
   udpFlow({
     key: 2,
     local: { address: "10.0.0.7", port: 51820 },

@@ -57,15 +57,16 @@ function placeFacts({ connection: { owner, netns }, process }: DetailFacts): Fac
 }
 
 function lifeFacts({ connection, nowNs, isGone }: DetailFacts): Facts {
-  const { phase, partial, openedNs, activeNs } = connection;
+  const { phase, partial, openedNs, activeNs, stateSinceNs } = connection;
   const endNs = phase.kind === "closing" ? phase.closedNs : nowNs;
   const age = formatMillis(msBetween(openedNs, endNs));
   const state = connection.state ?? "UDP";
   const isOver = isGone || phase.kind === "closing";
+  const since = stateSinceNs === null ? "" : ` for ${formatMillis(msBetween(stateSinceNs, nowNs))}`;
   const active =
     activeNs === null ? "nothing moved yet" : `last moved ${formatMillis(msBetween(activeNs, nowNs))} ago`;
   return [
-    ["State", isOver ? `${state}, closed` : state],
+    ["State", isOver ? `${state}, closed` : `${state}${since}`],
     ["Age", partial ? `seen for ${age}, older than tcptop` : age],
     ["Activity", active],
   ];

@@ -83,6 +83,7 @@ describe("a row", () => {
           netns: 4_026_531_840,
           owner: { pid: 42, process: "curl", uid: 1000, cgroupId: 77n },
           state: "ESTABLISHED",
+          stateSinceNs: null,
           phase: { kind: "new" },
           partial: true,
           openedNs: START + 1,
@@ -159,6 +160,7 @@ describe("a row", () => {
     apply({ state: 2, localPort: 0, localAddress: "0.0.0.0" });
     expect(only(refresh(1).connections)).toMatchObject({
       state: "SYN_SENT",
+      stateSinceNs: START,
       local: { address: "0.0.0.0", port: 0 },
     });
     apply({ kind: state, atS: 1, state: 1 });
@@ -166,6 +168,7 @@ describe("a row", () => {
     expect(keys(snapshot)).toEqual([[1], [], [1], []]);
     expect(only(snapshot.connections)).toMatchObject({
       state: "ESTABLISHED",
+      stateSinceNs: START + 1e9,
       local: { address: "192.0.2.1", port: 40_000 },
     });
   });
