@@ -9,6 +9,7 @@ import { kernelTimeTable, measureKernelTime } from "./kernel-time.mjs";
 import { show } from "./numbers.mjs";
 import { measureProcessCost, processCostTable } from "./process-cost.mjs";
 import { Ended } from "./processes.mjs";
+import { measureScreen, screenTable } from "./screen.mjs";
 
 const USAGE = "usage: npm run bench -- [--backend auto|fentry|kprobe|tracepoint] [--quick] [--json]";
 const EXIT_USAGE = 64;
@@ -19,6 +20,7 @@ const FULL = {
   repeats: 3,
   flowCounts: [10, 1000, 10_000],
   seconds: 20,
+  screen: { frames: 50, keys: 15, flowCounts: [100, 1000] },
   socketCounts: [
     { sockets: 0, repeats: 7 },
     { sockets: 20_000, repeats: 7 },
@@ -30,6 +32,7 @@ const QUICK = {
   repeats: 3,
   flowCounts: [10, 1000, 10_000],
   seconds: 5,
+  screen: { frames: 20, keys: 5, flowCounts: [100, 1000] },
   socketCounts: [
     { sockets: 0, repeats: 3 },
     { sockets: 20_000, repeats: 3 },
@@ -66,6 +69,7 @@ async function measure({ backend, quick }) {
     load_average: loadavg()[0],
     kernel_time: kernelTimes,
     process_cost: await measureProcessCost(options),
+    screen: await measureScreen(options),
     first_record: await measureFirstRecord(options),
   };
 }
@@ -76,6 +80,7 @@ function report(result) {
     `tcptop ${version}, backend ${backend}, Linux ${kernel}, Node ${node}, ${processors} x ${processor}, load average ${show(load_average, 2)}\n`,
     kernelTimeTable(result.kernel_time),
     processCostTable(result.process_cost),
+    screenTable(result.screen),
     firstRecordTable(result.first_record),
   ].join("\n");
 }

@@ -36,9 +36,10 @@ function memory(pid) {
   return { rss_mb: megabytes("VmRSS"), peak_mb: megabytes("VmHWM") };
 }
 
-async function measureOnce(backend, flows, seconds) {
+/** Per cent of one core over `seconds`, after a warm-up, and memory, of the tcptop that is started. */
+export async function measureLoad(startTcptop, flows, seconds) {
   const load = await startTool("flows", flows, Math.ceil(seconds + WARM_UP_MS / 1000) + SPARE_S);
-  const tcptop = startSilentTcptop(backend);
+  const tcptop = await startTcptop();
   const ticksPerSecond = Number(output("getconf", ["CLK_TCK"])) || 100;
   await setTimeout(WARM_UP_MS);
   const from = processorTime(tcptop.pid, ticksPerSecond);
@@ -51,12 +52,12 @@ async function measureOnce(backend, flows, seconds) {
   return { flows, user_percent: percent("utime"), system_percent: percent("stime"), ...used };
 }
 
-/** Per cent of one core over `seconds`, after a warm-up, at a refresh of 1 s written as JSON to /dev/null. */
+/** The cost at a refresh of 1 s, written as JSON to /dev/null. */
 export async function measureProcessCost({ backend, flowCounts, seconds, say }) {
   const loads = [];
   for (const flows of flowCounts) {
     say(`processor time and memory with ${show(flows)} active flows, ${seconds} s`);
-    loads.push(await measureOnce(backend, flows, seconds));
+    loads.push(await measureLoad(() => startSilentTcptop(backend), flows, seconds));
   }
   return { seconds, loads };
 }
@@ -70,18 +71,24 @@ function remarks({ flows, user_percent, system_percent, rss_mb }) {
   ].join(", ");
 }
 
+/** Columns of a load, without the last one, which is for remarks. */
+export function loadCells({ flows, user_percent, system_percent, rss_mb, peak_mb }) {
+  return [
+    show(flows),
+    show(user_percent, 2),
+    show(system_percent, 2),
+    show(user_percent + system_percent, 2),
+    show(rss_mb, 1),
+    show(peak_mb, 1),
+  ];
+}
+
+export const LOAD_HEAD = ["active flows", "user %", "system %", "both %", "RSS MB", "peak MB", ""];
+
 export function processCostTable({ seconds, loads }) {
   return table(
     `tcptop's own cost at a refresh of 1 s, over ${seconds} s: per cent of one core, megabytes resident`,
-    ["active flows", "user %", "system %", "both %", "RSS MB", "peak MB", ""],
-    loads.map((load) => [
-      show(load.flows),
-      show(load.user_percent, 2),
-      show(load.system_percent, 2),
-      show(load.user_percent + load.system_percent, 2),
-      show(load.rss_mb, 1),
-      show(load.peak_mb, 1),
-      remarks(load),
-    ]),
+    LOAD_HEAD,
+    loads.map((load) => [...loadCells(load), remarks(load)]),
   );
 }

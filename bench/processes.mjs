@@ -21,8 +21,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => process.exit(128 + constants.signals[signal]));
 }
 
-function start(command, args, stdio) {
-  const child = spawn(command, args, { cwd: root, stdio });
+function start(command, args, stdio, env = process.env) {
+  const child = spawn(command, args, { cwd: root, stdio, env });
   running.add(child);
   child.once("exit", () => running.delete(child));
   return child;
@@ -119,6 +119,28 @@ export async function startTcptop(backend) {
 /** Starts tcptop with its output thrown away. */
 export function startSilentTcptop(backend) {
   return tcptop(start(process.execPath, tcptopArguments(backend), ["ignore", "ignore", "inherit"]), {});
+}
+
+/**
+ * Starts tcptop with its screen on a pseudo-terminal of this size, whose contents are read and thrown
+ * away. Resolves once it has its process.
+ */
+export async function startTcptopOnTerminal(backend, { columns, rows }) {
+  const screen = `exec '${process.execPath}' '${TCPTOP}' -d 1 -n ${MAX_REFRESHES} --backend ${backend}`;
+  const command = `stty columns ${columns} rows ${rows}; echo $$; ${screen}`;
+  const terminal = start("script", ["-qfec", command, "/dev/null"], ["pipe", "pipe", "pipe"], {
+    ...process.env,
+    SHELL: "/bin/sh",
+    TERM: "xterm-256color",
+    LC_ALL: "C.UTF-8",
+  });
+  return {
+    pid: Number(await firstLine(terminal, "tcptop")),
+    end() {
+      terminal.stdin.end("q");
+      return ended(terminal);
+    },
+  };
 }
 
 /** A file under /proc/PID, or null if the process has gone. */
