@@ -374,10 +374,10 @@ static __noinline struct tcp_flow *begin_connect(const struct sock *sk)
 	return enter_tcp_or_lose(sk, &f);
 }
 
-/* A connection that came in. */
-static __noinline struct tcp_flow *begin_accept(const struct sock *sk, __u8 state)
+/* A connection that came in, or whose connect() was missed (ACTIVE). */
+static __noinline struct tcp_flow *begin_established(const struct sock *sk, __u32 flags)
 {
-	struct tcp_flow f = {.r.state = state};
+	struct tcp_flow f = {.r.state = TCP_ESTABLISHED, .r.flags = flags};
 
 	base_at_birth(&f, sk);
 	return enter_tcp_or_lose(sk, &f);
@@ -578,7 +578,7 @@ static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
 			f = NULL;
 		}
 		if (!f)
-			f = begin_accept(sk, to);
+			f = begin_established(sk, from == TCP_SYN_SENT ? TCPTOP_FLAG_ACTIVE : 0);
 		if (!f)
 			return;
 		if (!f->based)
