@@ -173,12 +173,13 @@ export async function runScreen(
   try {
     const capture: Capture = world.platform.open(options.capture);
     try {
+      // Before the screen is there: counting has begun, and the first rates are over all the time since.
+      const loop = new Loop(world, options, capture);
       const screen = await openScreen();
       try {
         const { backend, kernel, stepDowns } = capture;
         const startedNs = world.clock.monotonicNs();
         const info = { version: options.version, backend, kernel, stepDowns, startedNs };
-        const loop = new Loop(world, options, capture);
         const face = new ScreenFace(screen, options, info, (pid) => world.platform.describeProcess(pid), {
           quit: () => stop.request(),
           setDelay: (delayNs) => loop.setDelay(delayNs),

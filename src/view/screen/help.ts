@@ -32,7 +32,7 @@ const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
 const MARKS: readonly (readonly [mark: string, meaning: string])[] = [
   ["+", "new since the last refresh"],
   ["-", "closed; gone at the next refresh"],
-  ["*", "older than tcptop: counts from when it was first seen"],
+  ["*", "older than tcptop: counted since then"],
   ["▸ ▾", "a group, closed and open"],
 ];
 
