@@ -257,15 +257,21 @@ static __noinline void look_from_afar(struct tcp_flow *f, const struct sock *sk,
 					     at->write_seq);
 }
 
-/* connect() fills the tuple step by step and close() clears it: what is known stays. */
+/*
+ * connect() fills the tuple step by step and close() clears it, the remote port first: while that is
+ * there the socket is asked, afterwards what is known stays. A sweep's copy of an entry may hold a
+ * port without its addresses, so nothing is concluded from what is there.
+ */
 static __always_inline void read_tuple(struct tcptop_record *r, const struct sock *sk)
 {
+	__u16 port = remote_port(sk);
+
 	if (!r->local_port)
 		r->local_port = local_port(sk);
-	if (r->remote_port)
+	if (!port)
 		return;
-	r->remote_port = remote_port(sk);
 	read_addresses(r->local_address, r->remote_address, sk);
+	r->remote_port = port;
 }
 
 /* tcp_get_info() is the source of the shifts. */
