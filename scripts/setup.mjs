@@ -36,10 +36,7 @@ function installSystemPackages(names) {
 
 function checkTools(names) {
   const missing = names.filter((name) => name in COMMANDS && output("which", [COMMANDS[name]]) === "");
-  if (
-    output("pkg-config", ["--atleast-version=1.1", "libbpf", "--print-errors"]) === "" &&
-    run("pkg-config", ["--atleast-version=1.1", "libbpf"]) !== 0
-  )
+  if (run("pkg-config", ["--atleast-version=1.1", "libbpf"]) !== 0)
     missing.push("libbpf 1.1 or later with its headers");
   if (missing.length === 0) return;
   say(`setup: please install ${missing.join(", ")} with your system's package manager`);
