@@ -48,16 +48,90 @@ function rank(texts: readonly string[]): ReadonlyMap<string, number> {
   return ranks;
 }
 
-/** Numbers that sort as the texts do. Endpoints are many and distinct: IPv4 is compared as numbers, after IPv6. */
-function textKeys(texts: readonly string[]): (text: string) => number {
-  const others = texts.filter((text) => Number.isNaN(ipv4Key(text)));
+/**
+ * Numbers that sort as the cells do, the unknown last. Endpoints are many and distinct: IPv4 is compared
+ * as numbers, after IPv6; other texts by their rank.
+ */
+function keysOf(cells: readonly Cell[], sign: 1 | -1): Float64Array {
+  const keys = new Float64Array(cells.length);
+  const others: string[] = [];
+  cells.forEach((cell, i) => {
+    const key = typeof cell === "string" ? ipv4Key(cell) : Number(cell);
+    if (typeof cell === "string" && Number.isNaN(key)) others.push(cell);
+    keys[i] = cell === null ? Number.POSITIVE_INFINITY : sign * key;
+  });
+  if (others.length > 0) rankTexts(cells, others, sign, keys);
+  return keys;
+}
+
+/** Gives ranks to texts: endpoints that are not IPv4 come before those that are; with other texts all are ranked. */
+function rankTexts(cells: readonly Cell[], others: readonly string[], sign: 1 | -1, keys: Float64Array) {
   const areEndpoints = others.every((text) => text.startsWith("["));
-  const ranks = rank(areEndpoints ? others : texts);
-  if (!areEndpoints) return (text) => ranks.get(text) ?? 0;
-  return (text) => {
-    const key = ipv4Key(text);
-    return Number.isNaN(key) ? (ranks.get(text) ?? 0) - ranks.size : key;
-  };
+  const ranks = rank(areEndpoints ? others : cells.filter((cell) => typeof cell === "string"));
+  const offset = areEndpoints ? ranks.size : 0;
+  cells.forEach((cell, i) => {
+    const place = typeof cell === "string" ? ranks.get(cell) : undefined;
+    if (place !== undefined) keys[i] = sign * (place - offset);
+  });
+}
+
+/** Which half of a double's two words has its sign: 1 on a little-endian machine. */
+const HIGH = new Uint32Array(Float64Array.of(1).buffer)[0] === 0 ? 1 : 0;
+const SIGN = 0x8000_0000;
+
+/** Doubles as pairs of words that sort as unsigned numbers: the sign turned round, negative ones in all bits (IEEE 754). */
+function sortableWords(keys: Float64Array): readonly [low: Uint32Array, high: Uint32Array] {
+  const words = new Uint32Array(keys.buffer, keys.byteOffset, keys.length * 2);
+  const low = new Uint32Array(keys.length);
+  const high = new Uint32Array(keys.length);
+  for (let i = 0; i < keys.length; i++) {
+    const top = words[2 * i + HIGH] ?? 0;
+    const flip = top >= SIGN ? 0xffff_ffff : 0;
+    low[i] = (words[2 * i + 1 - HIGH] ?? 0) ^ flip;
+    high[i] = top ^ (flip | SIGN);
+  }
+  return [low, high];
+}
+
+const DIGIT_BITS = 11;
+const DIGITS = 1 << DIGIT_BITS;
+
+/** Sorts indexes by one digit of their words, stable; gives `from` back where all have the same. */
+function sortByDigit(from: Uint32Array, to: Uint32Array, words: Uint32Array, shift: number): Uint32Array {
+  const places = new Uint32Array(DIGITS);
+  const digitOf = (index: number) => ((words[index] ?? 0) >>> shift) & (DIGITS - 1);
+  for (let i = 0; i < words.length; i++) {
+    const digit = digitOf(i);
+    places[digit] = (places[digit] ?? 0) + 1;
+  }
+  if (places[digitOf(0)] === words.length) return from;
+  let next = 0;
+  for (let digit = 0; digit < DIGITS; digit++) {
+    const count = places[digit] ?? 0;
+    places[digit] = next;
+    next += count;
+  }
+  for (const index of from) {
+    const digit = digitOf(index);
+    const place = places[digit] ?? 0;
+    places[digit] = place + 1;
+    to[place] = index;
+  }
+  return to;
+}
+
+/** Indexes in the order of their keys, equal ones in their own: a radix sort, least significant digit first. */
+function orderOf(keys: Float64Array): Uint32Array {
+  let from = new Uint32Array(keys.length);
+  for (let i = 0; i < from.length; i++) from[i] = i;
+  let to = new Uint32Array(keys.length);
+  for (const words of sortableWords(keys)) {
+    for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
+      const sorted = sortByDigit(from, to, words, shift);
+      if (sorted === to) [from, to] = [to, from];
+    }
+  }
+  return from;
 }
 
 /** Whether a kind of column sorts smallest first unless reversed. */
@@ -74,20 +148,13 @@ export function sortRows<T>(
   read: (row: T) => Cell,
   { smallestFirst }: { readonly smallestFirst: boolean },
 ): T[] {
-  const cells = rows.map(read);
-  const keyOf = textKeys(cells.filter((cell) => typeof cell === "string"));
-  const sign = smallestFirst ? 1 : -1;
-  const keys = Float64Array.from(cells, (cell) => {
-    if (cell === null) return Number.POSITIVE_INFINITY;
-    return sign * (typeof cell === "string" ? keyOf(cell) : Number(cell));
-  });
-  const order = Uint32Array.from(keys, (_, i) => i);
-  order.sort((a, b) => {
-    const x = keys[a] ?? 0;
-    const y = keys[b] ?? 0;
-    return x < y ? -1 : x > y ? 1 : a - b;
-  });
-  return Array.from(order, (i) => rows[i]).filter((row) => row !== undefined);
+  const keys = keysOf(rows.map(read), smallestFirst ? 1 : -1);
+  const sorted: T[] = [];
+  for (const index of orderOf(keys)) {
+    const row = rows[index];
+    if (row !== undefined) sorted.push(row);
+  }
+  return sorted;
 }
 
 /** Connections sorted as the user asked for, see `sortRows`. */

@@ -109,6 +109,6 @@ export class Desk {
 
   /** Ids of all entries, in order. */
   get ids(): (string | number)[] {
-    return this.#listing.entries.map(({ id }) => id);
+    return this.#listing.entries.ids();
   }
 }

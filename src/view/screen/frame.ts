@@ -42,8 +42,7 @@ function orderTitle({ orders, view }: UiState, layout: Layout): string {
   return `sort ${order.key === "rate" || order.key === "bytes" ? "IN+OUT" : title}${arrow(order, view)}`;
 }
 
-function countText({ connections, matches, entries }: Listing, { view, filter }: UiState): string {
-  const groups = entries.reduce((count, { kind }) => count + Number(kind === "group"), 0);
+function countText({ connections, matches, groups }: Listing, { view, filter }: UiState): string {
   return [
     ...(view === "connections" ? [] : [counted(groups, ...GROUP_WORDS[view])]),
     counted(connections, "connection"),

@@ -1,6 +1,7 @@
 /** Where things stand on the screen; what is drawn and what a click means both follow it. */
 import type { Size } from "./cells.ts";
-import type { Entry, Listing } from "./listing.ts";
+import type { Entry } from "./entries.ts";
+import type { Listing } from "./listing.ts";
 import type { UiState } from "./state.ts";
 import { type PlacedColumn, placeColumns } from "./table.ts";
 
@@ -38,7 +39,7 @@ export function layOut(listing: Listing, state: UiState, size: Size, headerLines
   const headerRows = size.rows < FULL_HEADER_ROWS ? Math.min(1, headerLines) : headerLines;
   const headingY = headerRows + (size.rows >= AIRY_ROWS ? 1 : 0);
   const pageRows = Math.max(1, size.rows - headingY - 2);
-  const selected = state.selection === null ? -1 : entries.findIndex(({ id }) => id === state.selection);
+  const selected = state.selection === null ? -1 : entries.indexOf(state.selection);
   const wanted = state.follows ? scrolledTo(selected, state.top, pageRows) : state.top;
   return {
     headerRows,

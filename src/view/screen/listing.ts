@@ -5,24 +5,9 @@ import { findColumn } from "../columns.ts";
 import { formatEndpoint } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
 import { sortRows, sortsSmallestFirst } from "../sort.ts";
+import { Entries } from "./entries.ts";
 import { findGroupColumn, type Group, type Grouping, groupConnections } from "./groups.ts";
 import type { EntryId, Order, UiState } from "./state.ts";
-
-export interface ConnectionEntry {
-  readonly kind: "connection";
-  readonly id: number;
-  readonly connection: Connection;
-}
-
-export interface GroupEntry {
-  readonly kind: "group";
-  readonly id: string;
-  readonly group: Group;
-  readonly isUnfolded: boolean;
-}
-
-/** One row of the table; in the views of groups, connections stand under the group they are of. */
-export type Entry = ConnectionEntry | GroupEntry;
 
 /** The part of the state that entries depend on. */
 type Wishes = Pick<UiState, "view" | "orders" | "filter" | "frozen" | "unfolded">;
@@ -30,7 +15,9 @@ type Wishes = Pick<UiState, "view" | "orders" | "filter" | "frozen" | "unfolded"
 export type Accept = (connection: Connection) => boolean;
 
 export interface Listing {
-  readonly entries: readonly Entry[];
+  readonly entries: Entries;
+  /** Groups among the entries. */
+  readonly groups: number;
   /** Connections that the command line lets through, and those of them that the filter does. */
   readonly connections: number;
   readonly matches: number;
@@ -85,27 +72,27 @@ function inFrozenOrder<T>(rows: readonly T[], frozen: readonly EntryId[] | null,
   return sortRows(rows, (row) => places.get(idOf(row)) ?? null, { smallestFirst: true });
 }
 
-function connectionEntry(connection: Connection): ConnectionEntry {
-  return { kind: "connection", id: connection.key, connection };
-}
-
-function entriesOf(connections: readonly Connection[], nowNs: number, wishes: Wishes): Entry[] {
+function listRows(connections: readonly Connection[], nowNs: number, wishes: Wishes) {
   const { view, orders, frozen, unfolded } = wishes;
   const order = orders[view];
   const sorted = (rows: readonly Connection[]) =>
     inFrozenOrder(sortByKey(rows, order, nowNs), frozen, ({ key }) => key);
-  if (view === "connections") return sorted(connections).map(connectionEntry);
-  const groups = sortGroups(groupConnections(connections, view), order, view);
-  return inFrozenOrder(groups, frozen, ({ id }) => id).flatMap((group) => {
-    const isUnfolded = unfolded.has(group.id);
-    const head: Entry = { kind: "group", id: group.id, group, isUnfolded };
-    return isUnfolded ? [head, ...sorted(group.connections).map(connectionEntry)] : [head];
-  });
+  if (view === "connections") return { entries: new Entries(sorted(connections), unfolded), groups: 0 };
+  const grouped = sortGroups(groupConnections(connections, view), order, view);
+  const groups = inFrozenOrder(grouped, frozen, ({ id }) => id);
+  const rows = groups.flatMap((group) =>
+    unfolded.has(group.id) ? [group, ...sorted(group.connections)] : [group],
+  );
+  return { entries: new Entries(rows, unfolded), groups: groups.length };
+}
+
+function digits(port: number): number {
+  return port < 10 ? 1 : port < 100 ? 2 : port < 1000 ? 3 : port < 10_000 ? 4 : 5;
 }
 
 /** As `formatEndpoint` would write it, without writing it. */
 function endpointCells(address: string, port: number): number {
-  return address.length + (address.includes(":") ? 3 : 1) + (port === 0 ? 1 : String(port).length);
+  return address.length + (address.includes(":") ? 3 : 1) + digits(port);
 }
 
 function isMadeOf({ source }: Listing, snapshot: Snapshot, wishes: Wishes): boolean {
@@ -134,7 +121,7 @@ export function listEntries(
     remoteCells = Math.max(remoteCells, endpointCells(remote.address, remote.port));
   }
   return {
-    entries: entriesOf(shown, snapshot.timeNs, wishes),
+    ...listRows(shown, snapshot.timeNs, wishes),
     connections: accepted.length,
     matches: shown.length,
     localCells,

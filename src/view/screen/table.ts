@@ -4,8 +4,9 @@ import { formatEndpoint, UNKNOWN } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
 import { displayWidth } from "../width.ts";
 import { type Line, LineWriter, shorten, type Tone } from "./cells.ts";
+import type { ConnectionEntry, Entry } from "./entries.ts";
 import { findGroupColumn } from "./groups.ts";
-import type { ConnectionEntry, Entry, Listing } from "./listing.ts";
+import type { Listing } from "./listing.ts";
 import type { Order, UiState, View } from "./state.ts";
 
 interface Shown {
@@ -210,8 +211,8 @@ function childText({ connection }: ConnectionEntry, view: View, cells: number): 
   return displayWidth(whole) <= cells ? whole : `  ${protocol} → ${there}`;
 }
 
-function hasChildren({ entries }: Listing): boolean {
-  return entries.some(({ kind }) => kind === "connection");
+function hasChildren({ entries, groups }: Listing): boolean {
+  return entries.length > groups;
 }
 
 /** The column that names groups, with their connections indented under them. */

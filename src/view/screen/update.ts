@@ -91,7 +91,7 @@ function toggleNumbers(state: UiState): UiState {
 
 function move(state: UiState, { listing, layout }: Context, to: number): UiState {
   const index = clamp(to, 0, listing.entries.length - 1);
-  const entry = listing.entries[index];
+  const entry = listing.entries.at(index);
   if (entry === undefined) return state;
   return { ...state, selection: entry.id, top: scrolledTo(index, layout.top, layout.pageRows) };
 }
@@ -116,7 +116,7 @@ function setFolded(state: UiState, id: EntryId, folded: boolean): UiState {
 
 /** Details of a connection, or the connections of a group; without a selection, of the first row shown. */
 function open(state: UiState, { layout, listing }: Context): UiState {
-  const entry = listing.entries[layout.selected === -1 ? layout.top : layout.selected];
+  const entry = listing.entries.at(layout.selected === -1 ? layout.top : layout.selected);
   if (entry === undefined) return state;
   const selected = { ...state, selection: entry.id };
   if (entry.kind === "group") return setFolded(selected, entry.id, entry.isUnfolded);
@@ -126,12 +126,11 @@ function open(state: UiState, { layout, listing }: Context): UiState {
 /** Folds with the keys left and right; false where the selected row has nothing to fold. */
 function fold(state: UiState, context: Context, folded: boolean): UiState | null {
   const { listing, layout } = context;
-  const entry = listing.entries[layout.selected];
+  const entry = listing.entries.at(layout.selected);
   if (entry === undefined || state.view === "connections") return null;
   if (entry.kind === "group") return setFolded(state, entry.id, folded);
   if (!folded) return state;
-  const head = listing.entries.slice(0, layout.selected).findLastIndex(({ kind }) => kind === "group");
-  return move(state, context, head);
+  return move(state, context, listing.entries.headOf(layout.selected));
 }
 
 function sortableColumns({ placed }: Layout) {
@@ -180,7 +179,7 @@ function changeDelay(state: UiState, by: 1 | -1): Change {
 }
 
 function freeze(state: UiState, { listing }: Context): UiState {
-  return { ...state, frozen: state.frozen === null ? listing.entries.map(({ id }) => id) : null };
+  return { ...state, frozen: state.frozen === null ? listing.entries.ids() : null };
 }
 
 /** Esc takes back one thing: the sort cursor, the filter, the selection's following. */
@@ -377,9 +376,9 @@ function keepSelection(
   before: { readonly listing: Listing; readonly layout: Layout } | null,
 ): UiState {
   const { selection } = state;
-  if (selection === null || listing.entries.some(({ id }) => id === selection)) return state;
-  const place = before === null ? -1 : before.listing.entries.findIndex(({ id }) => id === selection);
-  const heir = place === -1 ? undefined : listing.entries[Math.min(place, listing.entries.length - 1)];
+  if (selection === null || listing.entries.indexOf(selection) !== -1) return state;
+  const place = before === null ? -1 : before.listing.entries.indexOf(selection);
+  const heir = place === -1 ? undefined : listing.entries.at(Math.min(place, listing.entries.length - 1));
   return { ...state, selection: heir?.id ?? null, follows: false };
 }
 

@@ -1,6 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { findColumn } from "../../../src/view/columns.ts";
-import { sortConnections } from "../../../src/view/sort.ts";
+import { type Cell, compareCells, findColumn } from "../../../src/view/columns.ts";
+import { sortConnections, sortRows } from "../../../src/view/sort.ts";
 import { connection, udpFlow } from "../../support/connections.ts";
 
 const rows = [
@@ -61,4 +62,33 @@ test("endpoints sort by their numbers, IPv6 first, whatever else there is", () =
   const remotes = endpoints.map((remote, i) => connection({ key: i + 1, remote }));
   const sorted = sortConnections(remotes, { column: findColumn("remote") ?? null, reverse: false }, 5e9);
   expect(sorted.map(({ key }) => key)).toEqual([6, 3, 2, 4, 1, 7, 5]);
+});
+
+const NUMBERS = fc.oneof(
+  fc.integer(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.constantFrom(0, 1, 2 ** 53 - 1, -(2 ** 31), 1e-9, Number.MAX_VALUE, -Number.MAX_VALUE),
+);
+const NAMES = fc.oneof(fc.ipV6(), fc.constantFrom("eth2", "eth10", "nginx", "-", "127.0.0.1:80"));
+
+describe("any rows", () => {
+  const isSortedAs = (cells: readonly Cell[], smallestFirst: boolean) => {
+    const sign = smallestFirst ? 1 : -1;
+    const rows = cells.map((cell, i) => ({ cell, i }));
+    const expected = rows.toSorted((a, b) => {
+      if (a.cell === null || b.cell === null) return compareCells(a.cell, b.cell) || a.i - b.i;
+      return sign * compareCells(a.cell, b.cell) || a.i - b.i;
+    });
+    expect(sortRows(rows, ({ cell }) => cell, { smallestFirst })).toEqual(expected);
+  };
+
+  test("of numbers are in the order of their cells, equal ones in their own", () => {
+    const cells = fc.array(fc.option(NUMBERS), { maxLength: 300 });
+    fc.assert(fc.property(cells, fc.boolean(), isSortedAs));
+  });
+
+  test("of names too", () => {
+    const cells = fc.array(fc.option(NAMES));
+    fc.assert(fc.property(cells, fc.boolean(), isSortedAs));
+  });
 });
