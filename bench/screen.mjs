@@ -175,7 +175,7 @@ class TimedScreen {
       state,
       losses: "",
       listing,
-      process: null,
+      describe: () => null,
     };
     const { frame, layout } = draw(scene, SIZE);
     this.#state = { ...state, top: layout.top };

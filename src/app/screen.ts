@@ -1,5 +1,4 @@
 /** The screen: every refresh and every key as a frame, until the user has seen enough. */
-import type { ProcessFacts } from "../model/process.ts";
 import { describeLosses } from "../output/output.ts";
 import type { Capture } from "../platform/platform.ts";
 import type { Screen } from "../tui/terminal.ts";
@@ -13,6 +12,7 @@ import { type Accept, type Listing, listEntries } from "../view/screen/listing.t
 import { type Effect, initialState, type Order, type UiState } from "../view/screen/state.ts";
 import { type Input, settle, update } from "../view/screen/update.ts";
 import { type Face, type Look, Loop, type LoopOptions } from "./loop.ts";
+import { ProcessBook } from "./process-book.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -40,26 +40,24 @@ class ScreenFace implements Face {
   readonly #screen: Screen;
   readonly #options: ScreenOptions;
   readonly #info: SessionInfo;
-  readonly #describe: (pid: number) => ProcessFacts | null;
+  readonly #processes: ProcessBook;
   readonly #controls: Controls;
   readonly #history = new History();
   #state: UiState;
   #latest: Look | null = null;
-  /** Of the owner whose connection has its details shown. */
-  #owner: { readonly pid: number; readonly facts: ProcessFacts | null } | null = null;
   #shown: { readonly listing: Listing; readonly layout: Layout } | null = null;
 
   constructor(
     screen: Screen,
     options: ScreenOptions,
     info: SessionInfo,
-    describe: (pid: number) => ProcessFacts | null,
+    processes: ProcessBook,
     controls: Controls,
   ) {
     this.#screen = screen;
     this.#options = options;
     this.#info = info;
-    this.#describe = describe;
+    this.#processes = processes;
     this.#controls = controls;
     const { style, all, order, delayNs } = options;
     this.#state = initialState({ style, all, order, delayS: delayNs / NS_PER_S });
@@ -77,6 +75,7 @@ class ScreenFace implements Face {
   refresh(look: Look): void {
     this.#latest = look;
     this.#history.record(look.snapshot);
+    this.#processes.turn();
     this.#show();
   }
 
@@ -96,24 +95,13 @@ class ScreenFace implements Face {
         state,
         losses: describeLosses(snapshot.losses, { refreshes: 0, events: 0 }),
         listing,
-        process: this.#describeOwner(state),
+        describe: this.#processes.describe,
       },
       this.#screen.size,
     );
     this.#state = { ...state, top: layout.top };
     this.#shown = { listing, layout };
     this.#screen.draw(frame);
-  }
-
-  /** What was known of a process stays when it has ended. */
-  #describeOwner({ panel }: UiState): ProcessFacts | null {
-    const owner = panel?.kind === "details" ? panel.connection.owner : null;
-    if (owner === null) this.#owner = null;
-    else {
-      const known = this.#owner?.pid === owner.pid ? this.#owner.facts : null;
-      this.#owner = { pid: owner.pid, facts: this.#describe(owner.pid) ?? known };
-    }
-    return this.#owner?.facts ?? null;
   }
 
   #input(input: Input): void {
@@ -180,7 +168,7 @@ export async function runScreen(
         const { backend, kernel, stepDowns } = capture;
         const startedNs = world.clock.monotonicNs();
         const info = { version: options.version, backend, kernel, stepDowns, startedNs };
-        const face = new ScreenFace(screen, options, info, (pid) => world.platform.describeProcess(pid), {
+        const face = new ScreenFace(screen, options, info, new ProcessBook(world.platform), {
           quit: () => stop.request(),
           setDelay: (delayNs) => loop.setDelay(delayNs),
           setAll: (all) => loop.setAll(all),

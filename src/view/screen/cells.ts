@@ -57,6 +57,11 @@ export function clip(text: string, cells: number): string {
   return displayWidth(text) <= cells ? text : take([...text], cells);
 }
 
+/** A text in at most `cells` cells, ended by `…` where it is too long. */
+export function truncate(text: string, cells: number): string {
+  return displayWidth(text) <= cells ? text : `${clip(text, cells - 1)}…`;
+}
+
 /** A text in at most `cells` cells, the middle replaced by `…` where it is too long. */
 export function shorten(text: string, cells: number): string {
   if (displayWidth(text) <= cells) return text;

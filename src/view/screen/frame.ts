@@ -1,5 +1,4 @@
 /** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
-import type { ProcessFacts } from "../../model/process.ts";
 import { displayWidth } from "../width.ts";
 import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { detailLines } from "./details.ts";
@@ -9,12 +8,11 @@ import { helpLines } from "./help.ts";
 import { type Layout, layOut, visibleEntries } from "./layout.ts";
 import type { Listing } from "./listing.ts";
 import type { UiState } from "./state.ts";
-import { arrow, entryLine, headingLine } from "./table.ts";
+import { arrow, type DescribeProcess, entryLine, headingLine } from "./table.ts";
 
 export interface Scene extends HeaderFacts {
   readonly listing: Listing;
-  /** Of the process whose connection has its details shown. */
-  readonly process: ProcessFacts | null;
+  readonly describe: DescribeProcess;
 }
 
 export interface Picture {
@@ -89,8 +87,8 @@ const NOTHING: Readonly<Record<"none" | "filtered", string>> = {
 };
 
 function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
-  const { listing, state, snapshot } = scene;
-  const scale = { state, nowNs: snapshot.timeNs };
+  const { listing, state, snapshot, describe } = scene;
+  const scale = { state, nowNs: snapshot.timeNs, describe };
   const lines = visibleEntries(listing, layout).map((entry, i) =>
     entryLine(entry, layout.placed, scale, { columns, isSelected: layout.top + i === layout.selected }),
   );
@@ -102,7 +100,7 @@ function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
 }
 
 function panelLines(scene: Scene, size: Size): Line[] | null {
-  const { state, snapshot, history, info, process } = scene;
+  const { state, snapshot, history, info, describe } = scene;
   const { panel } = state;
   if (panel === null) return null;
   if (panel.kind === "help") return helpLines(info, panel.top, size);
@@ -113,7 +111,7 @@ function panelLines(scene: Scene, size: Size): Line[] | null {
       nowNs: snapshot.timeNs,
       isGone: !snapshot.connections.includes(connection),
       series: history.seriesOf(connection.key),
-      process,
+      process: connection.owner && describe(connection.owner.pid),
     },
     state,
     size,

@@ -1,9 +1,10 @@
 /** The columns of each view: what they say, and which of them find room. */
+import type { ProcessFacts } from "../../model/process.ts";
 import { type CellKind, findColumn, showCell } from "../columns.ts";
 import { formatEndpoint, UNKNOWN } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
 import { displayWidth } from "../width.ts";
-import { type Line, LineWriter, shorten, type Tone } from "./cells.ts";
+import { type Line, LineWriter, shorten, type Tone, truncate } from "./cells.ts";
 import type { ConnectionEntry, Entry } from "./entries.ts";
 import { findGroupColumn } from "./groups.ts";
 import type { Listing } from "./listing.ts";
@@ -14,10 +15,15 @@ interface Shown {
   readonly tone: Tone;
 }
 
-interface Scale {
+/** What cells are made with, besides their entry. */
+export interface Scale {
   readonly state: UiState;
   readonly nowNs: number;
+  readonly describe: DescribeProcess;
 }
+
+/** null: nothing is known of the process. */
+export type DescribeProcess = (pid: number) => ProcessFacts | null;
 
 export interface TableColumn {
   readonly id: string;
@@ -231,6 +237,19 @@ function nameColumn(listing: Listing, view: View): TableColumn {
   };
 }
 
+/** Takes what room the other columns leave. */
+const COMMAND: TableColumn = {
+  ...text("command", "COMMAND", 16),
+  best: 160,
+  rank: 0,
+  sortKey: null,
+  show(entry, { describe }, cells) {
+    const pid = entry.kind === "group" ? entry.group.pid : null;
+    const command = pid === null ? null : (describe(pid)?.commandLine ?? null);
+    return plain(command === null ? "" : truncate(sanitise(command), cells));
+  },
+};
+
 function groupColumns(listing: Listing, state: UiState): TableColumn[] {
   const { view, style } = state;
   const cells = CELLS[style];
@@ -302,6 +321,13 @@ export function placeColumns(listing: Listing, state: UiState, columns: number):
   const all = state.view === "connections" ? connectionColumns(listing, state) : groupColumns(listing, state);
   const kept = keepWhatFits(all, columns - MARK_CELLS);
   const widths = shareCells(kept, columns - MARK_CELLS);
+  if (state.view === "processes") {
+    const spare = columns - MARK_CELLS - widths.reduce((sum, cells) => sum + cells + 1, 0);
+    if (spare >= COMMAND.least) {
+      kept.push(COMMAND);
+      widths.push(Math.min(spare, COMMAND.best));
+    }
+  }
   let x = MARK_CELLS;
   return kept.map((column, i) => {
     const placed = { x, cells: widths[i] ?? column.least, column: standIn(column, kept) };
@@ -314,8 +340,8 @@ function leastCells(columns: readonly TableColumn[]): number {
   return columns.reduce((sum, { least }) => sum + least + 1, -1);
 }
 
-function keepWhatFits(columns: readonly TableColumn[], cells: number): readonly TableColumn[] {
-  let kept = columns;
+function keepWhatFits(columns: readonly TableColumn[], cells: number): TableColumn[] {
+  let kept = [...columns];
   while (kept.length > 1 && leastCells(kept) > cells) {
     const lowest = kept.reduce((a, b) => (b.rank <= a.rank ? b : a));
     kept = kept.filter((column) => column !== lowest);

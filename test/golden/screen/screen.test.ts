@@ -9,6 +9,14 @@ beforeAll(() => {
   vi.stubEnv("TZ", "UTC");
 });
 
+const COMMANDS: readonly (readonly [pid: number, commandLine: string | null])[] = [
+  [1234, "curl -LO https://example.org/image.iso"],
+  [2210, "postgres: app orders 10.0.0.9(43210) SELECT waiting"],
+  [666, "\x1b[31m\u202eevil --now\n"],
+  [77, "日本語プロセス --引数=とても長い引数です --and-more=of-the-same-for-a-long-time"],
+  [811, null],
+];
+
 /** Some refreshes, so that there are graphs, and then the one that is shown. */
 function desk(size: Size, connections = FEW): Desk {
   const rates = [0.2, 0.5, 1.4, 0.9, 0, 0.6];
@@ -21,6 +29,7 @@ function desk(size: Size, connections = FEW): Desk {
   const [first = snapshotOf([]), ...rest] = before;
   const made = new Desk(first, size);
   for (const snapshot of rest) made.refresh(snapshot);
+  for (const [pid, commandLine] of COMMANDS) made.processes.set(pid, { commandLine, cgroup: null });
   return made.refresh(snapshotOf(connections, { timeNs: 7e9 }));
 }
 
@@ -110,10 +119,10 @@ describe("pages", () => {
 
   test.for([60, 80, 120])("details of TCP at %i columns", async (columns) => {
     const shown = desk({ columns, rows: 30 });
-    shown.process = {
+    shown.processes.set(1234, {
       commandLine: "curl -LO https://example.org/image.iso",
       cgroup: "/user.slice/session-2.scope",
-    };
+    });
     await expectScreen(shown.press("enter"), `details-${columns}`);
   });
 
