@@ -1,10 +1,12 @@
 /** The screen under a real terminal against real traffic: what it shows, and how it leaves the terminal. */
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { displayWidth } from "../../src/view/width.ts";
 import { cannotRun, eventually, TCPTOP } from "./harness.ts";
 import { PseudoTerminal } from "./terminal.ts";
 
@@ -106,6 +108,58 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
     expect(Object.fromEntries(terminal.screen.modes)).toEqual(LEFT);
     expect(terminal.screen.unknown).toEqual([]);
     expect(readFileSync(errors, "utf8")).toBe("");
+  });
+
+  test("the mouse selects a row, opens it, sorts and scrolls", async () => {
+    const { server, client } = await converse();
+    const terminal = open(`${RUN} -a`, { columns: 160, rows: 12 });
+    const mouse = (button: number, x: number, y: number) =>
+      terminal.type(`\x1b[<${button};${x + 1};${y + 1}M`);
+    const at = (pattern: RegExp) => terminal.screen.lines.findIndex((line) => pattern.test(line));
+    const heading = await terminal.line(/PROTO .*REMOTE .* IN▼/);
+    mouse(0, heading.indexOf("REMOTE"), at(/PROTO .*REMOTE/));
+    await terminal.line(/ REMOTE▲/);
+    terminal.type(`/127.0.0.1:${client}\r`);
+    await terminal.line(/, 2 shown: /);
+    const row = new RegExp(`^. tcp +127\\.0\\.0\\.1:${client} `);
+    await terminal.line(row);
+    mouse(0, 5, at(row));
+    mouse(0, 5, at(row));
+    await terminal.line(new RegExp(`^ tcp 127\\.0\\.0\\.1:${client} → 127\\.0\\.0\\.1:${server}$`));
+    terminal.type("\x1b");
+    await terminal.line(/, 2 shown: /);
+    terminal.type("?");
+    const first = await terminal.line(/^ tcptop \d+\.\d+\.\d+: /);
+    mouse(65, 5, 5);
+    expect(await eventually(async () => terminal.screen.lines[0] !== first.trimEnd())).toBe(true);
+    mouse(64, 5, 5);
+    await terminal.line(/^ tcptop \d+\.\d+\.\d+: /);
+  });
+
+  test("another size of the terminal is drawn at once", async () => {
+    const terminal = open(`tty > ${folder}/tty; ${RUN} -d 3600`, { columns: 120, rows: 30 });
+    await terminal.line(/PROTO LOCAL +REMOTE/);
+    const resize = (columns: number, rows: number) => {
+      const tty = readFileSync(`${folder}/tty`, "utf8").trim();
+      execFileSync("stty", ["-F", tty, "columns", String(columns), "rows", String(rows)]);
+    };
+    for (const [columns, rows] of [
+      [60, 10],
+      [200, 50],
+      [80, 24],
+    ] as const) {
+      resize(columns, rows);
+      const fits = async () => {
+        const { lines } = terminal.screen;
+        return lines.length === rows && displayWidth(lines.at(-1) ?? "") === columns - 1;
+      };
+      expect(await eventually(fits), terminal.screen.lines.join("\n")).toBe(true);
+      expect(Math.max(...terminal.screen.lines.map(displayWidth))).toBeLessThanOrEqual(columns);
+      await terminal.line(/ REMOTE .* PROCESS /);
+    }
+    terminal.type("q");
+    await terminal.ended();
+    expect(terminal.screen.unknown).toEqual([]);
   });
 
   test.for([

@@ -40,10 +40,12 @@ function orderTitle({ orders, view }: UiState, layout: Layout): string {
   return `sort ${order.key === "rate" || order.key === "bytes" ? "IN+OUT" : title}${arrow(order, view)}`;
 }
 
-function countText({ connections, matches, groups }: Listing, { view, filter }: UiState): string {
+/** The header counts everything; a filter of the command line has its part told here. */
+function countText({ connections, matches, groups, source }: Listing, { view, filter }: UiState): string {
+  const all = source.snapshot.connections.length;
   return [
     ...(view === "connections" ? [] : [counted(groups, ...GROUP_WORDS[view])]),
-    counted(connections, "connection"),
+    connections === all ? counted(all, "connection") : `${connections} of ${counted(all, "connection")}`,
     ...(filter === "" ? [] : [`${matches} shown`]),
   ].join(", ");
 }

@@ -8,7 +8,7 @@ import { type Line, LineWriter, shorten } from "./cells.ts";
 import { barGraph } from "./graph.ts";
 import type { History } from "./history.ts";
 import type { UiState } from "./state.ts";
-import { heatOf } from "./table.ts";
+import { heatOf, isNew } from "./table.ts";
 
 /** What stays the same while tcptop runs. */
 export interface SessionInfo {
@@ -115,7 +115,7 @@ export function headerLines(facts: HeaderFacts, columns: number): Line[] {
   const { totals, counts } = snapshot;
   const graphCells = Math.min(Math.max(columns - 96, columns >= 80 ? 12 : 16), 60);
   const tcp = [`TCP ${counts.tcp}`, ...countStates(snapshot, CONNECTED)];
-  const fresh = snapshot.opened.filter(({ partial, phase }) => !partial && phase.kind === "new").length;
+  const fresh = snapshot.opened.filter(isNew).length;
   const udp = [
     `UDP ${counts.udp}`,
     ...countStates(snapshot, WAITING),

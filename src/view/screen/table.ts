@@ -1,4 +1,5 @@
 /** The columns of each view: what they say, and which of them find room. */
+import type { Connection } from "../../model/connection.ts";
 import type { ProcessFacts } from "../../model/process.ts";
 import { type CellKind, findColumn, showCell } from "../columns.ts";
 import { formatEndpoint, UNKNOWN } from "../format.ts";
@@ -380,12 +381,17 @@ export function headingLine(placed: readonly PlacedColumn[], state: UiState, col
   return line.done();
 }
 
+/** Whether a connection has just come; of a socket that only waits, first sight says nothing. */
+export function isNew({ phase, partial, remote, state }: Connection): boolean {
+  return phase.kind === "new" && !partial && remote.port !== 0 && state !== "TIME_WAIT";
+}
+
 function markOf(entry: Entry): Shown {
   if (entry.kind === "group") return { text: entry.isUnfolded ? "▾" : "▸", tone: "quiet" };
   const { phase, partial } = entry.connection;
   if (phase.kind === "closing") return { text: "-", tone: "quiet" };
   if (partial) return { text: "*", tone: "quiet" };
-  return phase.kind === "new" ? { text: "+", tone: "good" } : { text: " ", tone: "plain" };
+  return isNew(entry.connection) ? { text: "+", tone: "good" } : { text: " ", tone: "plain" };
 }
 
 /** A row: closing ones are quiet all over, new ones say so with their mark and their name. */

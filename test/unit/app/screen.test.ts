@@ -133,7 +133,7 @@ describe("while it runs", () => {
     world.capture.ring.push(flow(1), flow(2), flow(3));
     await world.advance(1000);
     expect(rows(screen).map((line) => line.split(" ")[2])).toEqual(["192.0.2.1:40003", "192.0.2.1:40001"]);
-    expect(screen.lines.at(-1)).toMatch(/^ 2 connections {2}sort LOCAL▼/);
+    expect(screen.lines.at(-1)).toMatch(/^ 2 of 3 connections {2}sort LOCAL▼/);
   });
 
   test("+ and - change the time between refreshes from now on", async () => {
