@@ -63,8 +63,10 @@ function lifeFacts({ connection, nowNs, isGone }: DetailFacts): Facts {
   const state = connection.state ?? "UDP";
   const isOver = isGone || phase.kind === "closing";
   const since = stateSinceNs === null ? "" : ` for ${formatMillis(msBetween(stateSinceNs, nowNs))}`;
-  const active =
-    activeNs === null ? "nothing moved yet" : `last moved ${formatMillis(msBetween(activeNs, nowNs))} ago`;
+  const hasMoved = activeNs !== null && connection.packetsIn + connection.packetsOut > 0;
+  const active = !hasMoved
+    ? "nothing moved yet"
+    : `last moved ${formatMillis(msBetween(activeNs, nowNs))} ago`;
   return [
     ["State", isOver ? `${state}, closed` : `${state}${since}`],
     ["Age", partial ? `seen for ${age}, older than tcptop` : age],
