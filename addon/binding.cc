@@ -1,4 +1,4 @@
-// What the addon exports: the Session class, the layout of its records, and a question to a pipe.
+// What the addon exports: the Session class, the layout of its records, giving up privileges, a question to a pipe.
 #include <napi.h>
 
 #include "session.hh"
@@ -22,10 +22,23 @@ Napi::Value has_reader(const Napi::CallbackInfo &info)
 	return Napi::Boolean::New(info.Env(), tcptop::has_reader(info[0].As<Napi::Number>().Int32Value()));
 }
 
+Napi::Value confine(const Napi::CallbackInfo &info)
+{
+	if (info.Length() != 1 || !info[0].IsBoolean())
+		throw Napi::TypeError::New(info.Env(), "whether files are opened later is needed");
+	try {
+		tcptop::confine(info[0].As<Napi::Boolean>());
+	} catch (const tcptop::Failure &failure) {
+		throw tcptop::to_error(info.Env(), failure);
+	}
+	return info.Env().Undefined();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("Session", tcptop::Session::define(env));
 	exports.Set("wireLayout", Napi::Function::New(env, wire_layout, "wireLayout"));
+	exports.Set("confine", Napi::Function::New(env, confine, "confine"));
 	exports.Set("hasReader", Napi::Function::New(env, has_reader, "hasReader"));
 	exports.Set("wireVersion", Napi::Number::New(env, TCPTOP_WIRE_VERSION));
 	return exports;

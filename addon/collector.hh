@@ -72,6 +72,12 @@ class Collector
 // Tries the backends in order of preference and opens the first that loads and attaches.
 std::unique_ptr<Collector> open_collector(const Settings &settings);
 
+// Gives up, in every thread and for good, all capabilities that an open capture does not need, and the means to
+// gain others by exec (no_new_privs). Kept as far as there: CAP_SYS_PTRACE, which shows the network namespaces
+// of others' processes; CAP_BPF where the kernel asks for it to read maps; with `keeps_file_access` CAP_DAC_OVERRIDE.
+// Throws Failure if a thread could not be made to. Call it on the main thread.
+void confine(bool keeps_file_access);
+
 // Whether the other end of a pipe or socket is open; true for a file, and where it cannot be told.
 bool has_reader(int fd);
 

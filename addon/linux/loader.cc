@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/perf_event.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +51,14 @@ class Fd
 std::string reason(int error)
 {
 	return strerror(error);
+}
+
+// libbpf lifts the limit where it may and the kernel asks for it.
+bool memory_lock_is_limited()
+{
+	rlimit limit = {};
+
+	return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
 Failure failed(const std::string &stage, int error, const std::string &what)
@@ -452,6 +461,10 @@ Loaded load(const BpfObject &source, const Settings &settings, const btf *kernel
 			continue;
 		if (error) {
 			std::string log = log_tail();
+			if (error == -EPERM && memory_lock_is_limited() && log.find("create_map") != std::string::npos)
+				throw failed("load", EPERM,
+					     "BPF maps count against the limit of locked memory before Linux 5.11; "
+					     "raise it (ulimit -l)");
 			throw failed("load", -error, log.empty() ? "BPF programs" : first_line(log));
 		}
 		out.globals = std::make_unique<Globals>(out.object.get());

@@ -9,6 +9,11 @@ std::unique_ptr<Collector> open_collector(const Settings &)
 	throw Failure("UNSUPPORTED", "open", 0, "this operating system has no capture; tcptop needs Linux");
 }
 
+void confine(bool)
+{
+	throw Failure("UNSUPPORTED", "privileges", 0, "this operating system has no capabilities to give up");
+}
+
 bool has_reader(int)
 {
 	return true;

@@ -10,6 +10,8 @@ export interface CaptureOptions {
   readonly backend: BackendChoice;
   /** D-06: a UDP flow ends this long after its last datagram. */
   readonly udpIdleNs: number;
+  /** Files of any user's are still opened after the start, such as a log that is rotated. */
+  readonly opensFilesLater?: boolean;
   /** Sizes of the kernel's tables; undefined: chosen by the platform. Tests make them small. */
   readonly maxTcpFlows?: number | undefined;
   readonly maxUdpFlows?: number | undefined;

@@ -227,11 +227,12 @@ export class Tcptop {
   #running = true;
   #unparsed: string[] = [];
 
-  private constructor(backend: string, args: readonly string[]) {
+  private constructor(under: readonly string[], backend: string, args: readonly string[]) {
     const output = new GrowingFile((line) => this.#take(line));
     const fixed = ["--backend", backend, "--batch", "--format", "json"];
     const usual = ["-d", REFRESH_S, "--udp-timeout", UDP_TIMEOUT_S];
-    this.#child = spawn(process.execPath, [TCPTOP, ...fixed, ...usual, ...args], {
+    const [command = "", ...rest] = [...under, process.execPath, TCPTOP, ...fixed, ...usual, ...args];
+    this.#child = spawn(command, rest, {
       cwd: ROOT,
       stdio: ["ignore", output.fd, "pipe"],
     });
@@ -244,8 +245,13 @@ export class Tcptop {
   }
 
   /** Resolves once the `start` record is there; throws UnavailableError on exit 69. */
-  static async start(backend: string, ...args: string[]): Promise<Tcptop> {
-    const tcptop = new Tcptop(backend, args);
+  static start(backend: string, ...args: string[]): Promise<Tcptop> {
+    return Tcptop.startUnder([], backend, ...args);
+  }
+
+  /** The same, run by a command that becomes it, such as setpriv. */
+  static async startUnder(under: readonly string[], backend: string, ...args: string[]): Promise<Tcptop> {
+    const tcptop = new Tcptop(under, backend, args);
     await tcptop.#arrivals.until(() => "event" in tcptop.start || !tcptop.#running);
     if ("event" in tcptop.start) return tcptop;
     tcptop.#child.kill("SIGKILL");

@@ -104,7 +104,10 @@ export class PseudoTerminal {
     const find = () => this.screen.lines.find((line) => pattern.test(line));
     await eventually(async () => find() !== undefined);
     const found = find();
-    if (found === undefined) throw new Error(`no line ${pattern}:\n${this.screen.lines.join("\n")}`);
+    if (found === undefined) {
+      const { lines, printed } = this.screen;
+      throw new Error(`no line ${pattern}:\n${lines.join("\n")}\nprinted: ${JSON.stringify(printed)}`);
+    }
     return found;
   }
 

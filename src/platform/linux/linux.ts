@@ -9,8 +9,8 @@ import { readSeed } from "../../seed/seed.ts";
 import { decodeLosses, decodeOwners, decodeRecords } from "../../wire/decode.ts";
 import { RECORD } from "../../wire/layout.gen.ts";
 import type { Capture, CaptureOptions, Platform, Seed, StepDown } from "../platform.ts";
-import { isNativeError, loadNative, type NativeError, type Session } from "./native.ts";
-import { thisProcessMayCapture } from "./privilege.ts";
+import { isNativeError, loadNative, type NativeAddon, type NativeError, type Session } from "./native.ts";
+import { thisProcessMayCapture, thisProcessMayInspectOthers } from "./privilege.ts";
 import { tcpTableSize } from "./table-size.ts";
 
 const DEFAULT_MAX_UDP_FLOWS = 32_768;
@@ -42,6 +42,25 @@ function openFailure(error: NativeError): ExitError {
   return new ExitError(ExitCode.unavailable, message, { cause: error });
 }
 
+/** What an ordinary user cannot see. */
+function limits(): StepDown[] {
+  if (thisProcessMayInspectOthers()) return [];
+  const reason =
+    "without CAP_SYS_PTRACE, listening sockets and idle UDP flows in network namespaces of others are not seen";
+  return [{ backend: "/proc", reason }];
+}
+
+/** Gives up privileges; where that fails the capture goes on, and the user is told. */
+function confine(native: NativeAddon, { opensFilesLater = false }: CaptureOptions): StepDown[] {
+  try {
+    native.confine(opensFilesLater);
+    return [];
+  } catch (error) {
+    if (!isNativeError(error)) throw error;
+    return [{ backend: "privileges", reason: `could not be given up: ${error.message}` }];
+  }
+}
+
 class LinuxCapture implements Capture {
   readonly backend: string;
   readonly kernel = release();
@@ -57,10 +76,10 @@ class LinuxCapture implements Capture {
   #closed = false;
   #lastLosses: Losses | null = null;
 
-  constructor(session: Session) {
+  constructor(session: Session, stepDowns: readonly StepDown[]) {
     this.#session = session;
     this.backend = session.backend;
-    this.stepDowns = session.stepDowns;
+    this.stepDowns = stepDowns;
   }
 
   async seed(): Promise<Seed> {
@@ -145,15 +164,15 @@ export const linuxPlatform: Platform = {
   open(options: CaptureOptions): Capture {
     const native = loadNative();
     try {
-      return new LinuxCapture(
-        new native.Session({
-          backend: options.backend,
-          udpIdleNs: options.udpIdleNs,
-          maxTcpFlows: options.maxTcpFlows ?? tcpTableSize(readSockstat()),
-          maxUdpFlows: options.maxUdpFlows ?? DEFAULT_MAX_UDP_FLOWS,
-          ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
-        }),
-      );
+      const session = new native.Session({
+        backend: options.backend,
+        udpIdleNs: options.udpIdleNs,
+        maxTcpFlows: options.maxTcpFlows ?? tcpTableSize(readSockstat()),
+        maxUdpFlows: options.maxUdpFlows ?? DEFAULT_MAX_UDP_FLOWS,
+        ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
+      });
+      const stepDowns = [...session.stepDowns, ...limits(), ...confine(native, options)];
+      return new LinuxCapture(session, stepDowns);
     } catch (error) {
       throw isNativeError(error) ? openFailure(error) : error;
     }

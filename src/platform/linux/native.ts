@@ -59,6 +59,11 @@ export interface NativeAddon {
   /** The wire structs by BTF: lines of `struct field offset size`. */
   wireLayout(): string;
   readonly wireVersion: number;
+  /**
+   * Gives up what an open capture does not need, in every thread and for good; `opensFiles` keeps the right
+   * to open anyone's files. Throws NativeError.
+   */
+  confine(opensFiles: boolean): void;
   /** Whether the other end of the pipe or socket `fd` is open; true for a file. */
   hasReader(fd: number): boolean;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mayCapture } from "../../../src/platform/linux/privilege.ts";
+import { mayCapture, mayInspectOthers } from "../../../src/platform/linux/privilege.ts";
 
 const status = (effective: string) =>
   `Name:\tnode\nCapPrm:\t000001ffffffffff\nCapEff:\t${effective}\nSeccomp:\t0\n`;
@@ -26,4 +26,10 @@ describe("the privilege to capture", () => {
   ])("does not follow from %j", (text) => {
     expect(mayCapture(text)).toBe(false);
   });
+});
+
+it("of CAP_SYS_PTRACE is to inspect others", () => {
+  expect(mayInspectOthers(status("0000000000080000"))).toBe(true);
+  expect(mayInspectOthers(status("000000c000000000"))).toBe(false);
+  expect(mayInspectOthers("")).toBe(false);
 });
