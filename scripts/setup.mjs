@@ -23,7 +23,8 @@ function isInstalled(name) {
   return output("dpkg-query", ["-W", "-f=${Status}", name]).includes("install ok installed");
 }
 
-function installSystemPackages(names) {
+/** Installs the Debian packages that are missing, by sudo if need be. */
+export function installSystemPackages(names) {
   const missing = names.filter((name) => !isInstalled(name));
   if (missing.length === 0) return;
   const sudo = process.geteuid() === 0 ? [] : ["sudo"];
