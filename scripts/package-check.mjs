@@ -60,6 +60,7 @@ function wantedFiles() {
   return [
     ...["CHANGELOG.md", "LICENSE", "README.md", "package.json", "bin/tcptop.js"],
     ...filesIn("src", (name) => name.replace(/^src/, "dist").replace(/\.ts$/, ".js")),
+    ...["man/tcptop.8", "completions/tcptop.bash", "completions/_tcptop", "completions/tcptop.fish"],
     ...Object.keys(TARGETS).map((arch) => `prebuilds/linux-${arch}/tcptop.node`),
   ].sort();
 }
