@@ -10,9 +10,9 @@ const BYTES_BACK = 89;
 const DEADLINE_MS = 60_000;
 
 const [command, ...args] = process.argv.slice(2);
-const tcptop = spawn(command, [...args, "--batch", "--format", "json", "-d", "0.2"], {
-  stdio: ["ignore", "pipe", "inherit"],
-});
+// Only its own connection: the machine may be busy with others.
+const stream = ["--batch", "--format", "json", "-d", "0.2", "--pid", String(process.pid)];
+const tcptop = spawn(command, [...args, ...stream], { stdio: ["ignore", "pipe", "inherit"] });
 const deadline = setTimeout(() => tcptop.kill("SIGKILL"), DEADLINE_MS);
 
 /** Sends one way, answers the other, and closes; the port of the end that connected. */
@@ -38,6 +38,7 @@ async function talk() {
 
 let start = null;
 let port = null;
+let isStopped = false;
 const closes = [];
 for await (const line of createInterface({ input: tcptop.stdout })) {
   const record = JSON.parse(line);
@@ -48,7 +49,8 @@ for await (const line of createInterface({ input: tcptop.stdout })) {
     });
   }
   if (record.event === "close") closes.push(record);
-  if (port !== null && closes.some(({ local_port }) => local_port === port)) tcptop.kill("SIGTERM");
+  if (!isStopped && port !== null && closes.some(({ local_port }) => local_port === port))
+    isStopped = tcptop.kill("SIGTERM");
 }
 const [code] = tcptop.exitCode === null ? await once(tcptop, "exit") : [tcptop.exitCode];
 clearTimeout(deadline);

@@ -72,6 +72,18 @@ export class Apt {
     makeLinksRelative(root);
   }
 
+  /** Unpacks a binary package with all it depends on into the folder `root`, whose /lib is in /usr. */
+  unpackWhole(name, root) {
+    this.#get("install", "-y", "--download-only", "--no-install-recommends", name);
+    mkdirSync(join(root, "usr/lib"), { recursive: true });
+    symlinkSync("usr/lib", join(root, "lib"));
+    const folder = join(this.#folder, "archives");
+    for (const file of readdirSync(folder)) {
+      if (file.endsWith(".deb")) execFileSync("dpkg-deb", ["-x", join(folder, file), root]);
+    }
+    makeLinksRelative(root);
+  }
+
   /** Unpacks source packages with Debian's patches; their folders, in the order of `names`. */
   sources(names) {
     this.#get("source", "--only-source", ...names);

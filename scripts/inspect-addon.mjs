@@ -1,5 +1,7 @@
 // What a prebuilt addon asks of the system it is loaded on, and whether that is within what is promised.
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { root } from "./lib.mjs";
 
 /** The newest glibc a prebuilt may need: what Node 20 itself needs. */
 export const GLIBC_CEILING = "2.28";
@@ -64,6 +66,7 @@ export function problemsOf(file, arch) {
     problems.push(`needs glibc ${glibc}, newer than ${GLIBC_CEILING}`);
   if (exports.sort().join() !== EXPORTS.join())
     problems.push(`exports ${exports.join(", ")}; only ${EXPORTS.join(" and ")} are wanted`);
+  if (readFileSync(file).includes(root)) problems.push(`has the path of the checkout in it, ${root}`);
   for (const name of unprovided) problems.push(`nothing provides ${name}`);
   return problems;
 }

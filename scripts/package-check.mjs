@@ -1,8 +1,18 @@
 // `npm run check:package`: makes the packages, installs them where nothing else is, and runs them there. Needs
 // the network, and root for the parts on a Debian of their own.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { buildDeb } from "./deb.mjs";
+import { Apt } from "./debian.mjs";
 import { DebianRoot } from "./debian-root.mjs";
 import { problemsOf } from "./inspect-addon.mjs";
 import { root, say } from "./lib.mjs";
@@ -12,6 +22,15 @@ import { installSystemPackages } from "./setup.mjs";
 const WORK = join(root, "build/package");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const TARBALL = `tcptop-${version}.tgz`;
+
+/** Where the shells and man look. */
+const DEB_FILES = [
+  "/usr/bin/tcptop",
+  "/usr/share/man/man8/tcptop.8.gz",
+  "/usr/share/bash-completion/completions/tcptop",
+  "/usr/share/zsh/vendor-completions/_tcptop",
+  "/usr/share/fish/vendor_completions.d/tcptop.fish",
+];
 
 const NO_PRIVILEGE = "error: tcptop requires root privileges. Run with sudo.\n";
 const TOO_OLD = /^error: tcptop needs Node 20\.17 or later, this is 18\.[\d.]+\.\n$/;
@@ -58,7 +77,7 @@ function filesIn(folder, rename = (name) => name) {
 /** Exactly what belongs into the package. */
 function wantedFiles() {
   return [
-    ...["CHANGELOG.md", "LICENSE", "README.md", "package.json", "bin/tcptop.js"],
+    ...["CHANGELOG.md", "LICENSE", "README.md", "THIRD-PARTY.md", "package.json", "bin/tcptop.js"],
     ...filesIn("src", (name) => name.replace(/^src/, "dist").replace(/\.ts$/, ".js")),
     ...["man/tcptop.8", "completions/tcptop.bash", "completions/_tcptop", "completions/tcptop.fish"],
     ...Object.keys(TARGETS).map((arch) => `prebuilds/linux-${arch}/tcptop.node`),
@@ -190,10 +209,67 @@ function checkOnDebian() {
   system.remove();
 }
 
-function checkOldNode() {
+/** The addon for arm64 in Debian's Node for arm64, emulated; it is not run on a kernel of that kind. */
+function checkArm64() {
+  const folder = join(WORK, "arm64");
+  const state = { suite: "trixie", kind: "deb", arch: "arm64" };
+  new Apt(join(WORK, "apt-arm64"), state).unpackWhole("nodejs", folder);
+  const layout = "process.stdout.write(require(process.argv[1]).wireLayout())";
+  const addon = (arch) => join(root, `prebuilds/linux-${arch}/tcptop.node`);
+  const here = run(process.execPath, ["-e", layout, addon(process.arch)]);
+  const there = run("qemu-aarch64-static", [
+    ...["-L", folder, join(folder, "usr/bin/node"), "-e", layout, addon("arm64")],
+  ]);
+  const same = there.code === 0 && there.stdout === here.stdout;
+  report("the addon for arm64 loads in Node for arm64", same ? null : `exit ${there.code}; ${there.stderr}`);
+}
+
+/** The .deb on Debian 13, and what Debian 12 says of it. */
+function checkDebInstall(deb) {
+  const system = new DebianRoot("deb", { suite: "trixie", shared: WORK });
+  const install = system.install(`/mnt/${deb}`);
+  report("Debian 13: apt-get install of the .deb", install.code === 0 ? null : install.stderr);
+  checkProgram(system, "Debian 13, .deb", ["tcptop"]);
+  const files = system.run(["ls", ...DEB_FILES]);
+  expectResult("Debian 13: manual page and completions are in place", files, { code: 0 });
+  const changed = system.run(["dpkg", "--verify", "tcptop"]);
+  expectResult("Debian 13: its files are as packed", changed, { code: 0, stdout: "" });
+  const purge = system.run(["apt-get", "purge", "-q", "-y", "tcptop"]);
+  const left = system.run(["find", "/usr", "-name", "*tcptop*"]);
+  report("Debian 13: purged, nothing is left", purge.code === 0 && left.stdout === "" ? null : left.stdout);
+  system.remove();
+}
+
+function checkDeb() {
+  const deb = buildDeb(process.arch);
+  copyFileSync(deb, join(WORK, basename(deb)));
+  const first = readFileSync(deb);
+  report(
+    "built again the .deb is the same",
+    readFileSync(buildDeb(process.arch)).equals(first) ? null : "it differs",
+  );
+  for (const arch of Object.keys(TARGETS)) {
+    const file = arch === process.arch ? deb : buildDeb(arch);
+    const { code, stdout } = run("lintian", ["--fail-on", "error,warning", "--allow-root", file]);
+    report(`lintian finds nothing to blame in ${basename(file)}`, code === 0 ? null : stdout);
+  }
+  return basename(deb);
+}
+
+function checkOnDebian12(deb) {
   const system = new DebianRoot("old-node", { suite: "bookworm", shared: WORK });
-  const node = system.install("nodejs");
-  if (node.code !== 0) return report("Debian 12: apt-get install nodejs", node.stderr);
+  const reasons = [
+    ["without Node", "it is not going to be installed"],
+    ["with its own Node", "18\\.\\S+ is to be installed"],
+  ];
+  for (const [when, reason] of reasons) {
+    expectResult(`Debian 12, ${when}: apt-get refuses the .deb and says why`, system.install(`/mnt/${deb}`), {
+      code: 100,
+      stdout: new RegExp(`tcptop : Depends: nodejs \\(>= 20\\.17\\) but ${reason}`),
+    });
+    const node = system.install("nodejs");
+    if (node.code !== 0) return report("Debian 12: apt-get install nodejs", node.stderr);
+  }
   const bin = "/mnt/project/node_modules/tcptop/bin/tcptop.js";
   expectResult("Debian 12, Node 18: one line, exit 69", system.run(["node", bin], { asNobody: true }), {
     code: 69,
@@ -203,14 +279,17 @@ function checkOldNode() {
   system.remove();
 }
 
-installSystemPackages(["debootstrap", "debian-archive-keyring", "util-linux"]);
+installSystemPackages(["debootstrap", "debian-archive-keyring", "util-linux", "lintian", "qemu-user-static"]);
 rmSync(WORK, { recursive: true, force: true });
 mkdirSync(WORK, { recursive: true });
 checkTarball();
 checkInstall(join(WORK, "npm-cache"));
+checkArm64();
+const deb = checkDeb();
 if (process.geteuid?.() === 0) {
   checkOnDebian();
-  checkOldNode();
+  checkDebInstall(deb);
+  checkOnDebian12(deb);
 } else skip("the packages on a Debian of their own", "needs root for a chroot");
 
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);

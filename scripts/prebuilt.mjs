@@ -37,15 +37,17 @@ const ROOT_PACKAGES = [
 const SOURCE_SUITE = "bookworm";
 const SOURCE_PACKAGES = ["libbpf", "elfutils"];
 
-const CFLAGS =
-  "-O2 -fPIC -ffunction-sections -fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2 -w";
+const WORK = join(root, "build/prebuilt");
+
+const CFLAGS = [
+  ...["-O2", "-fPIC", "-ffunction-sections", "-fdata-sections", "-fstack-protector-strong", "-w"],
+  ...["-D_FORTIFY_SOURCE=2", `-ffile-prefix-map=${WORK}=.`],
+].join(" ");
 
 const BUILD_PACKAGES = [
   ...["clang", "lld", "llvm", "cmake", "make", "gcc", "libc6-dev", "m4", "gawk"],
   ...["dpkg-dev", "debian-archive-keyring"],
 ];
-
-const WORK = join(root, "build/prebuilt");
 
 function runIn(folder, command, args) {
   try {
