@@ -147,7 +147,7 @@ function checkInstall(cache) {
 }
 
 /** What every installation has to do on a Debian without a compiler; `tcptop`: the command there. */
-function checkProgram(system, where, tcptop) {
+function checkProgram(system, where, tcptop, node = "node") {
   const compilers = system.run(["sh", "-c", "command -v cc gcc g++ clang make cmake python3"]);
   report(`${where}: there is no compiler`, compilers.stdout === "" ? null : compilers.stdout);
   for (const asNobody of [true, false]) {
@@ -170,7 +170,7 @@ function checkProgram(system, where, tcptop) {
   const start =
     /^\{"time":"[^"]+","event":"start","version":"[\d.]+","backend":"(fentry|kprobe|tracepoint)",/;
   expectResult(`${where}, root: -n 2 captures`, system.run(batch), { code: 0, stdout: start });
-  const capture = system.run(["node", "/mnt/check-capture.mjs", ...tcptop]);
+  const capture = system.run([node, "/mnt/check-capture.mjs", ...tcptop]);
   const seen = /^\{"code":0,"backend":"\w+","isSeen":true,"isOurs":true,"isExact":true\}\n$/;
   expectResult(`${where}, root: a connection on loopback, exact to the byte`, capture, {
     code: 0,
@@ -256,6 +256,17 @@ function checkDeb() {
   return basename(deb);
 }
 
+/** glibc 2.31 and no newer: with this machine's Node, as Debian 11 has none that is new enough. */
+function checkOnDebian11() {
+  copyFileSync(process.execPath, join(WORK, "node"));
+  const system = new DebianRoot("old-glibc", { suite: "bullseye", shared: WORK });
+  const name = "Debian 11, glibc 2.31";
+  const node = system.run(["/mnt/node", "--version"]);
+  if (node.code !== 0) return skip(name, `this machine's Node does not run there: ${node.stderr.trim()}`);
+  checkProgram(system, name, ["/mnt/node", "/mnt/project/node_modules/tcptop/bin/tcptop.js"], "/mnt/node");
+  system.remove();
+}
+
 function checkOnDebian12(deb) {
   const system = new DebianRoot("old-node", { suite: "bookworm", shared: WORK });
   const reasons = [
@@ -290,6 +301,7 @@ if (process.geteuid?.() === 0) {
   checkOnDebian();
   checkDebInstall(deb);
   checkOnDebian12(deb);
+  checkOnDebian11();
 } else skip("the packages on a Debian of their own", "needs root for a chroot");
 
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);

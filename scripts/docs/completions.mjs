@@ -140,7 +140,7 @@ ${options.map((option) => `\t${zshSpec(option)}`).join(" \\\n")}
 const FISH_ARGUMENTS = {
   none: () => "",
   words: ({ choices }) => ` -x -a ${quote(choices.join(" "))}`,
-  pid: () => " -x -a '(__fish_complete_pids)'",
+  pid: () => " -x -a '(__fish_complete_list , __fish_complete_pids)'",
   process: () => " -x -a '(ps -eo comm= 2>/dev/null | sort -u)'",
   file: () => " -r -F",
   other: () => " -x",
