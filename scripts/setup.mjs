@@ -6,7 +6,7 @@ import { isFresh, must, output, root, run, say } from "./lib.mjs";
 
 /** Debian and Ubuntu packages for building, and what the tests need besides. */
 const BUILD_PACKAGES = ["clang", "llvm", "cmake", "make", "g++", "pkg-config", "libbpf-dev"];
-const TEST_PACKAGES = ["clang-format"];
+const TEST_PACKAGES = ["clang-format", "mandoc", "zsh", "fish"];
 
 /** What each package is needed for, to check on systems without dpkg. */
 const COMMANDS = {
@@ -23,7 +23,8 @@ function isInstalled(name) {
   return output("dpkg-query", ["-W", "-f=${Status}", name]).includes("install ok installed");
 }
 
-function installSystemPackages(names) {
+/** Installs the Debian packages that are missing, by sudo if need be. */
+export function installSystemPackages(names) {
   const missing = names.filter((name) => !isInstalled(name));
   if (missing.length === 0) return;
   const sudo = process.geteuid() === 0 ? [] : ["sudo"];

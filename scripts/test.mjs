@@ -10,6 +10,7 @@ const CHECKS = [
   ["format of C and C++", ["node", "scripts/lint-native.mjs"]],
   ["types", ["npx", "--no-install", "tsc", "-p", "tsconfig.json", "--noEmit"]],
   ["record layout", ["node", "scripts/gen-layout.mjs", "--check"]],
+  ["manual page and completions", ["node", "scripts/gen-docs.mjs", "--check"]],
 ];
 
 const count = { passed: 0, failed: 0, skipped: 0 };

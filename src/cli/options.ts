@@ -33,6 +33,23 @@ export type Request =
   | { readonly kind: "run"; readonly options: Options }
   | { readonly kind: "print"; readonly text: string };
 
+/** An option as the manual page and the shells' completions tell of it. */
+export interface OptionFacts {
+  /** Heading in the help. */
+  readonly group: string;
+  /** Such as `-d`; null: there is none. */
+  readonly short: string | null;
+  /** Such as `--delay`. */
+  readonly long: string;
+  /** Such as `seconds`, or `pid,...` for a list; null: it takes no value. */
+  readonly placeholder: string | null;
+  readonly description: string;
+  /** Such as `one of text, json, csv`; null: it takes no value. */
+  readonly accepted: string | null;
+  /** The words that are accepted, where they are a few; else empty. */
+  readonly choices: readonly string[];
+}
+
 /** Description of an option that only tests use. */
 const HIDDEN = "";
 
@@ -40,6 +57,8 @@ const HIDDEN = "";
 interface Value<T> {
   /** Completes `'x' is not ...` and `needs a value: ...`. */
   readonly accepted: string;
+  /** All that is accepted, where it is a few words. */
+  readonly choices?: readonly string[];
   parse(text: string): T | null;
 }
 
@@ -63,6 +82,7 @@ const COUNT = wholeNumber("a whole number", 1, 1_000_000_000);
 function oneOf<T extends string>(choices: readonly T[]): Value<T> {
   return {
     accepted: `one of ${choices.join(", ")}`,
+    choices,
     parse: (text) => choices.find((choice) => choice === text) ?? null,
   };
 }
@@ -71,6 +91,7 @@ const BACKEND: Value<BackendChoice> = oneOf(["auto", ...BACKENDS]);
 
 const SORT_COLUMN: Value<Column> = {
   accepted: `one of ${COLUMN_KEYS.join(", ")}`,
+  choices: COLUMN_KEYS,
   parse: (text) => findColumn(text) ?? null,
 };
 
@@ -135,7 +156,7 @@ Exit codes:
 class Parser {
   readonly #command: Command;
   /** What the value of an option accepts, by its flags. */
-  readonly #accepted = new Map<string, string>();
+  readonly #values = new Map<string, Value<unknown>>();
   readonly #filter: FilterDraft = {
     pids: [],
     processes: [],
@@ -214,10 +235,30 @@ class Parser {
     return { kind: "run", options: this.#draft };
   }
 
+  /** Every option that the help shows, in its order. */
+  describe(): OptionFacts[] {
+    return this.#command
+      .createHelp()
+      .visibleOptions(this.#command)
+      .map((option) => {
+        const value = this.#values.get(option.flags);
+        return {
+          group: option.helpGroupHeading ?? "",
+          short: option.short ?? null,
+          long: option.long ?? option.flags,
+          placeholder: option.flags.match(/<(.+)>/)?.[1] ?? null,
+          description: option.description,
+          accepted: value?.accepted ?? null,
+          choices: value?.choices ?? [],
+        };
+      });
+  }
+
   #translate({ code, message }: CommanderError): ExitError {
     if (code === "commander.optionMissingArgument") {
       const option = this.#command.options.find(({ flags }) => message.includes(`'${flags}'`));
-      if (option) return usageError(`${option.long} needs a value: ${this.#accepted.get(option.flags)}`);
+      if (option)
+        return usageError(`${option.long} needs a value: ${this.#values.get(option.flags)?.accepted}`);
     }
     return usageError(`${message.replace(/^error: /, "")}; see tcptop --help`);
   }
@@ -342,11 +383,11 @@ class Parser {
   #text(
     flags: string,
     description: string,
-    { accepted }: Value<unknown>,
+    value: Value<unknown>,
     set: (flag: string, text: string) => void,
   ): void {
     const option = new Option(flags, description).hideHelp(description === HIDDEN);
-    this.#accepted.set(flags, accepted);
+    this.#values.set(flags, value);
     this.#command.addOption(option.argParser((text) => set(option.long ?? flags, text)));
   }
 }
@@ -360,4 +401,9 @@ function read<T>(flag: string, { accepted, parse }: Value<T>, text: string): T {
 /** Reads the arguments after the program's name. Throws ExitError 64 for what is not accepted. */
 export function parseArguments(args: readonly string[], version: string): Request {
   return new Parser(version).parse(args);
+}
+
+/** The options for generators of documentation; those that only tests use are left out. */
+export function describeOptions(): OptionFacts[] {
+  return new Parser("").describe();
 }

@@ -72,10 +72,10 @@ export function isNativeError(error: unknown): error is NativeError {
   return error instanceof Error && "stage" in error && "stepDowns" in error;
 }
 
-/** Where the addon may be: inside the package, or built in a checkout. */
+/** Where the addon may be: built in a checkout, else inside the package. */
 const CANDIDATES = [
-  `prebuilds/${process.platform}-${process.arch}/tcptop.node`,
   "build/cmake/Release/tcptop.node",
+  `prebuilds/${process.platform}-${process.arch}/tcptop.node`,
 ];
 
 const ROOT = new URL("../../../", import.meta.url);

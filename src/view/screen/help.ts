@@ -4,7 +4,7 @@ import { padEnd } from "../width.ts";
 import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import type { SessionInfo } from "./header.ts";
 
-const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
+export const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ["q  Ctrl-C", "quit"],
   ["↑ ↓  j k", "move; PgUp PgDn, Home End, g G"],
   ["Enter", "details; open or close a group"],

@@ -1,0 +1,39 @@
+// Writes what the program knows of itself into man/tcptop.8, and completions/ for the shells; with --check only
+// compares. Reads the built program: `npm run gen:docs` builds it first.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describeOptions } from "../dist/cli/options.js";
+import { KEYS } from "../dist/view/screen/help.js";
+import { bashCompletion, fishCompletion, zshCompletion } from "./docs/completions.mjs";
+import { fillPage, keyList, optionList } from "./docs/man.mjs";
+import { root } from "./lib.mjs";
+
+const PAGE = "man/tcptop.8";
+
+const options = describeOptions();
+const texts = {
+  [PAGE]: fillPage(readFileSync(join(root, PAGE), "utf8"), {
+    options: optionList(options),
+    keys: keyList(KEYS),
+  }),
+  "completions/tcptop.bash": bashCompletion(options),
+  "completions/_tcptop": zshCompletion(options),
+  "completions/tcptop.fish": fishCompletion(options),
+};
+
+function read(name) {
+  try {
+    return readFileSync(join(root, name), "utf8");
+  } catch {
+    return null;
+  }
+}
+
+mkdirSync(join(root, "completions"), { recursive: true });
+for (const [name, text] of Object.entries(texts)) {
+  if (!process.argv.includes("--check")) writeFileSync(join(root, name), text);
+  else if (read(name) !== text) {
+    console.error(`${name} differs from the program: run \`npm run gen:docs\``);
+    process.exitCode = 1;
+  }
+}

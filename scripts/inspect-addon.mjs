@@ -1,0 +1,72 @@
+// What a prebuilt addon asks of the system it is loaded on, and whether that is within what is promised.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { root } from "./lib.mjs";
+
+/** The newest glibc a prebuilt may need: what Node 20 itself needs. */
+export const GLIBC_CEILING = "2.28";
+
+/** Libraries that every system with Node has (glibc's own, and zlib). */
+const LIBRARIES =
+  /^(libc\.so\.6|libm\.so\.6|libdl\.so\.2|libpthread\.so\.0|libz\.so\.1|ld-linux-[\w-]+\.so\.[12])$/;
+
+const EXPORTS = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
+
+/** Symbols without a version that zlib and Node provide. */
+const UNVERSIONED = /^(gz|inflate|napi_|node_api_)/;
+
+const MACHINES = { x64: "Advanced Micro Devices X86-64", arm64: "AArch64" };
+
+function readelf(...args) {
+  return execFileSync("llvm-readelf", args, { encoding: "utf8" });
+}
+
+function numbers(version) {
+  return version.split(".").map(Number);
+}
+
+/** Orders versions such as 2.9 and 2.31. */
+function compareVersions(a, b) {
+  const [left, right] = [numbers(a), numbers(b)];
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** The facts of an addon: `needed` libraries, newest `glibc`, `exports`, and symbols nobody `provides`. */
+export function inspectAddon(file) {
+  const needed = [...readelf("-d", file).matchAll(/NEEDED.*\[(.+)\]/g)].map(([, name]) => name);
+  const symbols = readelf("--dyn-syms", "-W", file)
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => /^\d+:$/.test(fields[0]) && fields[7] !== undefined)
+    .map(([, , , , binding, , section, name]) => ({ binding, section, name }));
+  const undefinedNames = symbols.filter(({ section }) => section === "UND");
+  const versions = undefinedNames.flatMap(({ name }) => name.match(/@GLIBC_([\d.]+)/)?.[1] ?? []);
+  return {
+    machine: readelf("-h", file).match(/Machine: +(.+)/)?.[1],
+    needed,
+    glibc: versions.sort(compareVersions).at(-1),
+    exports: symbols.filter(({ section }) => section !== "UND").map(({ name }) => name),
+    unprovided: undefinedNames
+      .filter(({ name, binding }) => binding !== "WEAK" && !name.includes("@") && !UNVERSIONED.test(name))
+      .map(({ name }) => name),
+  };
+}
+
+/** What is wrong with the prebuilt of an architecture, in Node's names; empty: nothing. */
+export function problemsOf(file, arch) {
+  const { machine, needed, glibc, exports, unprovided } = inspectAddon(file);
+  const problems = [];
+  if (machine !== MACHINES[arch]) problems.push(`is for ${machine}, not ${MACHINES[arch]}`);
+  for (const name of needed) if (!LIBRARIES.test(name)) problems.push(`needs ${name}`);
+  if (compareVersions(glibc ?? "0", GLIBC_CEILING) > 0)
+    problems.push(`needs glibc ${glibc}, newer than ${GLIBC_CEILING}`);
+  if (exports.sort().join() !== EXPORTS.join())
+    problems.push(`exports ${exports.join(", ")}; only ${EXPORTS.join(" and ")} are wanted`);
+  if (readFileSync(file).includes(root)) problems.push(`has the path of the checkout in it, ${root}`);
+  for (const name of unprovided) problems.push(`nothing provides ${name}`);
+  return problems;
+}

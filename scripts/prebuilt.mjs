@@ -1,0 +1,186 @@
+// `npm run build:prebuilt [-- --arch x64]`: the addons of the package, for x64 and arm64. Clang links them
+// against the oldest Debian that tcptop's kernels come from, with libbpf and libelf inside.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { Apt } from "./debian.mjs";
+import { inspectAddon, problemsOf } from "./inspect-addon.mjs";
+import { must, root, say } from "./lib.mjs";
+import { installSystemPackages } from "./setup.mjs";
+
+/** By Node's name of the architecture. */
+export const TARGETS = {
+  x64: { debian: "amd64", triple: "x86_64-linux-gnu" },
+  arm64: { debian: "arm64", triple: "aarch64-linux-gnu" },
+};
+
+/** Its kernel is the oldest that tcptop runs on; no system with that has an older glibc than Node asks for. */
+const ROOT_SUITE = "bullseye";
+const ROOT_PACKAGES = [
+  ...["libc6", "libc6-dev", "linux-libc-dev", "libcrypt-dev", "libgcc-s1", "libgcc-10-dev"],
+  ...["libstdc++6", "libstdc++-10-dev", "zlib1g", "zlib1g-dev"],
+];
+
+const SOURCE_SUITE = "bookworm";
+const SOURCE_PACKAGES = ["libbpf", "elfutils"];
+
+const WORK = join(root, "build/prebuilt");
+
+const CFLAGS = [
+  ...["-O2", "-fPIC", "-ffunction-sections", "-fdata-sections", "-fstack-protector-strong", "-w"],
+  ...["-D_FORTIFY_SOURCE=2", `-ffile-prefix-map=${WORK}=.`],
+].join(" ");
+
+const BUILD_PACKAGES = [
+  ...["clang", "lld", "llvm", "cmake", "make", "gcc", "libc6-dev", "m4", "gawk"],
+  ...["dpkg-dev", "debian-archive-keyring"],
+];
+
+function runIn(folder, command, args) {
+  try {
+    execFileSync(command, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 28 });
+  } catch (error) {
+    say(`${error.stdout ?? ""}${error.stderr ?? ""}`);
+    throw new Error(`${command} failed in ${folder}`);
+  }
+}
+
+/** Makes a folder once: `make` fills it, under another name until it is whole. */
+function once(name, make) {
+  const folder = join(WORK, name);
+  if (existsSync(folder)) return folder;
+  const unfinished = `${folder}.unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { recursive: true });
+  make(unfinished);
+  renameSync(unfinished, folder);
+  return folder;
+}
+
+function fetchSources() {
+  return once("sources", (folder) => {
+    say(`prebuilt: fetching the sources of ${SOURCE_PACKAGES.join(" and ")} (${SOURCE_SUITE})`);
+    const apt = new Apt(join(WORK, "apt-sources"), { suite: SOURCE_SUITE, kind: "deb-src", arch: "amd64" });
+    const found = apt.sources(SOURCE_PACKAGES);
+    for (const [i, name] of SOURCE_PACKAGES.entries()) renameSync(found[i], join(folder, name));
+  });
+}
+
+function fetchRoot(arch) {
+  return once(`root-${arch}`, (folder) => {
+    const { debian } = TARGETS[arch];
+    say(`prebuilt: fetching a root of ${ROOT_SUITE}, ${debian}`);
+    const state = { suite: ROOT_SUITE, kind: "deb", arch: debian };
+    new Apt(join(WORK, `apt-${debian}`), state).unpack(ROOT_PACKAGES, folder);
+  });
+}
+
+/** libelf.a, libbpf.a and their headers. */
+function buildLibraries(arch, sources, sysroot) {
+  return once(`lib-${arch}`, (folder) => {
+    say(`prebuilt: building libelf and libbpf for ${arch}`);
+    const { triple } = TARGETS[arch];
+    const tools = ["AR=llvm-ar", "RANLIB=llvm-ranlib"];
+    const clang = `clang --target=${triple} --sysroot=${sysroot}`;
+    const elf = join(WORK, `elfutils-${arch}`);
+    rmSync(elf, { recursive: true, force: true });
+    mkdirSync(elf, { recursive: true });
+    runIn(elf, join(sources, "elfutils/configure"), [
+      ...[`--host=${triple}`, "--disable-debuginfod", "--disable-libdebuginfod", "--disable-nls"],
+      ...["--without-bzlib", "--without-lzma", "--without-zstd", "--disable-dependency-tracking"],
+      ...["--enable-maintainer-mode=no", `CC=${clang}`, `CXX=${clang.replace("clang", "clang++")}`],
+      ...["LDFLAGS=-fuse-ld=lld", `CFLAGS=${CFLAGS}`, ...tools],
+    ]);
+    const jobs = `-j${availableParallelism()}`;
+    runIn(elf, "make", ["-s", jobs, "-C", "lib"]);
+    runIn(elf, "make", ["-s", jobs, "-C", "libelf", "libelf_pic.a"]);
+    mkdirSync(join(folder, "include"));
+    copyFileSync(join(elf, "libelf/libelf_pic.a"), join(folder, "libelf.a"));
+    for (const header of ["libelf.h", "gelf.h"])
+      copyFileSync(join(sources, "elfutils/libelf", header), join(folder, "include", header));
+
+    const bpf = join(WORK, `libbpf-${arch}`);
+    rmSync(bpf, { recursive: true, force: true });
+    mkdirSync(bpf);
+    runIn(join(sources, "libbpf/src"), "make", [
+      ...["-s", jobs, `OBJDIR=${bpf}`, "BUILD_STATIC_ONLY=y", "NO_PKG_CONFIG=y", `CC=${clang}`, ...tools],
+      ...[`CFLAGS=${CFLAGS} -I${folder}/include`, "PREFIX=", `DESTDIR=${folder}`, "LIBSUBDIR=."],
+      ...["install", "install_uapi_headers"],
+    ]);
+  });
+}
+
+function buildAddon(arch, libraries, sysroot) {
+  say(`prebuilt: building the addon for ${arch}`);
+  const out = `build/prebuilt/cmake-${arch}`;
+  const settings = {
+    CMAKE_TOOLCHAIN_FILE: join(root, "packaging/toolchain.cmake"),
+    TCPTOP_TRIPLE: TARGETS[arch].triple,
+    TCPTOP_SYSROOT: sysroot,
+    TCPTOP_STATIC_LIBBPF: "ON",
+    TCPTOP_LIBBPF_DIR: libraries,
+  };
+  const given = Object.entries(settings).map(([key, value]) => `--CD${key}=${value}`);
+  must("npx", [
+    ...["--no-install", "cmake-js", "build", "--out", out, "--arch", arch, "--log-level", "error"],
+    ...["--silent", "--target", "tcptop_addon", ...given],
+  ]);
+  return join(root, out, "Release/tcptop.node");
+}
+
+/** What the folders of WORK were made by: when it changes they are made anew. */
+function recipe() {
+  return createHash("sha256")
+    .update(readFileSync(new URL(import.meta.url)))
+    .update(readFileSync(new URL("debian.mjs", import.meta.url)))
+    .digest("hex");
+}
+
+/** Builds prebuilds/linux-ARCH/tcptop.node for each architecture, and ends the process if one is not as promised. */
+export function buildPrebuilt(archs = Object.keys(TARGETS)) {
+  installSystemPackages(BUILD_PACKAGES);
+  const stamp = join(WORK, "recipe");
+  if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== recipe()) {
+    rmSync(WORK, { recursive: true, force: true });
+    mkdirSync(WORK, { recursive: true });
+    writeFileSync(stamp, recipe());
+  }
+  const sources = fetchSources();
+  for (const arch of archs) {
+    const sysroot = fetchRoot(arch);
+    const addon = buildAddon(arch, buildLibraries(arch, sources, sysroot), sysroot);
+    const problems = problemsOf(addon, arch);
+    for (const problem of problems) say(`prebuilt: linux-${arch}: ${problem}`);
+    if (problems.length > 0) process.exit(1);
+    const folder = join(root, `prebuilds/linux-${arch}`);
+    mkdirSync(folder, { recursive: true });
+    copyFileSync(addon, join(folder, "tcptop.node"));
+    const { needed, glibc } = inspectAddon(addon);
+    say(
+      `prebuilt: linux-${arch}: ${statSync(addon).size} bytes, glibc ${glibc} or later, ${needed.join(" ")}`,
+    );
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const { arch } = parseArgs({ options: { arch: { type: "string", multiple: true } } }).values;
+  for (const name of arch ?? []) {
+    if (name in TARGETS) continue;
+    say(`prebuilt: --arch: '${name}' is not one of ${Object.keys(TARGETS).join(", ")}`);
+    process.exit(64);
+  }
+  buildPrebuilt(arch);
+}
