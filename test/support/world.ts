@@ -133,6 +133,8 @@ export class FakeWorld implements World {
   checkFailure: Error | null = null;
   openFailure: Error | null = null;
   hasReader = true;
+  /** Whether another process has the lock of every file. */
+  isLocked = false;
   /** What is known of processes, by their ids. */
   readonly processes = new Map<number, ProcessFacts>();
   readonly clock = {
@@ -149,6 +151,7 @@ export class FakeWorld implements World {
       return this.capture;
     },
     hasReader: (fd) => fd !== 1 || this.hasReader,
+    lockFile: () => !this.isLocked,
     describeProcess: (pid) => this.processes.get(pid) ?? null,
   };
   #nowNs = 0;
