@@ -55,7 +55,7 @@ function chosenBackends(): [backend: Backend, required: boolean][] {
 }
 
 function built(file: string): string {
-  const found = ["build/cmake/traffic", "build/traffic/traffic"]
+  const found = ["build/cmake/traffic", "build/traffic/traffic", "build/cmake/bench"]
     .map((folder) => `${ROOT}${folder}/${file}`)
     .find((path) => existsSync(path));
   if (found === undefined) throw new Error(`${file} is not built: npm run build`);
@@ -381,6 +381,29 @@ export function addresses(flows: readonly FlowFacts[]): string[] {
       (f) => `${f.proto} ${f.local_address} ${f.local_port} ${f.remote_address} ${f.remote_port} ${f.netns}`,
     )
     .sort();
+}
+
+/** Many flows that all move within each second, until it is ended. */
+export class Load {
+  readonly #child: ChildProcessWithoutNullStreams;
+
+  private constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+  }
+
+  /** Resolves once the flows are there. */
+  static async start(flows: number, seconds: number): Promise<Load> {
+    const child = spawn(built("bench_tool"), ["flows", String(flows), String(seconds)]);
+    const first = await Promise.race([once(child.stdout, "data"), once(child.stderr, "data")]);
+    if (String(first) !== "ready\n") throw new Error(`no load: ${first}`);
+    return new Load(child);
+  }
+
+  async end(): Promise<void> {
+    const exit = once(this.#child, "exit");
+    this.#child.stdin.end();
+    await exit;
+  }
 }
 
 /** A running traffic program. */
