@@ -399,6 +399,12 @@ export class Load {
     return new Load(child);
   }
 
+  /** For `--pid`: other loads may be under way. */
+  get pids(): string {
+    const { pid } = this.#child;
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().replaceAll(" ", ",");
+  }
+
   async end(): Promise<void> {
     const exit = once(this.#child, "exit");
     this.#child.stdin.end();

@@ -368,7 +368,7 @@ describe.skipIf(cannotRun)(`very many flows${cannotRun ? `: ${cannotRun}` : ""}`
   test("of 60 refreshes add up to what the stream says, as Python reads them", async () => {
     const flows = scaled(10_000);
     const load = await Load.start(flows, 120);
-    const tcptop = new Run(path, { args: ["-n", "60", "-c", "bench_tool"] });
+    const tcptop = new Run(path, { args: ["-n", "60", "--pid", load.pids] });
     try {
       expect(await tcptop.ended()).toEqual({ code: 0, stderr: "" });
     } finally {
