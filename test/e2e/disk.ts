@@ -18,7 +18,8 @@ export class SmallDisk {
     this.#holder = holder;
     this.inside = folder;
     this.outside = `/proc/${holder.pid}/root${folder}`;
-    this.enter = ["nsenter", `--mount=/proc/${holder.pid}/ns/mnt`];
+    // The root as well: it need not be the one that the mounts begin with.
+    this.enter = ["nsenter", `--mount=/proc/${holder.pid}/ns/mnt`, `--root=/proc/${holder.pid}/root`];
   }
 
   static async make(kilobytes: number): Promise<SmallDisk> {

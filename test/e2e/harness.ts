@@ -1,5 +1,5 @@
 /** Runs tcptop and the traffic program against each other and compares what the two say. */
-import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -40,6 +40,11 @@ export function scaled(amount: number): number {
 /** Why nothing here can run, or null. */
 export const cannotRun =
   process.platform !== "linux" ? "needs Linux" : process.getuid?.() !== 0 ? "needs root" : null;
+
+/** Why nothing here can run that needs a command, or null. */
+export function cannotRunWithout(command: string): string | null {
+  return cannotRun ?? (spawnSync(command, ["--version"]).status === 0 ? null : `needs ${command}`);
+}
 
 /** The backends to test, and whether each has to work here (else it is skipped where it cannot load). */
 export const backends = chosenBackends();

@@ -19,8 +19,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { SmallDisk } from "./disk.ts";
-import { cannotRun, eventually, Load, REFRESH_S, run, scaled, TCPTOP } from "./harness.ts";
+import { cannotRunWithout, eventually, Load, REFRESH_S, run, scaled, TCPTOP } from "./harness.ts";
 import { PseudoTerminal } from "./terminal.ts";
+
+const cannotRun = cannotRunWithout("python3");
 
 const READ_CSV = fileURLToPath(new URL("read-csv.py", import.meta.url));
 const FULL = "ENOSPC: no space left on device";

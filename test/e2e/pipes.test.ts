@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { cannotRun, eventually, Load, REFRESH_S, run, scaled, TCPTOP } from "./harness.ts";
+import { cannotRun, cannotRunWithout, eventually, Load, REFRESH_S, run, scaled, TCPTOP } from "./harness.ts";
 
 const folder = cannotRun ? "" : mkdtempSync(join(tmpdir(), "tcptop-pipes-"));
 const PID = join(folder, "pid");
@@ -63,8 +63,8 @@ afterAll(() => {
 });
 
 describe.skipIf(cannotRun)(`tcptop${cannotRun ? `: ${cannotRun}` : ""}`, () => {
-  const jq = existsSync("/usr/bin/jq") ? "" : ": needs jq";
-  test.skipIf(jq !== "")(`| jq understands every line${jq}`, async () => {
+  const withoutJq = cannotRunWithout("jq");
+  test.skipIf(withoutJq)(`| jq understands every line${withoutJq ? `: ${withoutJq}` : ""}`, async () => {
     const [command, args] = pipe("| jq -r .event", "--format", "json", "-n", "3");
     const { stdout, stderr } = await run(command, args);
     const events = stdout.trimEnd().split("\n");
