@@ -17,7 +17,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { SmallDisk } from "./disk.ts";
 import { cannotRunWithout, eventually, Load, REFRESH_S, run, scaled, TCPTOP } from "./harness.ts";
 import { PseudoTerminal } from "./terminal.ts";
@@ -31,6 +31,18 @@ const folder = cannotRun ? "" : mkdtempSync(join(tmpdir(), "tcptop-log-"));
 const path = join(folder, "log.csv");
 
 type Line = Readonly<Record<string, unknown>>;
+
+/** Moves in every second of every test. */
+let load: Load;
+beforeAll(async () => {
+  if (cannotRun === null) load = await Load.start(60, 600);
+});
+afterAll(() => load?.end());
+
+/** The filter that leaves out what else the machine does. */
+function ownTraffic(): readonly string[] {
+  return ["--pid", `${load.pids},${process.pid}`];
+}
 
 /** Rows as Python's csv module reads them; it is strict, and a torn row or a torn character fails. */
 async function readCsv(file: string): Promise<Record<string, string>[]> {
@@ -60,7 +72,7 @@ class Run {
   readonly #exit: Promise<unknown[]>;
   #stderr = "";
 
-  constructor(log: string, { enter = [] as readonly string[], args = [] as readonly string[] } = {}) {
+  constructor(log: string, { enter = [] as readonly string[], args = ownTraffic() } = {}) {
     const fd = openSync(this.stream, "w");
     const tcptop = [process.execPath, TCPTOP, "--format", "json", "-d", REFRESH_S, "--log", log, ...args];
     const [command = "", ...rest] = [...enter, ...tcptop];
@@ -128,12 +140,6 @@ afterAll(() => {
 });
 
 describe.skipIf(cannotRun)(`the log${cannotRun ? `: ${cannotRun}` : ""}`, () => {
-  let load: Load;
-  beforeAll(async () => {
-    load = await Load.start(60, 600);
-  });
-  afterAll(() => load.end());
-
   test("says what the stream says, in a file for its owner and group", async () => {
     const tcptop = new Run(path);
     await tcptop.refreshed();
@@ -177,7 +183,7 @@ describe.skipIf(cannotRun)(`the log${cannotRun ? `: ${cannotRun}` : ""}`, () => 
     });
     expect(readFileSync(path, "utf8")).toBe("notes\n");
 
-    const tcptop = new Run(path, { args: ["--overwrite"] });
+    const tcptop = new Run(path, { args: ["--overwrite", ...ownTraffic()] });
     await tcptop.refreshed();
     expect(await run(process.execPath, [TCPTOP, "-b", "--log", path])).toMatchObject({
       code: 73,
@@ -243,19 +249,12 @@ describe.skipIf(cannotRun)(`the log${cannotRun ? `: ${cannotRun}` : ""}`, () => 
 
 describe.skipIf(cannotRun)(`on a small disk${cannotRun ? `: ${cannotRun}` : ""}`, () => {
   let disk: SmallDisk;
-  let load: Load;
-  beforeAll(async () => {
-    load = await Load.start(60, 600);
-  });
-  beforeEach(async () => {
-    disk = await SmallDisk.make(128);
-  });
   afterEach(() => disk.remove());
-  afterAll(() => load.end());
 
   const log = (side: "inside" | "outside") => join(disk[side], "log.csv");
 
   test("that fills up the stream ends with 74 and the log with its last whole refresh", async () => {
+    disk = await SmallDisk.make(64);
     const tcptop = new Run(log("inside"), { enter: disk.enter });
     expect(await tcptop.ended()).toEqual({
       code: 74,
@@ -272,6 +271,7 @@ describe.skipIf(cannotRun)(`on a small disk${cannotRun ? `: ${cannotRun}` : ""}`
   });
 
   test("that is read-only a log cannot be started or reopened: 74, and the file is as it was", async () => {
+    disk = await SmallDisk.make(65_536);
     const tcptop = new Run(log("inside"), { enter: disk.enter });
     await tcptop.refreshed();
     // What is open stays writable, what is opened by this path does not.
@@ -291,8 +291,9 @@ describe.skipIf(cannotRun)(`on a small disk${cannotRun ? `: ${cannotRun}` : ""}`
   });
 
   test("that fills up the screen warns, goes on when there is room, and ends with 74", async () => {
+    disk = await SmallDisk.make(64);
     const errors = join(folder, "stderr");
-    const tcptop = `${process.execPath} ${TCPTOP} -d ${REFRESH_S} -l ${log("inside")}`;
+    const tcptop = `${process.execPath} ${TCPTOP} -d ${REFRESH_S} -l ${log("inside")} ${ownTraffic().join(" ")}`;
     const terminal = new PseudoTerminal(
       `${disk.enter.join(" ")} ${tcptop} 2>${errors}; echo "left code=$?"`,
       { columns: 160 },
@@ -308,7 +309,7 @@ describe.skipIf(cannotRun)(`on a small disk${cannotRun ? `: ${cannotRun}` : ""}`
     await terminal.line(new RegExp(`: ${FULL}$`));
     expect(readFileSync(log("outside"), "utf8")).toBe(full);
 
-    await disk.do('mount -o remount,size=4m "$0"');
+    await disk.do('mount -o remount,size=64m "$0"');
     await terminal.line(/^ log: [1-9]\d* rows not written: it works again$/);
     terminal.type("q");
     await terminal.printed(/left code=74/);
@@ -369,12 +370,12 @@ function sums(lines: readonly Line[]): Record<string, Record<string, string>> {
 describe.skipIf(cannotRun)(`very many flows${cannotRun ? `: ${cannotRun}` : ""}`, () => {
   test("of 60 refreshes add up to what the stream says, as Python reads them", async () => {
     const flows = scaled(10_000);
-    const load = await Load.start(flows, 120);
-    const tcptop = new Run(path, { args: ["-n", "60", "--pid", load.pids] });
+    const many = await Load.start(flows, 120);
+    const tcptop = new Run(path, { args: ["-n", "60", "--pid", many.pids] });
     try {
       expect(await tcptop.ended()).toEqual({ code: 0, stderr: "" });
     } finally {
-      await load.end();
+      await many.end();
     }
     const streamed = readStream(tcptop.stream);
     const script = 'exec python3 "$0" sums < "$1"';
