@@ -27,7 +27,7 @@ const started: ChildProcess[] = [];
 
 function start(to: string, ...args: string[]) {
   const [command, words] = pipe(to, ...args);
-  const child = spawn(command, words, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, words, { stdio: ["ignore", "pipe", "pipe"], detached: true });
   started.push(child);
   let codes = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -54,7 +54,8 @@ function parse(text: string): Record<string, unknown>[] {
 
 afterEach(() => {
   for (const child of started.splice(0)) {
-    if (child.exitCode === null) process.kill(tcptopPid(), "SIGKILL");
+    // Its group: tcptop, and a reader that may still sleep.
+    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
   }
   if (folder !== "") rmSync(OUT, { force: true });
 });
