@@ -1,4 +1,5 @@
-// What the addon exports: the Session class, the layout of its records, giving up privileges, a question to a pipe.
+// What the addon exports: the Session class, the layout of its records, giving up privileges, and what Node cannot
+// ask of a descriptor.
 #include <napi.h>
 
 #include "session.hh"
@@ -15,11 +16,21 @@ Napi::Value wire_layout(const Napi::CallbackInfo &info)
 	}
 }
 
-Napi::Value has_reader(const Napi::CallbackInfo &info)
+int descriptor_of(const Napi::CallbackInfo &info)
 {
 	if (info.Length() != 1 || !info[0].IsNumber())
 		throw Napi::TypeError::New(info.Env(), "a file descriptor is needed");
-	return Napi::Boolean::New(info.Env(), tcptop::has_reader(info[0].As<Napi::Number>().Int32Value()));
+	return info[0].As<Napi::Number>().Int32Value();
+}
+
+Napi::Value has_reader(const Napi::CallbackInfo &info)
+{
+	return Napi::Boolean::New(info.Env(), tcptop::has_reader(descriptor_of(info)));
+}
+
+Napi::Value lock_file(const Napi::CallbackInfo &info)
+{
+	return Napi::Boolean::New(info.Env(), tcptop::lock_file(descriptor_of(info)));
 }
 
 Napi::Value confine(const Napi::CallbackInfo &info)
@@ -40,6 +51,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports)
 	exports.Set("wireLayout", Napi::Function::New(env, wire_layout, "wireLayout"));
 	exports.Set("confine", Napi::Function::New(env, confine, "confine"));
 	exports.Set("hasReader", Napi::Function::New(env, has_reader, "hasReader"));
+	exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
 	exports.Set("wireVersion", Napi::Number::New(env, TCPTOP_WIRE_VERSION));
 	return exports;
 }

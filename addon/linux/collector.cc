@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -257,6 +258,11 @@ bool has_reader(int fd)
 	pollfd descriptor = {fd, POLLOUT, 0};
 
 	return poll(&descriptor, 1, 0) < 0 || !(descriptor.revents & (POLLERR | POLLHUP | POLLNVAL));
+}
+
+bool lock_file(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
 std::unique_ptr<Collector> open_collector(const Settings &settings)

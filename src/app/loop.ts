@@ -104,7 +104,8 @@ export class Loop {
       face.refresh(this.#look(), isLast);
       if (isLast || face.hasEnded) return;
       if (this.#all) this.#readSockets();
-      lastNs = nowNs;
+      // A refresh that takes longer than the delay must not follow itself at once: signals and pipes wait for a pause.
+      lastNs = clock.monotonicNs();
     }
   }
 

@@ -5,6 +5,7 @@ import { EventSource, type Selection } from "../output/events.ts";
 import type { Output } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
 import type { Capture } from "../platform/platform.ts";
+import { type Log, logged } from "./log.ts";
 import { type Face, type Look, Loop, type LoopOptions } from "./loop.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
@@ -13,6 +14,7 @@ export interface RunOptions extends LoopOptions {
   readonly version: string;
   readonly output: Output;
   readonly selection: Selection;
+  readonly log: Log | null;
 }
 
 const STDOUT_FD = 1;
@@ -88,8 +90,8 @@ async function flush(sink: Sink, stop: Stop): Promise<boolean> {
 }
 
 /**
- * Captures and streams until the end of the iterations, a request to end, or the reader going away.
- * Resolves to whether all text was written. Throws ExitError as the platform does, and 74 when writing
+ * Captures and streams until the end of the iterations, a request to end, the reader going away, or a log that
+ * ends. Resolves to whether all text was written. Throws ExitError as the platform does, and 74 when writing
  * failed; the capture is closed in any case.
  */
 export async function run(world: World, options: RunOptions): Promise<boolean> {
@@ -97,11 +99,12 @@ export async function run(world: World, options: RunOptions): Promise<boolean> {
   const sink = new Sink(world.stdout, "standard output");
   const stopListening = world.onStop(() => stop.request());
   sink.onEnd(() => stop.request());
+  options.log?.onEnd(() => stop.request());
   try {
     const capture = world.platform.open(options.capture);
     try {
       const stream = new Stream(world, options, capture, sink);
-      await new Loop(world, options, capture).follow(stop, stream);
+      await new Loop(world, options, capture).follow(stop, logged(stream, options.log));
       stream.warn();
     } finally {
       capture.close();

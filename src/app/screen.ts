@@ -11,6 +11,7 @@ import type { Layout } from "../view/screen/layout.ts";
 import { type Accept, type Listing, listEntries } from "../view/screen/listing.ts";
 import { type Effect, initialState, type Order, type UiState } from "../view/screen/state.ts";
 import { type Input, settle, update } from "../view/screen/update.ts";
+import { type Log, logged } from "./log.ts";
 import { type Face, type Look, Loop, type LoopOptions } from "./loop.ts";
 import { ProcessBook } from "./process-book.ts";
 import { Stop } from "./stop.ts";
@@ -23,6 +24,7 @@ export interface ScreenOptions extends LoopOptions {
   /** null: the busiest first. */
   readonly order: Order | null;
   readonly style: NumberStyle;
+  readonly log: Log | null;
 }
 
 const NS_PER_S = 1e9;
@@ -94,6 +96,7 @@ class ScreenFace implements Face {
         history: this.#history,
         state,
         losses: describeLosses(snapshot.losses, { refreshes: 0, events: 0 }),
+        logWarning: this.#options.log?.warning ?? "",
         listing,
         describe: this.#processes.describe,
       },
@@ -173,7 +176,7 @@ export async function runScreen(
           setDelay: (delayNs) => loop.setDelay(delayNs),
           setAll: (all) => loop.setAll(all),
         });
-        await loop.follow(stop, face);
+        await loop.follow(stop, logged(face, options.log));
       } finally {
         screen.close();
       }

@@ -3,6 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import type { OutputStream } from "../output/sink.ts";
 import type { Platform } from "../platform/platform.ts";
 
+export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
 export type Cancel = () => void;
 
 export interface World {
@@ -12,6 +14,8 @@ export interface World {
   readonly stderr: OutputStream;
   /** Calls once, not before `ms` milliseconds have passed. */
   after(ms: number, call: () => void): Cancel;
-  /** Calls at each request to end: SIGINT, SIGTERM, SIGHUP. */
-  onStop(call: () => void): Cancel;
+  /** Calls at each request to end. */
+  onStop(call: (signal: StopSignal) => void): Cancel;
+  /** Whether the terminal that the program was started at has gone; false without one. */
+  hasLostTerminal(): boolean;
 }

@@ -32,3 +32,9 @@ export class ExitError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** What went wrong, without the call it happened in: of Node's `ENOSPC: no space left on device, write`. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error ? error.message.replace(/, \w+( '.*')?$/s, "") : error.message;
+}

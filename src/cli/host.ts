@@ -1,8 +1,9 @@
 /** The real machine. */
-import { fstatSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { systemClock } from "../base/clock.ts";
 import type { OutputStream } from "../output/sink.ts";
 import type { Host } from "./cli.ts";
+import { systemFiles } from "./files.ts";
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -47,6 +48,16 @@ function screenOpener({ stdin, stdout, env }: NodeJS.Process): Host["openScreen"
   };
 }
 
+/** Whether the program belongs to a terminal, wherever its input and output go. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The version in package.json, two folders up in the sources as in the built program. */
 function packageVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
@@ -55,12 +66,14 @@ function packageVersion(): string {
 }
 
 export function systemHost(): Host {
+  const hadTerminal = hasTerminal();
   return {
     clock: systemClock,
     version: packageVersion(),
     environment: process.env,
     stdout: standardStream(process.stdout),
     stderr: standardStream(process.stderr),
+    files: systemFiles,
     after(ms, call) {
       const timer = setTimeout(call, ms);
       return () => clearTimeout(timer);
@@ -71,6 +84,7 @@ export function systemHost(): Host {
         for (const signal of STOP_SIGNALS) process.off(signal, call);
       };
     },
+    hasLostTerminal: () => hadTerminal && !hasTerminal(),
     openScreen: screenOpener(process),
     async loadPlatform() {
       const { choosePlatform } = await import("../platform/choose.ts");

@@ -23,6 +23,10 @@ export interface Options {
   /** null: not said. */
   readonly color: boolean | null;
   readonly backend: BackendChoice;
+  /** null: no log. */
+  readonly log: string | null;
+  /** A log's file is replaced if it is there. */
+  readonly overwrite: boolean;
   readonly maxTcpFlows: number | undefined;
   readonly maxUdpFlows: number | undefined;
   readonly ringBytes: number | undefined;
@@ -105,6 +109,12 @@ const PROCESS: Value<string> = {
   parse: (text) => (text === "" ? null : text),
 };
 
+/** Neither the next option, where the path was forgotten, nor what others take for standard output. */
+const FILE: Value<string> = {
+  accepted: "the path of a file (./-x for one that begins with -)",
+  parse: (text) => (text === "" || text.startsWith("-") ? null : text),
+};
+
 /** The kernel gives out no larger process id (PID_MAX_LIMIT, include/linux/threads.h). */
 const PID = wholeNumber("a process id", 1, 4_194_304);
 const PORT = wholeNumber("a port number", 1, 65_535);
@@ -146,10 +156,12 @@ Examples:
   sudo tcptop -b -d 5 -s rate             every 5 seconds, the busiest first
   sudo tcptop -b --format json | jq .     for programs
   sudo tcptop -b --format csv -n 60 > minute.csv
+  sudo tcptop -l tcptop.csv               the screen, and a log beside it
 
 Exit codes:
   0 done   64 wrong usage   69 this kernel or system cannot do it
-  70 internal error   74 writing failed   77 no permission
+  70 internal error   73 the file cannot be made, or is something else
+  74 writing failed   77 no permission
 `;
 
 /** Reads one command line into a draft of the options; made anew for each. */
@@ -178,6 +190,8 @@ class Parser {
     raw: false,
     color: null,
     backend: "auto",
+    log: null,
+    overwrite: false,
     maxTcpFlows: undefined,
     maxUdpFlows: undefined,
     ringBytes: undefined,
@@ -278,6 +292,12 @@ class Parser {
         draft.isStream = true;
       },
     );
+    this.#value("-l, --log <file>", "also log every refresh to FILE, as CSV", FILE, (log) => {
+      draft.log = log;
+    });
+    this.#flag("--overwrite", "replace the FILE of --log if it is there", () => {
+      draft.overwrite = true;
+    });
     this.#flag("--raw", "exact numbers in place of human-readable ones", () => {
       draft.raw = true;
     });

@@ -2,7 +2,8 @@
 import { type Cell, FIELDS } from "../view/columns.ts";
 import { type ConnectionEvent, describeLosses, isoTime, type Output } from "./output.ts";
 
-const HEADER = ["time", "event", ...FIELDS.map(({ key }) => key)].join(",");
+/** The first line, with its end. */
+export const CSV_HEADER = `${["time", "event", ...FIELDS.map(({ key }) => key)].join(",")}\n`;
 
 /** Text that Excel, LibreOffice or Sheets would run as a formula, the full-width signs included. */
 const FORMULA = /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/;
@@ -26,7 +27,7 @@ function eventLine({ event, connection }: ConnectionEvent, time: string, nowNs: 
 /** Lines end in a bare LF, as the tools at the other end of a pipe expect. */
 export function csvOutput(): Output {
   return {
-    start: () => `${HEADER}\n`,
+    start: () => CSV_HEADER,
     events(events, at) {
       const time = isoTime(at);
       return events.map((event) => eventLine(event, time, at.nowNs)).join("");

@@ -1,5 +1,5 @@
 /** Where an output's text goes: one writer that knows a slow reader, a gone one and a full disk. */
-import { ExitCode, ExitError } from "../base/errors.ts";
+import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
 
 /** A place to write to, such as standard output. */
 export interface OutputStream {
@@ -12,11 +12,6 @@ export interface OutputStream {
 function readerIsGone(error: Error, isTerminal: boolean): boolean {
   const code = "code" in error ? error.code : undefined;
   return code === "EPIPE" || code === "ECONNRESET" || (code === "EIO" && isTerminal);
-}
-
-/** Node's `ENOSPC: no space left on device, write` without the call. */
-function reasonOf({ message }: Error): string {
-  return message.replace(/, write$/, "");
 }
 
 export class Sink {

@@ -1,5 +1,5 @@
 /** Runs tcptop and the traffic program against each other and compares what the two say. */
-import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -41,6 +41,11 @@ export function scaled(amount: number): number {
 export const cannotRun =
   process.platform !== "linux" ? "needs Linux" : process.getuid?.() !== 0 ? "needs root" : null;
 
+/** Why nothing here can run that needs a command, or null. */
+export function cannotRunWithout(command: string): string | null {
+  return cannotRun ?? (spawnSync(command, ["--version"]).status === 0 ? null : `needs ${command}`);
+}
+
 /** The backends to test, and whether each has to work here (else it is skipped where it cannot load). */
 export const backends = chosenBackends();
 
@@ -55,7 +60,7 @@ function chosenBackends(): [backend: Backend, required: boolean][] {
 }
 
 function built(file: string): string {
-  const found = ["build/cmake/traffic", "build/traffic/traffic"]
+  const found = ["build/cmake/traffic", "build/traffic/traffic", "build/cmake/bench"]
     .map((folder) => `${ROOT}${folder}/${file}`)
     .find((path) => existsSync(path));
   if (found === undefined) throw new Error(`${file} is not built: npm run build`);
@@ -381,6 +386,35 @@ export function addresses(flows: readonly FlowFacts[]): string[] {
       (f) => `${f.proto} ${f.local_address} ${f.local_port} ${f.remote_address} ${f.remote_port} ${f.netns}`,
     )
     .sort();
+}
+
+/** Many flows that all move within each second, until it is ended. */
+export class Load {
+  readonly #child: ChildProcessWithoutNullStreams;
+
+  private constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+  }
+
+  /** Resolves once the flows are there. */
+  static async start(flows: number, seconds: number): Promise<Load> {
+    const child = spawn(built("bench_tool"), ["flows", String(flows), String(seconds)]);
+    const first = await Promise.race([once(child.stdout, "data"), once(child.stderr, "data")]);
+    if (String(first) !== "ready\n") throw new Error(`no load: ${first}`);
+    return new Load(child);
+  }
+
+  /** For `--pid`: other loads may be under way. */
+  get pids(): string {
+    const { pid } = this.#child;
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().replaceAll(" ", ",");
+  }
+
+  async end(): Promise<void> {
+    const exit = once(this.#child, "exit");
+    this.#child.stdin.end();
+    await exit;
+  }
 }
 
 /** A running traffic program. */

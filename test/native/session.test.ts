@@ -2,8 +2,10 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   isNativeError,
@@ -75,6 +77,25 @@ describe("a pipe's reader", () => {
     expect(native.hasReader(file)).toBe(true);
     closeSync(file);
     expect(() => Reflect.apply(native.hasReader, native, ["1"])).toThrow(TypeError);
+  });
+});
+
+describe("a file's lock", () => {
+  it("is one opening's until it is closed", () => {
+    const folder = mkdtempSync(join(tmpdir(), "tcptop-lock-"));
+    const path = join(folder, "file");
+    const first = openSync(path, "a+");
+    const second = openSync(path, "a+");
+    expect([native.lockFile(first), native.lockFile(second)]).toEqual([true, false]);
+    closeSync(first);
+    expect(native.lockFile(second)).toBe(true);
+    closeSync(second);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("is no question for a file that cannot be locked", () => {
+    expect(native.lockFile(-1)).toBe(true);
+    expect(() => Reflect.apply(native.lockFile, native, [])).toThrow(TypeError);
   });
 });
 

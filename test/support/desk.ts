@@ -29,6 +29,7 @@ export class Desk {
   size: Size;
   info = INFO;
   losses = "";
+  logWarning = "";
   readonly processes = new Map<number, ProcessFacts>();
   state: UiState;
   #newest: Snapshot;
@@ -82,10 +83,11 @@ export class Desk {
     const snapshot = this.state.paused ?? this.#newest;
     this.#listing = listEntries(snapshot, this.state, null, before?.listing ?? null);
     this.state = settle(this.state, this.#listing, before);
-    const { info, history, losses, state } = this;
+    const { info, history, losses, logWarning, state } = this;
     const describe = (pid: number) => this.processes.get(pid) ?? null;
     const wallMs = ZERO_MS + snapshot.timeNs / 1e6;
-    const scene = { info, snapshot, wallMs, history, state, losses, listing: this.#listing, describe };
+    const listing = this.#listing;
+    const scene = { info, snapshot, wallMs, history, state, losses, logWarning, listing, describe };
     const picture = draw(scene, this.size);
     this.state = { ...this.state, top: picture.layout.top };
     return picture;

@@ -1,5 +1,5 @@
 /** A machine for tests: its time stands still until it is moved, its kernel says what the test says. */
-import type { Cancel, World } from "../../src/app/world.ts";
+import type { Cancel, StopSignal, World } from "../../src/app/world.ts";
 import type { ProcessFacts } from "../../src/model/process.ts";
 import type { FlowRecord, Losses } from "../../src/model/record.ts";
 import type { OutputStream } from "../../src/output/sink.ts";
@@ -133,6 +133,9 @@ export class FakeWorld implements World {
   checkFailure: Error | null = null;
   openFailure: Error | null = null;
   hasReader = true;
+  /** Whether another process has the lock of every file. */
+  isLocked = false;
+  terminalIsLost = false;
   /** What is known of processes, by their ids. */
   readonly processes = new Map<number, ProcessFacts>();
   readonly clock = {
@@ -149,11 +152,12 @@ export class FakeWorld implements World {
       return this.capture;
     },
     hasReader: (fd) => fd !== 1 || this.hasReader,
+    lockFile: () => !this.isLocked,
     describeProcess: (pid) => this.processes.get(pid) ?? null,
   };
   #nowNs = 0;
   readonly #timers = new Set<Timer>();
-  readonly #stopListeners = new Set<() => void>();
+  readonly #stopListeners = new Set<(signal: StopSignal) => void>();
 
   after = (ms: number, call: () => void): Cancel => {
     const timer = { dueNs: this.#nowNs + ms * NS_PER_MS, call };
@@ -161,14 +165,16 @@ export class FakeWorld implements World {
     return () => this.#timers.delete(timer);
   };
 
-  onStop = (call: () => void): Cancel => {
+  onStop = (call: (signal: StopSignal) => void): Cancel => {
     this.#stopListeners.add(call);
     return () => this.#stopListeners.delete(call);
   };
 
+  hasLostTerminal = (): boolean => this.terminalIsLost;
+
   /** As Ctrl-C does. */
-  requestStop(): void {
-    for (const call of this.#stopListeners) call();
+  requestStop(signal: StopSignal = "SIGINT"): void {
+    for (const call of this.#stopListeners) call(signal);
   }
 
   get timers(): number {

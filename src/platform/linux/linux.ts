@@ -155,6 +155,7 @@ class LinuxCapture implements Capture {
 
 export const linuxPlatform: Platform = {
   hasReader: (fd) => loadNative().hasReader(fd),
+  lockFile: (fd) => loadNative().lockFile(fd),
   describeProcess: (pid) => readProcessFacts(procWorld(), pid),
 
   check(): void {

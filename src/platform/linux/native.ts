@@ -66,6 +66,8 @@ export interface NativeAddon {
   confine(opensFiles: boolean): void;
   /** Whether the other end of the pipe or socket `fd` is open; true for a file. */
   hasReader(fd: number): boolean;
+  /** Takes flock(2)'s exclusive lock without waiting; false when another has it. */
+  lockFile(fd: number): boolean;
 }
 
 export function isNativeError(error: unknown): error is NativeError {

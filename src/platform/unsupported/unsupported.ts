@@ -10,6 +10,7 @@ export function unsupportedPlatform(os: string): Platform {
     check: fail,
     open: (): Capture => fail(),
     hasReader: () => true,
+    lockFile: () => true,
     describeProcess: () => null,
   };
 }

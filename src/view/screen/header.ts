@@ -30,6 +30,8 @@ export interface HeaderFacts {
   readonly state: UiState;
   /** What could not be counted, in words; empty: nothing. */
   readonly losses: string;
+  /** What is wrong with the log, from outside; empty: nothing. */
+  readonly logWarning: string;
 }
 
 /** People's words for groups of states, in the order they are told. */
@@ -109,9 +111,9 @@ function directionLine(
   return line.done();
 }
 
-/** Header lines for so many columns; one more when something could not be counted. */
+/** Header lines for so many columns; one more for what could not be counted, and for what could not be logged. */
 export function headerLines(facts: HeaderFacts, columns: number): Line[] {
-  const { snapshot, history, losses } = facts;
+  const { snapshot, history, losses, logWarning } = facts;
   const { totals, counts } = snapshot;
   const graphCells = Math.min(Math.max(columns - 96, columns >= 80 ? 12 : 16), 60);
   const tcp = [`TCP ${counts.tcp}`, ...countStates(snapshot, CONNECTED)];
@@ -150,7 +152,9 @@ export function headerLines(facts: HeaderFacts, columns: number): Line[] {
       columns,
     ),
   ];
-  if (losses !== "")
-    lines.push(new LineWriter(columns).add(shorten(` incomplete: ${losses}`, columns), "warn").done());
+  const warnings = [losses && `incomplete: ${losses}`, logWarning && `log: ${sanitise(logWarning)}`];
+  for (const warning of warnings.filter((text) => text !== "")) {
+    lines.push(new LineWriter(columns).add(shorten(` ${warning}`, columns), "warn").done());
+  }
   return lines;
 }

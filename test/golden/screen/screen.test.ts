@@ -110,6 +110,14 @@ describe("states", () => {
     };
     await expectScreen(shown.redraw(), "incomplete");
   });
+
+  test("losses, and a log that cannot be written", async () => {
+    const shown = desk({ columns: 80, rows: 18 });
+    shown.losses = "flows_untracked=2 bytes_untracked=3400";
+    shown.logWarning =
+      "47 rows not written: cannot write to /tmp/\x1b[2J.csv: ENOSPC: no space left on device";
+    await expectScreen(shown.redraw(), "log-warning");
+  });
 });
 
 describe("pages", () => {

@@ -20,6 +20,7 @@ function options(fields: Partial<RunOptions> = {}): RunOptions {
     delayNs: 1e9,
     iterations: null,
     all: false,
+    log: null,
     ...fields,
   };
 }
@@ -269,6 +270,24 @@ describe("the end", () => {
     );
     expect(world.capture.calls.at(-1)).toBe("close");
   });
+});
+
+test("refreshes that take longer than the delay leave time for signals and pipes", async () => {
+  const world = new FakeWorld();
+  const { losses } = world.capture;
+  world.capture.losses = () => {
+    world.stallFor(1300);
+    return losses.call(world.capture);
+  };
+  const { state } = await started({}, world);
+  await world.advance(6000);
+  expect(world.capture.calls.filter((call) => call.startsWith("sweep"))).toEqual([
+    "sweep 0",
+    ...["sweep 2300", "sweep 4300", "sweep 6300"],
+  ]);
+  world.requestStop();
+  await settle();
+  expect(state.result).toBe(true);
 });
 
 describe("a slow reader", () => {

@@ -23,6 +23,7 @@ function options(fields: Partial<ScreenOptions> = {}): ScreenOptions {
     accept: null,
     order: null,
     style: "human",
+    log: null,
     ...fields,
   };
 }

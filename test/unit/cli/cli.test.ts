@@ -1,7 +1,12 @@
-import { describe, expect, test } from "vitest";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { ExitError } from "../../../src/base/errors.ts";
 import { type Host, runCli } from "../../../src/cli/cli.ts";
+import { systemFiles } from "../../../src/cli/files.ts";
 import { RecordFlag } from "../../../src/model/record.ts";
+import { CSV_HEADER } from "../../../src/output/csv.ts";
 import { makeRecord } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle, systemError } from "../../support/world.ts";
@@ -20,8 +25,10 @@ function machine(environment: Host["environment"] = {}): Machine {
     clock: world.clock,
     stdout: world.stdout,
     stderr: world.stderr,
+    files: systemFiles,
     after: world.after,
     onStop: world.onStop,
+    hasLostTerminal: world.hasLostTerminal,
     version: "0.1.0",
     environment,
     openScreen: null,
@@ -127,7 +134,14 @@ describe("what is asked for reaches", () => {
       isFlushed: true,
     });
     expect(it.world.opened).toEqual([
-      { backend: "tracepoint", udpIdleNs: 300_000_000, maxTcpFlows: 8, maxUdpFlows: 9, ringBytes: 4096 },
+      {
+        backend: "tracepoint",
+        udpIdleNs: 300_000_000,
+        maxTcpFlows: 8,
+        maxUdpFlows: 9,
+        ringBytes: 4096,
+        opensFilesLater: false,
+      },
     ]);
   });
 
@@ -248,5 +262,183 @@ describe("at a terminal", () => {
     expect(await runCli([], at.host)).toEqual({ exitCode: 77, isFlushed: true });
     expect(at.wishes).toEqual([]);
     expect(at.world.stderr.text).toBe("error: tcptop requires root privileges. Run with sudo.\n");
+  });
+});
+
+describe("a log", () => {
+  const NO_SPACE = "ENOSPC: no space left on device";
+  const folder = mkdtempSync(join(tmpdir(), "tcptop-cli-"));
+  const path = join(folder, "log.csv");
+  const read = () => readFileSync(path, "utf8");
+
+  afterEach(() => rmSync(path, { force: true }));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** `full` makes every write to the log fail from then on. */
+  function withLog(withScreen = false) {
+    const it = machine();
+    const screen = new FakeScreen();
+    const disk = { isFull: false };
+    const write: typeof systemFiles.write = (fd, bytes, from) => {
+      if (disk.isFull) throw systemError("ENOSPC", `${NO_SPACE}, write`);
+      return systemFiles.write(fd, bytes, from);
+    };
+    const files = { ...systemFiles, write };
+    const openScreen = withScreen ? async () => screen : null;
+    return { ...it, host: { ...it.host, files, openScreen }, screen, disk };
+  }
+
+  const flow = (id: bigint) =>
+    makeRecord({ id, localPort: 40_000 + Number(id), flags: RecordFlag.owned, pid: 7, process: "curl" });
+
+  /** Event and local port of each row. */
+  const rows = () =>
+    read()
+      .split("\n")
+      .slice(1, -1)
+      .map((line) => line.split(",").filter((_, i) => i === 1 || i === 4));
+
+  test("has what the stream has, filtered as it is", async () => {
+    const it = withLog();
+    await stream(["--format", "csv", "-l", path], it);
+    expect(read()).toBe(it.world.stdout.text);
+    expect(rows()).toEqual([["open", "40000"]]);
+    // It has to be opened again when it is rotated.
+    expect(it.world.opened.map(({ opensFilesLater }) => opensFilesLater)).toEqual([true]);
+    const other = withLog();
+    await stream(["--pid", "8", "-l", path, "--overwrite"], other);
+    expect(rows()).toEqual([]);
+  });
+
+  test("is opened after the privilege is known and before anything is captured", async () => {
+    const it = withLog();
+    it.world.checkFailure = new ExitError(77, "tcptop requires root privileges. Run with sudo.");
+    expect(await runCli(["-l", path], it.host)).toEqual({ exitCode: 77, isFlushed: true });
+    expect(existsSync(path)).toBe(false);
+
+    writeFileSync(path, "notes\n");
+    const other = withLog();
+    expect(await runCli(["-l", path], other.host)).toEqual({ exitCode: 73, isFlushed: true });
+    expect(other.world.stderr.text).toBe(
+      `error: cannot log to ${path}: it does not begin with the header of this log; --overwrite would replace it\n`,
+    );
+    expect([other.world.opened, other.world.stdout.text, read()]).toEqual([[], "", "notes\n"]);
+  });
+
+  test("that another tcptop writes to is refused with 73", async () => {
+    const it = withLog();
+    it.world.isLocked = true;
+    expect(await runCli(["-l", path], it.host)).toEqual({ exitCode: 73, isFlushed: true });
+    expect(it.world.stderr.text).toBe(`error: cannot log to ${path}: another tcptop writes to it\n`);
+  });
+
+  test("leaves nothing behind, and a file as it was, when the capture fails", async () => {
+    const it = withLog();
+    it.world.openFailure = new ExitError(69, "no BTF");
+    expect(await runCli(["-l", path], it.host)).toEqual({ exitCode: 69, isFlushed: true });
+    expect(existsSync(path)).toBe(false);
+
+    writeFileSync(path, "notes\n");
+    expect(await runCli(["-l", path, "--overwrite"], it.host)).toEqual({ exitCode: 69, isFlushed: true });
+    expect(read()).toBe("notes\n");
+  });
+
+  test("that ends in half a row says so, once", async () => {
+    writeFileSync(path, `${CSV_HEADER}2026`);
+    const it = withLog();
+    await stream(["-l", path], it);
+    expect(it.world.stderr.text).toBe(
+      `warning: ${path} ends in an unfinished row of 4 bytes, which is cut off\n`,
+    );
+    expect(rows()).toEqual([["open", "40000"]]);
+  });
+
+  test("that cannot be written ends the stream, which is flushed, with 74", async () => {
+    const it = withLog();
+    const outcome = runCli(["--format", "json", "-l", path], it.host);
+    await settle();
+    it.world.capture.ring.push(flow(1n));
+    await it.world.advance(1000);
+    it.disk.isFull = true;
+    it.world.capture.ring.push(flow(2n));
+    await it.world.advance(1000);
+    expect(await outcome).toEqual({ exitCode: 74, isFlushed: true });
+    expect(it.world.stderr.text).toBe(`error: cannot write to ${path}: ${NO_SPACE}\n`);
+    expect(it.world.stdout.objects.map(({ event }) => event)).toEqual([
+      "start",
+      ...["open", "summary"],
+      ...["open", "summary"],
+    ]);
+    expect(rows()).toEqual([["open", "40001"]]);
+  });
+
+  test("that fails while nobody reads the stream does not wait for its reader", async () => {
+    const it = withLog();
+    const outcome = runCli(["--format", "json", "-l", path], it.host);
+    await settle();
+    it.world.stdout.stall();
+    it.disk.isFull = true;
+    await it.world.advance(1000);
+    it.world.capture.ring.push(flow(1n));
+    await it.world.advance(3000);
+    expect(await outcome).toEqual({ exitCode: 74, isFlushed: false });
+    expect(it.world.stderr.text).toBe(`error: cannot write to ${path}: ${NO_SPACE}\n`);
+  });
+
+  test("misses nothing while nobody reads the stream", async () => {
+    const it = withLog();
+    runCli(["--format", "json", "-l", path], it.host);
+    await settle();
+    it.world.stdout.stall();
+    for (const id of [1n, 2n, 3n]) {
+      it.world.capture.ring.push(flow(id));
+      await it.world.advance(1000);
+    }
+    expect(it.world.stdout.objects.map(({ event }) => event)).toEqual(["start", "open", "summary"]);
+    expect(rows()).toEqual([
+      ["open", "40001"],
+      ["open", "40002"],
+      ["open", "40003"],
+    ]);
+    it.world.requestStop();
+    await it.world.advance(2000);
+  });
+
+  test("that cannot be written is a warning on the screen, and 74 when it has been left", async () => {
+    const it = withLog(true);
+    const outcome = runCli(["-l", path], it.host);
+    await settle();
+    it.disk.isFull = true;
+    it.world.capture.ring.push(flow(1n), flow(2n));
+    await it.world.advance(1000);
+    expect(it.screen.lines[3]).toContain(" log: 2 rows not written: cannot write to ");
+    expect(it.world.stderr.text).toBe("");
+    it.screen.type("q");
+    expect(await outcome).toEqual({ exitCode: 74, isFlushed: true });
+    expect(it.screen.calls).toEqual(["close"]);
+    expect(it.world.stderr.text).toBe(
+      `error: 2 rows of the log not written: cannot write to ${path}: ${NO_SPACE}\n`,
+    );
+  });
+
+  test("is reopened by SIGHUP, and what is said of the new file waits for the end of the screen", async () => {
+    const it = withLog(true);
+    const outcome = runCli(["-l", path], it.host);
+    await settle();
+    it.world.capture.ring.push(flow(1n));
+    await it.world.advance(1000);
+    expect(rows()).toEqual([["open", "40001"]]);
+    rmSync(path);
+    writeFileSync(path, `${CSV_HEADER}half`);
+    it.world.requestStop("SIGHUP");
+    it.world.capture.ring.push(flow(2n));
+    await it.world.advance(1000);
+    expect([rows(), it.world.stderr.text]).toEqual([[["open", "40002"]], ""]);
+    it.world.terminalIsLost = true;
+    it.world.requestStop("SIGHUP");
+    expect(await outcome).toEqual({ exitCode: 0, isFlushed: true });
+    expect(it.world.stderr.text).toBe(
+      `warning: ${path} ends in an unfinished row of 4 bytes, which is cut off\n`,
+    );
   });
 });

@@ -7,6 +7,7 @@ const SECONDS = "a number of seconds from 0.1 to 86400";
 const PID = "a process id from 1 to 4194304";
 const PORT = "a port number from 1 to 65535";
 const COUNT = "a whole number from 1 to 1000000000";
+const FILE = "the path of a file (./-x for one that begins with -)";
 const HOST = "an IP address or ADDRESS/PREFIX";
 
 function parse(...args: string[]): Options {
@@ -77,7 +78,11 @@ describe("what is not accepted is refused with flag, value and what would be", (
     [["-bz"], "unknown option '-z'; see tcptop --help"],
     [["--bat"], "unknown option '--bat'; see tcptop --help"],
     [["--batch=1"], "unknown option '--batch=1'; see tcptop --help"],
-    [["--log", "file"], "unknown option '--log'; see tcptop --help"],
+    ...["", "-", "--batch", "-b"].map((value): [string[], string] => [
+      ["-l", value],
+      `--log: '${value}' is not ${FILE}`,
+    ]),
+    [["--log"], `--log needs a value: ${FILE}`],
     [["--record", "file"], "unknown option '--record'; see tcptop --help"],
     [["eth0"], "unexpected argument 'eth0'; tcptop takes options only, see tcptop --help"],
     [["-b", "--", "-d"], "unexpected argument '-d'; tcptop takes options only, see tcptop --help"],
@@ -108,6 +113,8 @@ describe("options", () => {
       raw: false,
       color: null,
       backend: "auto",
+      log: null,
+      overwrite: false,
       maxTcpFlows: undefined,
       maxUdpFlows: undefined,
       ringBytes: undefined,
@@ -115,8 +122,11 @@ describe("options", () => {
   });
 
   test("are read in their short form, joined too", () => {
-    const { delayS, iterations, all, order, filter } = parse("-batu4r", "-d.5", "-n3", "-srate-in");
-    expect([delayS, iterations, all, order.column?.key, order.reverse]).toEqual([
+    const { log, delayS, iterations, all, order, filter } = parse(
+      ...["-batu4r", "-d.5", "-n3", "-srate-in", "-lx.csv"],
+    );
+    expect([log, delayS, iterations, all, order.column?.key, order.reverse]).toEqual([
+      "x.csv",
       0.5,
       3,
       true,
@@ -139,6 +149,7 @@ describe("options", () => {
         "--ipv6",
         "--no-loopback",
       ],
+      ...["--log", "./-a b.csv", "--overwrite"],
       ...["--max-tcp-flows", "8", "--max-udp-flows", "9", "--ring-bytes", "4096", "--debug"],
     );
     expect([read.format, read.raw, read.color, read.delayS, read.udpTimeoutS, read.all]).toEqual([
@@ -149,6 +160,7 @@ describe("options", () => {
       "rtt_us",
       1_000_000_000,
     ]);
+    expect([read.log, read.overwrite, read.isStream]).toEqual(["./-a b.csv", true, true]);
     expect([read.filter.families, read.filter.noLoopback]).toEqual([[4, 6], true]);
     expect([read.maxTcpFlows, read.maxUdpFlows, read.ringBytes]).toEqual([8, 9, 4096]);
   });

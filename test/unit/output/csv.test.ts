@@ -1,6 +1,7 @@
+import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { csvOutput } from "../../../src/output/csv.ts";
+import { CSV_HEADER, csvOutput } from "../../../src/output/csv.ts";
 import { FIELDS } from "../../../src/view/columns.ts";
 import { sanitise } from "../../../src/view/sanitise.ts";
 import { connection, snapshot, udpFlow } from "../../support/connections.ts";
@@ -53,6 +54,47 @@ describe("CSV", () => {
       }),
     );
   });
+
+  const python = spawnSync("python3", ["--version"]);
+  test.skipIf(python.status !== 0)(
+    `names of every kind come back from Python's reader${python.status === 0 ? "" : ": needs python3"}`,
+    () => {
+      const names = [
+        ...["=1+1", '=HYPERLINK("http://x","y")', "@SUM(A1)", "-2+3|cmd", "\u{ff1d}1", "\t=1", "'=1"],
+        ...[
+          "a,b",
+          '"',
+          '""',
+          '",\n"',
+          "a\r\nb",
+          "\n",
+          "\0",
+          "\x1b[31m",
+          "日本語",
+          "\u{1f468}\u200d\u{1f469}",
+        ],
+        ...["\u202e=live", "\u2066a\u2069", "a\u0301", "\ud800", "\ufffd\ufffd", "\\x1b", " a ", ""],
+        ...fc.sample(fc.string({ unit: "binary" }), { numRuns: 300, seed: 1 }),
+      ];
+      const reader = "import csv,json,sys; json.dump(list(csv.reader(sys.stdin, strict=True)), sys.stdout)";
+      const { status, stdout } = spawnSync("python3", ["-X", "utf8", "-c", reader], {
+        input: CSV_HEADER + names.map(lineOf).join(""),
+        encoding: "utf8",
+      });
+      expect(status).toBe(0);
+      const [header, ...rows] = JSON.parse(stdout) as string[][];
+      expect(header).toEqual(["time", "event", ...FIELDS.map(({ key }) => key)]);
+      expect(rows.map(({ length }) => length)).toEqual(names.map(() => 2 + FIELDS.length));
+      const read = rows.map((row) => row[PROCESS_COLUMN]);
+      expect(read).toEqual(
+        names
+          .map(sanitise)
+          .map((name) => (/^[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(name) ? `'${name}` : name)),
+      );
+      for (const cell of read) expect(cell).toMatch(/^(?![=+\-@\uff1d\uff0b\uff0d\uff20])[^\p{Cc}]*$/u);
+    },
+    30_000,
+  );
 
   test("the unknown is empty and a negative-looking number stays a number", () => {
     const row = udpFlow({ owner: null, rateIn: 0 });
