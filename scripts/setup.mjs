@@ -6,7 +6,7 @@ import { isFresh, must, output, root, run, say } from "./lib.mjs";
 
 /** Debian and Ubuntu packages for building, and what the tests need besides. */
 const BUILD_PACKAGES = ["clang", "llvm", "cmake", "make", "g++", "pkg-config", "libbpf-dev"];
-const TEST_PACKAGES = ["clang-format"];
+const TEST_PACKAGES = ["clang-format", "iproute2"];
 
 /** What each package is needed for, to check on systems without dpkg. */
 const COMMANDS = {
