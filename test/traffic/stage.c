@@ -299,6 +299,15 @@ struct end *end_of(const char *role, int fd)
 	return end;
 }
 
+bool was_used(const union address *local)
+{
+	for (int i = 0; i < table->used; i++) {
+		if (!memcmp(&table->ends[i].local, local, sizeof(*local)))
+			return true;
+	}
+	return false;
+}
+
 void count_in(struct end *end, uint64_t bytes, uint64_t packets)
 {
 	end_use(end);

@@ -54,8 +54,11 @@ static void receive_all_answer(int fd, struct end *end)
 	send_bytes(fd, end, recv_to_eof(fd, end) / 4, 100 * 1000, 0);
 }
 
+/* As fast as can be, or `rate` bytes a second. */
 static void send_all(int fd, struct end *end)
 {
+	if (option("rate", 0))
+		set_option(fd, SOL_SOCKET, SO_MAX_PACING_RATE, option("rate", 0));
 	send_bytes(fd, end, size_option(), CHUNK, 0);
 }
 

@@ -91,6 +91,8 @@ struct end *end_between(const char *role, int proto, const union address *local,
 void end_use(struct end *end);
 void count_in(struct end *end, uint64_t bytes, uint64_t packets);
 void count_out(struct end *end, uint64_t bytes, uint64_t packets);
+/* Whether an end of this scenario has had this local address. */
+bool was_used(const union address *local);
 int end_index(const struct end *end);
 struct end *end_at(int index);
 

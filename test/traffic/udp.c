@@ -232,9 +232,14 @@ struct asker {
 static void ask_once(void *context)
 {
 	const struct asker *asker = context;
-	struct side side = {.fd = connected_socket(SOCK_DGRAM, &asker->server), .connected = true};
-	union address local = local_address(side.fd);
+	struct side side = {.connected = true};
+	union address local;
 
+	/* Two processes with one port, one after the other, would be one flow. */
+	do {
+		side.fd = connected_socket(SOCK_DGRAM, &asker->server);
+		local = local_address(side.fd);
+	} while (was_used(&local));
 	side.end = end_between("client", IPPROTO_UDP, &local, &asker->server);
 	send_datagram(&side, 40);
 	recv_datagram(&side);
