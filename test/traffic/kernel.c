@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/nbd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,17 +140,30 @@ static void run_device(void *context)
 	must(ioctl(*device, NBD_DO_IT), "NBD_DO_IT");
 }
 
+/* The device has a size once the kernel has begun to talk. */
+static void wait_for_size(int disk, uint64_t expected)
+{
+	uint64_t size;
+
+	do
+		must(ioctl(disk, BLKGETSIZE64, &size), "BLKGETSIZE64");
+	while (size != expected);
+}
+
 /* Reads the whole device and writes a part of it, past the page cache. */
 static void use_device(const char *path, long blocks)
 {
 	int disk = must(open(path, O_RDWR | O_DIRECT), path);
 	void *buffer = NULL;
 
+	wait_for_size(disk, blocks * BLOCK);
 	if (posix_memalign(&buffer, BLOCK, 16 * BLOCK))
 		failed("no memory");
 	memset(buffer, 'x', 16 * BLOCK);
-	for (long done = 0; done < blocks; done += 16)
-		must(pread(disk, buffer, 16 * BLOCK, done * BLOCK), "read from the device");
+	for (long done = 0; done < blocks; done += 16) {
+		if (must(pread(disk, buffer, 16 * BLOCK, done * BLOCK), "read from the device") != 16 * BLOCK)
+			failed("the device is too short");
+	}
 	for (long done = 0; done < blocks / 4; done += 16)
 		must(pwrite(disk, buffer, 16 * BLOCK, done * BLOCK), "write to the device");
 	close(disk);

@@ -136,7 +136,7 @@ static long question_count(void)
 static void ask(struct side *side)
 {
 	for (long i = 0; i < question_count(); i++) {
-		send_datagram(side, 1 + i * 37 % 1400);
+		send_datagram(side, 1 + i * 37 % option("most", 1400));
 		recv_datagram(side);
 	}
 }
