@@ -1,6 +1,7 @@
 // `npm run scorecard`: how exact tcptop is, against what the programs and nftables counted, beside other
-// tools on the same traffic; here and on a stock kernel in a VM. Writes docs/SCORECARD.md. Needs root.
-import { writeFileSync } from "node:fs";
+// tools on the same traffic; here and on a stock kernel in a VM. Writes docs/SCORECARD.md, or with --json its
+// figures, of which --from makes the document. Needs root.
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -15,7 +16,7 @@ import { Tcptop } from "./tcptop.mjs";
 import { runToEnd } from "./watched.mjs";
 
 const USAGE =
-  "usage: npm run scorecard -- [--on here|KERNEL]... [--backend NAME]... [--only WORDS] [--scale N] [--json]";
+  "usage: npm run scorecard -- [--on here|KERNEL]... [--backend NAME]... [--only WORDS] [--scale N] [--json | --from FILE...]";
 const EXIT_USAGE = 64;
 const EXIT_INTERNAL = 70;
 const EXIT_NO_PERMISSION = 77;
@@ -58,6 +59,7 @@ function readOptions() {
         only: text,
         scale: { ...text, default: "1" },
         json: flag,
+        from: list,
         guest: flag,
       },
     }).values;
@@ -87,6 +89,7 @@ async function scoreBackend(backend, { only = "", scale, guest }) {
       scenarios.push(await scoreScenario(scenario, { tcptop, peers, network, scale, limitMs, nftables }));
     }
     return {
+      date: new Date().toISOString().slice(0, 10),
       kernel: release(),
       processors: cpus().length,
       processor: cpus()[0]?.model ?? "unknown",
@@ -109,7 +112,7 @@ async function scoreBackend(backend, { only = "", scale, guest }) {
   } finally {
     for (const { lasting } of peers) await lasting?.stop();
     await tcptop.stop();
-    await network.down();
+    network.down();
   }
 }
 
@@ -140,26 +143,47 @@ async function scoreGuest(kernel, { backend = GUEST_BACKENDS, only = "", scale }
   throw new Error(`Linux ${kernel} in a VM: exit ${code}: ${stdout.slice(-2000)}${stderr.slice(-2000)}`);
 }
 
+/** The command line that makes these sections, without what does not change them. */
+function commandOf(place, { backend, only, scale }) {
+  return [
+    `npm run scorecard -- --on ${place}`,
+    ...(backend ?? []).map((name) => `--backend ${name}`),
+    ...(only ? [`--only '${only}'`] : []),
+    ...(scale === 1 ? [] : [`--scale ${scale}`]),
+  ].join(" ");
+}
+
+/** Everything that is asked for, measured. */
+async function measure(options) {
+  const sections = [];
+  for (const place of options.on) {
+    const { backend = ["auto"] } = options;
+    const some = await (place === "here" ? scoreBackends(backend, options) : scoreGuest(place, options));
+    sections.push(...some.map((one) => ({ ...one, command: commandOf(place, options) })));
+  }
+  return sections;
+}
+
+function writeDocument(sections) {
+  writeFileSync(DOCUMENT, scorecard(sections));
+  say(`scorecard: written to ${DOCUMENT}`);
+}
+
 const options = readOptions();
+if (options.from) {
+  writeDocument(options.from.flatMap((file) => JSON.parse(readFileSync(file, "utf8"))));
+  process.exit(0);
+}
 if (process.geteuid() !== 0) {
   process.stderr.write("error: the scorecard requires root privileges. Run with sudo.\n");
   process.exit(EXIT_NO_PERMISSION);
 }
 if (!options.guest) setup({ more: PACKAGES, guests: options.on.some((place) => place !== "here") });
 try {
-  const sections = [];
-  for (const place of options.on) {
-    const { backend = ["auto"] } = options;
-    sections.push(
-      ...(place === "here" ? await scoreBackends(backend, options) : await scoreGuest(place, options)),
-    );
-  }
+  const sections = await measure(options);
   if (options.guest) process.stdout.write(`${GUEST_MARK}${JSON.stringify(sections)}\n`);
   else if (options.json) process.stdout.write(`${JSON.stringify(sections)}\n`);
-  else {
-    writeFileSync(DOCUMENT, scorecard(sections, process.argv.slice(2)));
-    say(`scorecard: written to ${DOCUMENT}`);
-  }
+  else writeDocument(sections);
 } catch (error) {
   process.stderr.write(`error: ${error.message}\n`);
   process.exitCode = EXIT_INTERNAL;

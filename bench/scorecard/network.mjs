@@ -1,4 +1,5 @@
 // The network of the scorecard: two namespaces with a veth pair, counted by nftables in each.
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../../scripts/lib.mjs";
@@ -65,6 +66,7 @@ function cgroupMount() {
 export class Network {
   #name = `tcptop-score-${process.pid}`;
   #cgroup;
+  #down = () => this.down();
 
   get near() {
     return `${this.#name}-near`;
@@ -75,6 +77,7 @@ export class Network {
   }
 
   async up() {
+    process.once("exit", this.#down);
     await must(LINK, ["up", this.#name]);
     const mount = cgroupMount();
     if (!mount) return;
@@ -82,8 +85,10 @@ export class Network {
     mkdirSync(this.#cgroup);
   }
 
-  async down() {
-    await runToEnd(LINK, ["down", this.#name]);
+  /** Removes all that was made; also when this process is ended before. */
+  down() {
+    process.removeListener("exit", this.#down);
+    spawnSync(LINK, ["down", this.#name]);
     if (this.#cgroup) rmdirSync(this.#cgroup);
   }
 
@@ -127,7 +132,7 @@ export class Network {
     );
   }
 
-  /** Runs a scenario; what its programs counted, one object an end, or `{ skip: reason }`. */
+  /** Runs a scenario; what its programs counted, one object an end, or `{ skip }` or `{ failure }`: why not. */
   async traffic(scenario, args, place, timeoutS) {
     const near = ["netns", "exec", this.near];
     const options = Object.entries({ ...args, timeout: timeoutS }).map(([key, value]) => `${key}=${value}`);
@@ -148,7 +153,7 @@ export class Network {
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line));
     if (code === EXIT_SKIPPED) return { skip: records[0].skip };
-    if (code !== 0) throw new Error(`${scenario}: ${stderr.trim()}`);
+    if (code !== 0) return { failure: stderr.trim() || `exit ${code}` };
     return { ends: records.filter((record) => record.end !== undefined) };
   }
 }

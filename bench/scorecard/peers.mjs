@@ -3,7 +3,9 @@ import { output } from "../../scripts/lib.mjs";
 import { Watched } from "./watched.mjs";
 
 const ETHERNET_HEADER = 14;
+/** How often a tool may refresh until it has to show everything. */
 const REFRESHES_AFTER = 3;
+const MORE_REFRESHES_AFTER = 6;
 
 /** Runs a tool in the namespace with unbuffered lines. */
 function insideArguments(network, command) {
@@ -30,10 +32,10 @@ class Peer {
     return this.process.errors.split("\n").find((line) => line !== "") ?? "it printed nothing";
   }
 
-  /** Waits until it has shown what has happened so far. */
-  async settle(limitMs) {
+  /** Waits until it has had time to show what has happened so far. */
+  async settle(limitMs, refreshes = REFRESHES_AFTER) {
     const seen = this.refreshes;
-    await this.process.until(() => this.refreshes >= seen + REFRESHES_AFTER, limitMs);
+    await this.process.until(() => this.refreshes >= seen + refreshes, limitMs);
   }
 
   stop() {
@@ -58,6 +60,11 @@ class Nethogs extends Peer {
 
   ready(limitMs) {
     return super.ready(limitMs, () => this.refreshes >= 1);
+  }
+
+  /** It takes in only some of what waits at each of its refreshes. */
+  settle(limitMs) {
+    return super.settle(limitMs, MORE_REFRESHES_AFTER);
   }
 
   #take(line) {

@@ -19,8 +19,7 @@ function share(wrong, whole) {
 
 function signed(percent) {
   if (percent === null) return "-";
-  const text = Math.abs(percent) < 0.01 ? percent.toFixed(4) : percent.toFixed(2);
-  return `${percent > 0 ? "+" : ""}${text} %`;
+  return `${percent > 0 ? "+" : ""}${percent.toFixed(2)} %`;
 }
 
 function ratio(part, whole) {
@@ -38,8 +37,11 @@ function showNftables(directions, retransmitted) {
   return retransmitted > 0 ? `+${difference}; ${number(retransmitted)} segments repeated` : `+${difference}`;
 }
 
-function tcptopRow({ title, skip, tcptop, nftables, retransmitted }) {
-  if (skip !== undefined) return [title, `not possible: ${skip}`, "-", "-", "-", "-", "-"];
+function tcptopRow({ title, skip, failure, tcptop, nftables, retransmitted }) {
+  if (!tcptop) {
+    const reason = skip === undefined ? `the traffic FAILED: ${failure}` : `not possible: ${skip}`;
+    return [title, reason, "-", "-", "-", "-", "-"];
+  }
   return [
     title,
     number(tcptop.in.bytes + tcptop.out.bytes),
@@ -119,7 +121,7 @@ function section(score) {
   const nftables = score.without_nftables ? `\nnftables could not count: ${score.without_nftables}.\n` : "";
   return `## Linux ${kernel} ${place}, backend \`${backend}\`
 
-tcptop ${version}; ${processors} x ${processor}; load average ${score.load_average.toFixed(1)}; sizes times ${scale}.
+\`sudo ${score.command}\`, ${score.date}; tcptop ${version}; ${processors} x ${processor}; load average ${score.load_average.toFixed(1)}; sizes times ${scale}.
 
 **${totals(score.scenarios)}** ${lossNote(score.losses)}
 ${nftables}
@@ -143,13 +145,12 @@ function commands(scenarios) {
     .join("\n");
 }
 
-/** The whole document. `args`: what the command line added. */
-export function scorecard(sections, args) {
-  const command = ["sudo npm run scorecard", ...(args.length > 0 ? ["--", ...args] : [])].join(" ");
+/** The whole document. */
+export function scorecard(sections) {
   return `# Scorecard
 
-How exact tcptop is, and how other tools do on the same traffic in the same run. Made by \`${command}\` on
-${new Date().toISOString().slice(0, 10)}; nothing in it is written by hand.
+How exact tcptop is, and how other tools do on the same traffic in the same run. \`npm run scorecard\` makes this
+document; nothing in it is written by hand.
 
 ${sections.map(section).join("\n")}
 ## How to read it
@@ -168,7 +169,8 @@ ${sections.map(section).join("\n")}
 - Other tools see the near end only, and are held to what they say they count: the headers that they include are
   added to what they should show, from nftables at the near end. Their error is that of the sum over all they show,
   whomever they put it down to, so that errors of flows may cancel out. A tool that shows processes is asked for each
-  process's PID.
+  process's PID. nethogs and iftop take all that passes on loopback for sent. bcc's tools show whole kilobytes: of
+  1,234 bytes they show 1,024.
 - Multipath TCP and the network block device: the sockets are the kernel's, and no process reads or writes them. The
   owner asked for is the process that made the connection. Multipath TCP may send data again on a path; the path's
   socket, which is what tcptop shows, then carries more bytes than the program wrote, and nftables sees them too.

@@ -18,7 +18,7 @@ export const SCENARIOS = [
   { title: "TCP over IPv6", traffic: "tcp-ipv6", scaled: { size: 50_000_007 } },
   { title: "UDP bulk both ways at once", traffic: "udp-bulk", scaled: { count: 32_000 } },
   { title: "UDP to port 443", traffic: "udp-bulk", args: { port: 443, size: 1252 }, scaled: { count: 6400 } },
-  { title: "UDP over IPv6", traffic: "udp-ipv6", scaled: { count: 5000 } },
+  { title: "UDP over IPv6", traffic: "udp-ipv6", args: { most: 600 }, scaled: { count: 5000 } },
   {
     title: "many small datagrams (16 bytes)",
     traffic: "udp-bulk",

@@ -78,8 +78,13 @@ export async function scoreScenario(scenario, { tcptop, peers, network, scale, l
   try {
     if (nftables) await network.resetCounters();
     const repeatedBefore = await network.retransmitted();
-    const { ends, skip } = await network.traffic(scenario.traffic, args, scenario.place, limitMs / 1000);
-    if (skip !== undefined) return { ...result, skip };
+    const { ends, skip, failure } = await network.traffic(
+      scenario.traffic,
+      args,
+      scenario.place,
+      limitMs / 1000,
+    );
+    if (!ends) return { ...result, skip, failure };
     result.tcptop = await tcptop.score(ends, limitMs);
     const nearEnds = scenario.place === "loopback" ? ends : ends.filter((end) => end.end === "client");
     if (nftables) result.nftables = await settledNftables(network, ends, nearEnds, scenario.place);
