@@ -21,7 +21,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => process.exit(128 + constants.signals[signal]));
 }
 
-function start(command, args, stdio, env = process.env) {
+/** Starts a process that ends with this one. */
+export function start(command, args, stdio, env = process.env) {
   const child = spawn(command, args, { cwd: root, stdio, env });
   running.add(child);
   child.once("exit", () => running.delete(child));

@@ -6,7 +6,17 @@ import { isFresh, must, output, root, run, say } from "./lib.mjs";
 
 /** Debian and Ubuntu packages for building, and what the tests need besides. */
 const BUILD_PACKAGES = ["clang", "llvm", "cmake", "make", "g++", "pkg-config", "libbpf-dev"];
-const TEST_PACKAGES = ["clang-format", "mandoc", "zsh", "fish", "jq", "python3"];
+const TEST_PACKAGES = ["clang-format", "iproute2", "mandoc", "zsh", "fish", "jq", "python3"];
+
+/** For stock kernels in a VM; see test/kernels/vm-run. */
+const GUEST_PACKAGES = [
+  "qemu-system-x86",
+  "busybox-static",
+  "kmod",
+  "python3",
+  "zstd",
+  "debian-archive-keyring",
+];
 
 /** What each package is needed for, to check on systems without dpkg. */
 const COMMANDS = {
@@ -23,16 +33,20 @@ function isInstalled(name) {
   return output("dpkg-query", ["-W", "-f=${Status}", name]).includes("install ok installed");
 }
 
-/** Installs the Debian packages that are missing, by sudo if need be. */
-export function installSystemPackages(names) {
+function hasApt() {
+  return existsSync("/usr/bin/dpkg-query") && existsSync("/usr/bin/apt-get");
+}
+
+/** Installs the Debian packages that are missing, by sudo if need be. `execute` is must(), or run() where it may fail. */
+export function installSystemPackages(names, execute = must) {
   const missing = names.filter((name) => !isInstalled(name));
   if (missing.length === 0) return;
   const sudo = process.geteuid() === 0 ? [] : ["sudo"];
   const [command, ...first] = [...sudo, "apt-get"];
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   say(`setup: installing the system packages ${missing.join(", ")}`);
-  must(command, [...first, "update", "-q"], { env });
-  must(command, [...first, "install", "-q", "-y", "--no-install-recommends", ...missing], { env });
+  execute(command, [...first, "update", "-q"], { env });
+  execute(command, [...first, "install", "-q", "-y", "--no-install-recommends", ...missing], { env });
 }
 
 function checkTools(names) {
@@ -44,12 +58,17 @@ function checkTools(names) {
   process.exit(69);
 }
 
-/** Brings the checkout up to date. `tests`: with what the tests need. */
-export function setup({ tests = false } = {}) {
+/**
+ * Brings the checkout up to date. `tests`: with what the tests need; `guests`: with what VMs need. Packages of
+ * VMs and those in `more` may be missing afterwards: who uses them says so.
+ */
+export function setup({ tests = false, guests = false, more = [] } = {}) {
   if (process.platform === "linux") {
     const names = tests ? [...BUILD_PACKAGES, ...TEST_PACKAGES] : BUILD_PACKAGES;
-    if (existsSync("/usr/bin/dpkg-query") && existsSync("/usr/bin/apt-get")) installSystemPackages(names);
-    else checkTools(names);
+    if (hasApt()) {
+      installSystemPackages(names);
+      installSystemPackages([...more, ...(guests ? GUEST_PACKAGES : [])], run);
+    } else checkTools(names);
   }
   if (!isFresh(join(root, "node_modules/.package-lock.json"), join(root, "package-lock.json"))) {
     say("setup: installing npm packages");

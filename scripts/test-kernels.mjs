@@ -1,12 +1,14 @@
 // `npm run test:kernels [-- --kernel 6.1 --backend kprobe --jobs 2]`: the real-kernel tests on stock Debian
-// kernels in VMs, with every backend that a kernel has; a table, and a last line that counts everything.
-import { spawn } from "node:child_process";
+// kernels in VMs, with every backend that a kernel has; a table, and a last line that counts everything. A
+// kernel that cannot be had here is skipped, saying why.
+import { spawn, spawnSync } from "node:child_process";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { root } from "./lib.mjs";
+import { root, say } from "./lib.mjs";
 
 // The backends that have to work on each kernel. Others are tried and skipped where they cannot load:
 // the tracepoint backend needs sock_send_length (6.3).
@@ -23,6 +25,7 @@ const COLUMNS = [...BACKENDS, "program"];
 const SCALE = "0.1";
 const CPUS_PER_GUEST = 2;
 
+const VM_RUN = join(root, "test/kernels/vm-run");
 const LOGS = join(root, "build/kernels");
 const REPORT_IN_GUEST = "/tmp/report.json";
 
@@ -54,6 +57,13 @@ function readOptions() {
   return { kernels, backends, jobs: Number(values.jobs) };
 }
 
+/** Why a guest with this kernel cannot be made here, or null. */
+function whyNoGuest(kernel) {
+  const { status, stderr, error } = spawnSync(VM_RUN, [kernel, "--prepare"], { encoding: "utf8" });
+  if (status === 0) return null;
+  return (error?.message ?? stderr).trim().split("\n")[0];
+}
+
 /** Runs the tests in a guest; vitest's report, or null when it did not come to that. */
 async function runInGuest(kernel, backends) {
   const vitest = "node node_modules/vitest/vitest.mjs run --project e2e --reporter=verbose --reporter=json";
@@ -61,7 +71,7 @@ async function runInGuest(kernel, backends) {
   const settings = [`TCPTOP_TEST_SCALE=${SCALE}`, "NO_COLOR=1"];
   if (backends.length > 0) settings.push(`TCPTOP_TEST_BACKEND=${backends.join(",")}`);
   const guest = spawn(
-    join(root, "test/kernels/vm-run"),
+    VM_RUN,
     [
       kernel,
       "--cpus",
@@ -141,26 +151,50 @@ function printTable(results) {
     );
 }
 
-const { kernels, backends, jobs } = readOptions();
-mkdirSync(LOGS, { recursive: true });
-const results = new Map();
-const waiting = [...kernels];
-async function work() {
-  for (let kernel = waiting.shift(); kernel !== undefined; kernel = waiting.shift()) {
-    const began = Date.now();
-    const report = await runInGuest(kernel, backends);
-    results.set(kernel, count(kernel, report, backends.length > 0 ? backends : REQUIRED.get(kernel)));
-    console.log(`${kernel}: ${Math.round((Date.now() - began) / 1000)} s`);
+/** Tests one kernel; what it counted by column. */
+async function testKernel(kernel, backends) {
+  const began = Date.now();
+  const missing = whyNoGuest(kernel);
+  if (missing !== null) {
+    say(`\nSKIPPED: the tests on Linux ${kernel}: ${missing}`);
+    const counts = emptyCounts();
+    counts.program.skipped++;
+    return counts;
   }
+  const report = await runInGuest(kernel, backends);
+  const counts = count(kernel, report, backends.length > 0 ? backends : REQUIRED.get(kernel));
+  console.log(`${kernel}: ${Math.round((Date.now() - began) / 1000)} s`);
+  return counts;
 }
-await Promise.all(Array.from({ length: jobs }, work));
 
-const inOrder = kernels.map((kernel) => [kernel, results.get(kernel)]);
-printTable(inOrder);
-const total = { passed: 0, failed: 0, skipped: 0 };
-for (const [, counts] of inOrder) {
-  for (const column of COLUMNS)
-    for (const outcome of Object.keys(total)) total[outcome] += counts[column][outcome];
+/** Runs the tests on these kernels, `jobs` at a time, and prints a table; how many passed, failed, were skipped. */
+export async function testKernels({ kernels, backends, jobs = 1 }) {
+  mkdirSync(LOGS, { recursive: true });
+  const results = new Map();
+  const waiting = [...kernels];
+  async function work() {
+    for (let kernel = waiting.shift(); kernel !== undefined; kernel = waiting.shift())
+      results.set(kernel, await testKernel(kernel, backends));
+  }
+  await Promise.all(Array.from({ length: jobs }, work));
+
+  const inOrder = kernels.map((kernel) => [kernel, results.get(kernel)]);
+  printTable(inOrder);
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const [, counts] of inOrder) {
+    for (const column of COLUMNS)
+      for (const outcome of Object.keys(total)) total[outcome] += counts[column][outcome];
+  }
+  return total;
 }
-console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-process.exitCode = total.failed === 0 ? 0 : 1;
+
+/** The backends that have to work on a kernel; undefined for a kernel that is not tested. */
+export function requiredBackends(kernel) {
+  return REQUIRED.get(kernel);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const { passed, failed, skipped } = await testKernels(readOptions());
+  console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+}

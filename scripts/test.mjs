@@ -1,8 +1,10 @@
-// `npm test`: makes the checkout ready, runs every check and test, and ends with one line that counts them.
+// `npm test`: makes the checkout ready, runs every check and test, and ends with one line that counts them. With
+// TCPTOP_TEST_KERNELS=6.1 (more with commas) the real-kernel tests run on these kernels too, in a VM.
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { root, run, say } from "./lib.mjs";
 import { setup } from "./setup.mjs";
+import { requiredBackends, testKernels } from "./test-kernels.mjs";
 
 const CHECKS = [
   ["lint", ["npx", "--no-install", "biome", "check", "--error-on-warnings", "."]],
@@ -13,9 +15,17 @@ const CHECKS = [
   ["manual page and completions", ["node", "scripts/gen-docs.mjs", "--check"]],
 ];
 
-const count = { passed: 0, failed: 0, skipped: 0 };
+const EXIT_USAGE = 64;
 
-setup({ tests: true });
+const count = { passed: 0, failed: 0, skipped: 0 };
+const kernels = (process.env.TCPTOP_TEST_KERNELS ?? "").split(",").filter((name) => name !== "");
+for (const kernel of kernels) {
+  if (requiredBackends(kernel)) continue;
+  say(`test: TCPTOP_TEST_KERNELS: no kernel '${kernel}' is known`);
+  process.exit(EXIT_USAGE);
+}
+
+setup({ tests: true, guests: kernels.length > 0 });
 for (const [name, [command, ...args]] of CHECKS) {
   say(`\n== ${name}`);
   const ok = run(command, args) === 0;
@@ -48,6 +58,12 @@ if (existsSync(results)) {
   }
 }
 if (code !== 0 && count.failed === 0) count.failed++;
+
+for (const kernel of kernels) {
+  say(`\n== tests on Linux ${kernel} in a VM`);
+  const result = await testKernels({ kernels: [kernel], backends: requiredBackends(kernel) });
+  for (const outcome of Object.keys(count)) count[outcome] += result[outcome];
+}
 
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
 process.exitCode = count.failed === 0 ? 0 : 1;

@@ -46,6 +46,8 @@ const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Rec
   ["a process killed in the middle", "tcp-killed"],
   ["two network namespaces with equal addresses and ports", "netns-twins"],
   ["UDP, connected and not", "udp-connected", { count: scaled(5000) }],
+  ["UDP bursts both ways at once", "udp-bulk", { count: scaled(6400) }],
+  ["processes that ask once by UDP", "udp-mayfly", { count: scaled(100) }],
   ["UDP over IPv6", "udp-ipv6"],
   ["UDP over IPv4 from IPv6 sockets", "udp-mapped"],
   ["UDP sockets bound to no address", "udp-wildcard"],

@@ -97,6 +97,11 @@ export interface Row extends FlowFacts {
   readonly event: "open" | "update" | "close";
   readonly state: string | null;
   readonly rtt_us: number | null;
+  readonly rtt_min_us: number | null;
+  readonly rtt_var_us: number | null;
+  readonly retransmits: number | null;
+  readonly bytes_retrans: number | null;
+  readonly cwnd: number | null;
   readonly partial: boolean;
   readonly packets_in: number;
   readonly packets_out: number;
@@ -424,11 +429,14 @@ export class Traffic {
   readonly #arrivals = new Arrivals();
   #lines: string[] = [];
 
-  constructor(scenario: string, args: Readonly<Record<string, number>> = {}) {
+  /** With a link, the client's side and all that starts the scenario are at its near end. */
+  constructor(scenario: string, args: Readonly<Record<string, number>> = {}, link?: Link) {
     const options = Object.entries({ timeout: DEADLINE_MS / 1000, ...args }).map(
       ([key, value]) => `${key}=${value}`,
     );
-    this.#child = spawn(built("traffic"), [scenario, ...options]);
+    if (link) options.push(`far=${netnsFile(link.sides[1])}`);
+    const command = [...(link?.prefix ?? []), built("traffic"), scenario, ...options];
+    this.#child = spawn("env", command);
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
       this.#lines.push(line);
       this.#arrivals.arrived();
@@ -457,6 +465,48 @@ export class Traffic {
     if (code !== 0) throw new Error(`traffic: exit ${code}: ${stderr}`);
     return (records as FlowEnd[]).filter((record) => record.end !== undefined);
   }
+}
+
+/** Two network namespaces joined by a veth pair; see test/traffic/link. Made at the first use. */
+export class Link {
+  readonly #name: string;
+  #made = false;
+
+  constructor(name: string) {
+    this.#name = `tcptop-${name}-${process.pid}`;
+  }
+
+  /** The names of the two network namespaces, for `ip -n`. */
+  get sides(): readonly [near: string, far: string] {
+    return [`${this.#name}-near`, `${this.#name}-far`];
+  }
+
+  /** Before a command: it runs on the near side, in PID and cgroup namespaces of its own. */
+  get prefix(): readonly string[] {
+    return ["ip", "netns", "exec", this.sides[0], "unshare", "--pid", "--fork", "--kill-child", "--cgroup"];
+  }
+
+  async up(): Promise<void> {
+    this.#made = true;
+    await must(`${ROOT}test/traffic/link`, "up", this.#name);
+  }
+
+  /** Removes what was made, however much it was. */
+  async down(): Promise<void> {
+    if (this.#made) await run(`${ROOT}test/traffic/link`, ["down", this.#name]);
+  }
+}
+
+/** The file that stands for a network namespace with a name. */
+export function netnsFile(name: string): string {
+  return `/run/netns/${name}`;
+}
+
+/** Runs a command that has to succeed; what it printed. */
+export async function must(command: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(command, args);
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")}: exit ${code}: ${stderr.trim()}`);
+  return stdout;
 }
 
 /** The ids of the BPF programs in the kernel now. */

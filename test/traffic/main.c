@@ -4,8 +4,9 @@
  * addresses, the process that used the socket last, and what the programs themselves counted. Exit
  * status 0; 77 with `{"skip":"reason"}` where the kernel cannot do it; else a line on stderr says why.
  *
- * Scenarios called existing-* first print `{"ready":true}` and wait for a line on stdin; what they
- * count before that is reported apart. `timeout=` (seconds, default 60) bounds them all.
+ * tcp-held and the scenarios called existing-* print `{"ready":true}` and wait for a line on stdin; what
+ * existing-* counted before that is reported apart. `timeout=` (seconds, default 60) bounds them all;
+ * `far=FILE` puts the servers into that network namespace where a scenario can be spread over two.
  */
 #include "traffic.h"
 
@@ -17,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const struct scenario *const groups[] = {tcp_scenarios, tcp_owner_scenarios, udp_scenarios};
+static const struct scenario *const groups[] = {tcp_scenarios, tcp_owner_scenarios, udp_scenarios, kernel_scenarios};
 
 static const struct scenario *find(const char *name)
 {

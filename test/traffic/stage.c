@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,28 +34,37 @@ static int gates[GATES][2];
 static int arg_count;
 static char **args;
 
+static int near_netns = -1, far_netns = -1;
+
 static struct {
 	pid_t pid;
 	char name[NAME_LEN];
 	ino_t netns;
 } self;
 
-long option(const char *key, long fallback)
+const char *text_option(const char *key)
 {
 	size_t len = strlen(key);
 
 	for (int i = 0; i < arg_count; i++) {
-		char *rest;
-		long value;
-
-		if (strncmp(args[i], key, len) || args[i][len] != '=')
-			continue;
-		value = strtol(args[i] + len + 1, &rest, 10);
-		if (*rest || rest == args[i] + len + 1)
-			failed("%s: not a whole number", args[i]);
-		return value;
+		if (!strncmp(args[i], key, len) && args[i][len] == '=')
+			return args[i] + len + 1;
 	}
-	return fallback;
+	return NULL;
+}
+
+long option(const char *key, long fallback)
+{
+	const char *text = text_option(key);
+	char *rest;
+	long value;
+
+	if (!text)
+		return fallback;
+	value = strtol(text, &rest, 10);
+	if (*rest || rest == text)
+		failed("%s=%s: not a whole number", key, text);
+	return value;
 }
 
 void failed(const char *format, ...)
@@ -109,9 +119,18 @@ static ino_t current_netns(void)
 	return st.st_ino;
 }
 
+/* In the PID namespace of /proc, which a process in a namespace of its own can still see. */
+static pid_t pid_for_others(void)
+{
+	char text[16] = {0};
+
+	must(readlink("/proc/self", text, sizeof(text) - 1), "/proc/self");
+	return atoi(text);
+}
+
 void refresh_name(void)
 {
-	self.pid = getpid();
+	self.pid = pid_for_others();
 	self.netns = current_netns();
 	must(prctl(PR_GET_NAME, self.name), "PR_GET_NAME");
 }
@@ -130,6 +149,24 @@ pid_t spawn(const char *name, void (*run)(void *), void *context)
 	refresh_name();
 	run(context);
 	_exit(0);
+}
+
+struct far_process {
+	void (*run)(void *);
+	void *context;
+};
+
+static void run_far(void *context)
+{
+	const struct far_process *process = context;
+
+	go_far();
+	process->run(process->context);
+}
+
+pid_t spawn_far(const char *name, void (*run)(void *), void *context)
+{
+	return spawn(name, run_far, &(struct far_process){run, context});
 }
 
 void join_all(void)
@@ -202,6 +239,10 @@ void stage_open(int argc, char **argv)
 	table->main_pid = getpid();
 	for (int i = 0; i < GATES; i++)
 		must(pipe(gates[i]), "pipe");
+	if (text_option("far")) {
+		near_netns = must(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "the network namespace");
+		far_netns = must(open(text_option("far"), O_RDONLY | O_CLOEXEC), text_option("far"));
+	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, on_alarm);
 	alarm(option("timeout", 60));
@@ -256,6 +297,15 @@ struct end *end_of(const char *role, int fd)
 	end = end_between(role, proto, &local, &remote);
 	end->fd = fd;
 	return end;
+}
+
+bool was_used(const union address *local)
+{
+	for (int i = 0; i < table->used; i++) {
+		if (!memcmp(&table->ends[i].local, local, sizeof(*local)))
+			return true;
+	}
+	return false;
 }
 
 void count_in(struct end *end, uint64_t bytes, uint64_t packets)
@@ -354,6 +404,24 @@ void enter_new_netns(void)
 	self.netns = current_netns();
 }
 
+static void enter(int netns)
+{
+	if (netns < 0)
+		return;
+	must(setns(netns, CLONE_NEWNET), "setns");
+	self.netns = current_netns();
+}
+
+void go_far(void)
+{
+	enter(far_netns);
+}
+
+void go_near(void)
+{
+	enter(near_netns);
+}
+
 /* --- addresses and sockets --- */
 
 union address loopback(int family, int port)
@@ -369,6 +437,24 @@ union address loopback(int family, int port)
 		address.v6.sin6_addr = in6addr_loopback;
 	}
 	return address;
+}
+
+union address server_address(int family)
+{
+	union address address = loopback(family, option("port", 0));
+
+	if (far_netns < 0)
+		return address;
+	if (family == AF_INET)
+		inet_pton(AF_INET, "192.0.2.2", &address.v4.sin_addr);
+	else
+		inet_pton(AF_INET6, "2001:db8::2", &address.v6.sin6_addr);
+	return address;
+}
+
+void set_option(int fd, int level, int name, int value)
+{
+	must(setsockopt(fd, level, name, &value, sizeof(value)), "setsockopt");
 }
 
 socklen_t address_len(const union address *address)
@@ -525,10 +611,12 @@ void run_tcp_pair(const struct tcp_pair *pair)
 {
 	struct tcp_stage stage = {.pair = pair, .to = pair->client};
 
+	go_far();
 	stage.listener = listener_at(&pair->server);
+	go_near();
 	/* sin_port and sin6_port are the same two bytes. */
 	stage.to.v4.sin_port = local_address(stage.listener).v4.sin_port;
-	spawn("tt-server", serve, &stage);
+	spawn_far("tt-server", serve, &stage);
 	spawn("tt-client", request, &stage);
 	close(stage.listener);
 	join_all();
@@ -537,8 +625,8 @@ void run_tcp_pair(const struct tcp_pair *pair)
 void run_tcp4(void (*on_client)(int, struct end *), void (*on_server)(int, struct end *))
 {
 	struct tcp_pair pair = {
-	    .server = loopback(AF_INET, 0),
-	    .client = loopback(AF_INET, 0),
+	    .server = server_address(AF_INET),
+	    .client = server_address(AF_INET),
 	    .on_client = on_client,
 	    .on_server = on_server,
 	};

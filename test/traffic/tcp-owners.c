@@ -240,11 +240,14 @@ static void receive_from_each(void *context)
 
 static void tcp_mayfly(void)
 {
-	union address any = loopback(AF_INET, 0);
-	struct brief brief = {.listener = listener_at(&any), .count = option("count", 50)};
+	union address address = server_address(AF_INET);
+	struct brief brief = {.count = option("count", 50)};
 
+	go_far();
+	brief.listener = listener_at(&address);
+	go_near();
 	brief.to = local_address(brief.listener);
-	spawn("tt-server", receive_from_each, &brief);
+	spawn_far("tt-server", receive_from_each, &brief);
 	spawn("tt-mayflies", breed, &brief);
 	close(brief.listener);
 	join_all();
@@ -280,6 +283,44 @@ static void tcp_killed(void)
 	recv_to_eof(fd, server);
 	end_with_role("client")->now.bytes_out = server->now.bytes_in;
 	close(fd);
+}
+
+/* --- a connection to look at while nothing moves --- */
+
+/* Gate 0: all has arrived, and the acknowledgement of it too. Gate 1: the end. */
+static void send_then_hold(int fd, struct end *end)
+{
+	int unacknowledged;
+
+	send_bytes(fd, end, option("size", 1000000), 65536, 0);
+	do
+		must(ioctl(fd, SIOCOUTQ, &unacknowledged), "SIOCOUTQ");
+	while (unacknowledged);
+	gate_open(0);
+	gate_wait(1);
+}
+
+static void receive_then_hold(int fd, struct end *end)
+{
+	recv_bytes(fd, end, option("size", 1000000), 65536, MSG_WAITALL);
+	gate_open(0);
+	expect_eof(fd);
+}
+
+static void run_held(void *context)
+{
+	(void)context;
+	run_tcp4(send_then_hold, receive_then_hold);
+}
+
+static void tcp_held(void)
+{
+	spawn("tt-held", run_held, NULL);
+	gate_wait(0);
+	gate_wait(0);
+	wait_for_go();
+	gate_open(1);
+	join_all();
 }
 
 /* --- equal addresses in two network namespaces --- */
@@ -550,6 +591,7 @@ const struct scenario tcp_owner_scenarios[] = {
     {"tcp-duplex", tcp_duplex},
     {"tcp-mayfly", tcp_mayfly},
     {"tcp-killed", tcp_killed},
+    {"tcp-held", tcp_held},
     {"netns-twins", netns_twins},
     {"existing-tcp", existing_tcp},
     {"existing-tcp6", existing_tcp6},

@@ -16,6 +16,7 @@
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHUNK (256 * 1024)
@@ -23,11 +24,6 @@
 static uint64_t size_option(void)
 {
 	return option("size", 10 * 1000 * 1000 + 7);
-}
-
-static void set_option(int fd, int level, int name, int value)
-{
-	must(setsockopt(fd, level, name, &value, sizeof(value)), "setsockopt");
 }
 
 static short wait_for(int fd, short events)
@@ -58,6 +54,24 @@ static void receive_all_answer(int fd, struct end *end)
 	send_bytes(fd, end, recv_to_eof(fd, end) / 4, 100 * 1000, 0);
 }
 
+/* As fast as can be, or `rate` bytes a second. */
+static void send_all(int fd, struct end *end)
+{
+	if (option("rate", 0))
+		set_option(fd, SOL_SOCKET, SO_MAX_PACING_RATE, option("rate", 0));
+	send_bytes(fd, end, size_option(), CHUNK, 0);
+}
+
+static void tcp_up(void)
+{
+	run_tcp4(send_all, receive_all);
+}
+
+static void tcp_down(void)
+{
+	run_tcp4(receive_all, send_all);
+}
+
 static void tcp_bulk(void)
 {
 	run_tcp4(send_all_read_answer, receive_all_answer);
@@ -66,8 +80,8 @@ static void tcp_bulk(void)
 static void tcp_ipv6(void)
 {
 	struct tcp_pair pair = {
-	    .server = loopback(AF_INET6, 0),
-	    .client = loopback(AF_INET6, 0),
+	    .server = server_address(AF_INET6),
+	    .client = server_address(AF_INET6),
 	    .on_client = send_all_read_answer,
 	    .on_server = receive_all_answer,
 	};
@@ -107,6 +121,30 @@ static void pong(int fd, struct end *end)
 static void tcp_tiny(void)
 {
 	run_tcp4(ping, pong);
+}
+
+/* Few bytes at a time, with a rest after each. */
+static void drip(int fd, struct end *end)
+{
+	const struct timespec rest = {.tv_nsec = option("rest_ms", 200) * 1000000};
+
+	for (long i = option("count", 20); i > 0; i--) {
+		send_bytes(fd, end, i, i, 0);
+		recv_bytes(fd, end, i, i, MSG_WAITALL);
+		nanosleep(&rest, NULL);
+	}
+}
+
+static void give_back(int fd, struct end *end)
+{
+	for (long i = option("count", 20); i > 0; i--)
+		send_bytes(fd, end, recv_bytes(fd, end, i, i, MSG_WAITALL), CHUNK, 0);
+	expect_eof(fd);
+}
+
+static void tcp_slow(void)
+{
+	run_tcp4(drip, give_back);
 }
 
 static void nothing(int fd, struct end *end)
@@ -190,15 +228,14 @@ static void request_all_at_once(void *context)
 
 static void run_many(void (*request)(void *), void (*serve)(void *), long count)
 {
-	union address any = loopback(AF_INET, 0);
-	struct many many = {
-	    .listener = listener_at(&any),
-	    .count = option("count", count),
-	    .bytes = option("size", 10000),
-	};
+	union address address = server_address(AF_INET);
+	struct many many = {.count = option("count", count), .bytes = option("size", 10000)};
 
+	go_far();
+	many.listener = listener_at(&address);
+	go_near();
 	many.to = local_address(many.listener);
-	spawn("tt-server", serve, &many);
+	spawn_far("tt-server", serve, &many);
 	spawn("tt-client", request, &many);
 	close(many.listener);
 	join_all();
@@ -947,6 +984,9 @@ static void tcp_fastopen(void)
 
 const struct scenario tcp_scenarios[] = {
     {"tcp-bulk", tcp_bulk},
+    {"tcp-up", tcp_up},
+    {"tcp-down", tcp_down},
+    {"tcp-slow", tcp_slow},
     {"tcp-tiny", tcp_tiny},
     {"tcp-short", tcp_short},
     {"tcp-concurrent", tcp_concurrent},

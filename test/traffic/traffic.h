@@ -53,8 +53,9 @@ struct end {
 
 /* --- stage.c: arguments, processes, gates, the table of ends --- */
 
-/* The value of KEY=value on the command line, a whole number. */
+/* The value of KEY=value on the command line, a whole number; as text, or NULL. */
 long option(const char *key, long fallback);
+const char *text_option(const char *key);
 
 /* Ends this process, and so the scenario, saying why; `syscall_failed` adds errno. */
 _Noreturn void failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -66,6 +67,8 @@ long must(long value, const char *what);
 
 /* Runs `run(context)` in a new process called `name`; it dies with its parent. */
 pid_t spawn(const char *name, void (*run)(void *), void *context);
+/* The same on the far side. */
+pid_t spawn_far(const char *name, void (*run)(void *), void *context);
 /* Waits for every process this one has spawned; fails when one of them did. */
 void join_all(void);
 /* Takes this process's name from the kernel again, after it has changed. */
@@ -88,6 +91,8 @@ struct end *end_between(const char *role, int proto, const union address *local,
 void end_use(struct end *end);
 void count_in(struct end *end, uint64_t bytes, uint64_t packets);
 void count_out(struct end *end, uint64_t bytes, uint64_t packets);
+/* Whether an end of this scenario has had this local address. */
+bool was_used(const union address *local);
 int end_index(const struct end *end);
 struct end *end_at(int index);
 
@@ -102,9 +107,20 @@ void stage_report(void);
 /* Moves this process to a new network namespace with its loopback interface up. */
 void enter_new_netns(void);
 
+/*
+ * With far=FILE, a network namespace, servers are on the far side of a link whose near end is in this
+ * process's: 192.0.2.1 and 2001:db8::1 are near, 192.0.2.2 and 2001:db8::2 far. Without it, both sides
+ * are one. These move this process.
+ */
+void go_far(void);
+void go_near(void);
+/* Where servers listen: loopback, or the far side; at the port of port=, else at any. */
+union address server_address(int family);
+
 /* --- addresses and sockets --- */
 
 union address loopback(int family, int port);
+void set_option(int fd, int level, int name, int value);
 socklen_t address_len(const union address *address);
 union address local_address(int fd);
 union address remote_address(int fd);
@@ -144,7 +160,7 @@ struct scenario {
 	const char *name;
 	void (*run)(void);
 };
-extern const struct scenario tcp_scenarios[], tcp_owner_scenarios[], udp_scenarios[];
+extern const struct scenario tcp_scenarios[], tcp_owner_scenarios[], udp_scenarios[], kernel_scenarios[];
 
 /* The rest of tcp-exec, after exec. */
 void resume_after_exec(void);

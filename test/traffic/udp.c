@@ -21,6 +21,9 @@
 #define UDP_GRO 104
 #endif
 
+/* Datagrams that fit a socket's buffer. */
+enum { BURST = 32 };
+
 /* One process's part of a pair: a socket, its end of the flow, where to send. */
 struct side {
 	int fd, others_fd;
@@ -72,7 +75,9 @@ static void open_udp_pair(const struct udp_pair *pair, struct side *client, stru
 	union address any = {.sa = {.sa_family = pair->client.sa.sa_family}};
 	union address client_local, server_local = pair->client;
 
+	go_far();
 	*server = (struct side){.fd = bound_socket(SOCK_DGRAM, &pair->server), .run = pair->on_server};
+	go_near();
 	server_local.v4.sin_port = local_address(server->fd).v4.sin_port;
 	*client = (struct side){.peer = server_local, .connected = !pair->unconnected, .run = pair->on_client};
 	if (pair->unconnected) {
@@ -87,12 +92,14 @@ static void open_udp_pair(const struct udp_pair *pair, struct side *client, stru
 	server->others_fd = client->fd;
 	server->peer = client_local;
 	client->end = end_between("client", IPPROTO_UDP, &client_local, &server_local);
+	go_far();
 	server->end = end_between("server", IPPROTO_UDP, &server_local, &client_local);
+	go_near();
 }
 
 static void spawn_udp_pair(struct side *client, struct side *server)
 {
-	spawn("tu-server", run_side, server);
+	spawn_far("tu-server", run_side, server);
 	spawn("tu-client", run_side, client);
 	close(server->fd);
 	close(client->fd);
@@ -110,8 +117,8 @@ static void run_udp_pair(const struct udp_pair *pair)
 static void run_udp4(void (*on_client)(struct side *), void (*on_server)(struct side *))
 {
 	struct udp_pair pair = {
-	    .server = loopback(AF_INET, 0),
-	    .client = loopback(AF_INET, 0),
+	    .server = server_address(AF_INET),
+	    .client = server_address(AF_INET),
 	    .on_client = on_client,
 	    .on_server = on_server,
 	};
@@ -129,7 +136,7 @@ static long question_count(void)
 static void ask(struct side *side)
 {
 	for (long i = 0; i < question_count(); i++) {
-		send_datagram(side, 1 + i * 37 % 1400);
+		send_datagram(side, 1 + i * 37 % option("most", 1400));
 		recv_datagram(side);
 	}
 }
@@ -148,8 +155,8 @@ static void udp_connected(void)
 static void udp_ipv6(void)
 {
 	struct udp_pair pair = {
-	    .server = loopback(AF_INET6, 0),
-	    .client = loopback(AF_INET6, 0),
+	    .server = server_address(AF_INET6),
+	    .client = server_address(AF_INET6),
 	    .on_client = ask,
 	    .on_server = answer,
 	};
@@ -197,6 +204,83 @@ static void udp_wildcard6(void)
 	};
 
 	run_udp_pair(&pair);
+}
+
+/* Both send at the same time, a burst ahead of the other at most: what the buffers hold. */
+static void exchange_bursts(struct side *side)
+{
+	for (long left = option("count", 6400); left > 0; left -= BURST) {
+		for (int i = 0; i < BURST; i++)
+			send_datagram(side, option("size", 1400));
+		for (int i = 0; i < BURST; i++)
+			recv_datagram(side);
+	}
+}
+
+static void udp_bulk(void)
+{
+	run_udp4(exchange_bursts, exchange_bursts);
+}
+
+/* --- processes that ask once and end --- */
+
+struct asker {
+	union address server;
+	int server_fd;
+};
+
+static void ask_once(void *context)
+{
+	const struct asker *asker = context;
+	struct side side = {.connected = true};
+	union address local;
+
+	/* Two processes with one port, one after the other, would be one flow. */
+	do {
+		side.fd = connected_socket(SOCK_DGRAM, &asker->server);
+		local = local_address(side.fd);
+	} while (was_used(&local));
+	side.end = end_between("client", IPPROTO_UDP, &local, &asker->server);
+	send_datagram(&side, 40);
+	recv_datagram(&side);
+}
+
+static void breed_askers(void *context)
+{
+	for (long i = option("count", 50); i > 0; i--) {
+		spawn("tu-mayfly", ask_once, context);
+		join_all();
+	}
+}
+
+static void answer_each_asker(void *context)
+{
+	const struct asker *asker = context;
+	struct side side = {.fd = asker->server_fd};
+	char buffer[100];
+
+	for (long i = option("count", 50); i > 0; i--) {
+		socklen_t len = sizeof(side.peer);
+		ssize_t n = must(recvfrom(side.fd, buffer, sizeof(buffer), 0, &side.peer.sa, &len), "recvfrom");
+
+		side.end = end_between("server", IPPROTO_UDP, &asker->server, &side.peer);
+		count_in(side.end, n, 1);
+		send_datagram(&side, 150);
+	}
+}
+
+static void udp_mayfly(void)
+{
+	union address address = server_address(AF_INET);
+	struct asker asker;
+
+	go_far();
+	asker.server_fd = bound_socket(SOCK_DGRAM, &address);
+	go_near();
+	asker.server = local_address(asker.server_fd);
+	spawn_far("tu-server", answer_each_asker, &asker);
+	spawn("tu-mayflies", breed_askers, &asker);
+	join_all();
 }
 
 static void ask_large(struct side *side)
@@ -809,6 +893,8 @@ static void existing_udp(void)
 
 const struct scenario udp_scenarios[] = {
     {"udp-connected", udp_connected},
+    {"udp-bulk", udp_bulk},
+    {"udp-mayfly", udp_mayfly},
     {"udp-ipv6", udp_ipv6},
     {"udp-mapped", udp_mapped},
     {"udp-wildcard", udp_wildcard},

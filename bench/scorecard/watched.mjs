@@ -1,0 +1,141 @@
+// Processes of the scorecard: run to their end, or watched line by line while they run.
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { StringDecoder } from "node:string_decoder";
+import { start } from "../processes.mjs";
+
+const STOP_AFTER_MS = 5000;
+const READ_EVERY_MS = 50;
+
+/** Runs a command to its end; `{ code, stdout, stderr }`. `code` is 127 when there is no such command. */
+export async function runToEnd(command, args, input = "") {
+  const child = start(command, args.map(String), ["pipe", "pipe", "pipe"]);
+  const text = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"]) {
+    child[name].setEncoding("utf8").on("data", (part) => {
+      text[name] += part;
+    });
+  }
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
+  try {
+    const [code] = await once(child, "close");
+    return { code, ...text };
+  } catch (error) {
+    return { code: 127, stdout: "", stderr: error.message };
+  }
+}
+
+/** Runs a command that has to succeed; what it printed. */
+export async function must(command, args, input) {
+  const { code, stdout, stderr } = await runToEnd(command, args, input);
+  if (code !== 0) throw new Error(`${[command, ...args].join(" ")}: exit ${code}: ${stderr.trim()}`);
+  return stdout;
+}
+
+/**
+ * A file that another process writes, read line by line as it grows. Unlike a pipe it takes everything at
+ * once: tcptop leaves out steps for a reader that is slow.
+ */
+class GrowingFile {
+  #path = join(mkdtempSync(join(tmpdir(), "tcptop-")), "output");
+  #buffer = Buffer.alloc(1 << 20);
+  #decoder = new StringDecoder("utf8");
+  #position = 0;
+  #rest = "";
+  #takeLine;
+  #timer;
+
+  constructor(takeLine) {
+    this.#takeLine = takeLine;
+    this.fd = openSync(this.#path, "w+");
+    this.#timer = setInterval(() => this.#read(), READ_EVERY_MS);
+  }
+
+  #read() {
+    let bytes;
+    do {
+      bytes = readSync(this.fd, this.#buffer, 0, this.#buffer.length, this.#position);
+      this.#position += bytes;
+      const lines = (this.#rest + this.#decoder.write(this.#buffer.subarray(0, bytes))).split("\n");
+      this.#rest = lines.pop() ?? "";
+      lines.forEach(this.#takeLine);
+    } while (bytes > 0);
+  }
+
+  close() {
+    clearInterval(this.#timer);
+    this.#read();
+    closeSync(this.fd);
+    rmSync(dirname(this.#path), { recursive: true });
+  }
+}
+
+/** A running process whose output is taken line by line. `byFile`: it writes to a file, not to a pipe. */
+export class Watched {
+  #child;
+  #file;
+  #waiting = [];
+  #errors = "";
+  running = true;
+
+  constructor(command, args, takeLine, { byFile = false } = {}) {
+    const take = (line) => {
+      takeLine(line);
+      this.#wake();
+    };
+    if (byFile) this.#file = new GrowingFile(take);
+    // A pipe that stays open: iftop takes the end of its input for keys, without end.
+    this.#child = start(command, args.map(String), ["pipe", this.#file?.fd ?? "pipe", "pipe"]);
+    this.#child.on("error", (error) => this.#ended(error.message));
+    this.#child.on("close", () => this.#ended(""));
+    this.#child.stderr.setEncoding("utf8").on("data", (part) => {
+      this.#errors += part;
+    });
+    if (!byFile) createInterface({ input: this.#child.stdout }).on("line", take);
+  }
+
+  get errors() {
+    return this.#errors.trim();
+  }
+
+  #ended(message) {
+    this.#errors += message;
+    this.running = false;
+    this.#file?.close();
+    this.#file = undefined;
+    this.#wake();
+  }
+
+  #wake() {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Whether the condition came true within this time, and before the process ended. */
+  async until(condition, limitMs) {
+    const deadlineMs = performance.now() + limitMs;
+    for (;;) {
+      if (condition()) return true;
+      const leftMs = deadlineMs - performance.now();
+      if (!this.running || leftMs <= 0) return false;
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, leftMs);
+        this.#waiting.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  async stop() {
+    this.#child.kill("SIGINT");
+    if (!(await this.until(() => !this.running, STOP_AFTER_MS))) this.#child.kill("SIGKILL");
+    await this.until(() => !this.running, STOP_AFTER_MS);
+  }
+}
