@@ -147,21 +147,17 @@ describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}
   test("two at once are both exact, and one outlives the other", async (context) => {
     const first = await startOrSkip(context, required, {}, backend);
     const second = await startOrSkip(context, required, {}, backend);
-    try {
-      const ends = await endsOf(LOAD.slice(2), context);
-      for (const tcptop of [first, second]) {
-        expect(facts(await tcptop.closesOf(ends, 0))).toEqual(facts(ends));
-        expect(trueLosses(tcptop.losses())).toEqual(NO_LOSSES);
-      }
-      await first.stop("SIGKILL");
-      const since = second.rows.length;
-      const after = await endsOf(LOAD.slice(3), context);
-      expect(facts(await second.closesOf(after, since))).toEqual(facts(after));
-      expect(trueLosses(second.losses())).toEqual(NO_LOSSES);
-    } finally {
-      await first.stop("SIGKILL");
-      expect((await second.stop()).code).toBe(0);
+    const ends = await endsOf(LOAD.slice(2), context);
+    for (const tcptop of [first, second]) {
+      expect(facts(await tcptop.closesOf(ends, 0))).toEqual(facts(ends));
+      expect(trueLosses(tcptop.losses())).toEqual(NO_LOSSES);
     }
+    await first.stop("SIGKILL");
+    const since = second.rows.length;
+    const after = await endsOf(LOAD.slice(3), context);
+    expect(facts(await second.closesOf(after, since))).toEqual(facts(after));
+    expect(trueLosses(second.losses())).toEqual(NO_LOSSES);
+    expect((await second.stop()).code).toBe(0);
   });
 
   test("processes and namespaces that vanish while it starts", async (context) => {

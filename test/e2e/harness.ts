@@ -542,7 +542,7 @@ export async function eventually(condition: () => Promise<boolean>): Promise<boo
   return false;
 }
 
-/** A tcptop of the test's own. Where the backend cannot load the test is skipped, saying why. */
+/** A tcptop of the test's own, which ends with it. Where the backend cannot load the test is skipped, saying why. */
 export async function startOrSkip(
   context: TestContext,
   required: boolean,
@@ -551,7 +551,11 @@ export async function startOrSkip(
   ...args: string[]
 ): Promise<Tcptop> {
   try {
-    return await Tcptop.startIn(surroundings, backend, ...args);
+    const tcptop = await Tcptop.startIn(surroundings, backend, ...args);
+    context.onTestFinished(async () => {
+      await tcptop.stop("SIGKILL");
+    });
+    return tcptop;
   } catch (error) {
     if (required || !(error instanceof UnavailableError)) throw error;
     return context.skip(error.message);
