@@ -23,7 +23,7 @@ const FULL = {
   repeats: 3,
   flowCounts: [10, 1000, 10_000],
   seconds: 20,
-  overhead: { pairs: 12, ms: 1500 },
+  overhead: { pairs: 16, ms: 700 },
   storms: { seconds: 20, churnPerSecond: 10_000, active: 10_000, idle: 100_000 },
   screen: { frames: 50, keys: 15, flowCounts: [100, 1000] },
   socketCounts: [

@@ -11,21 +11,27 @@ const SETTLE_MS = 1000;
 /** Other programs that show connections by their traffic, and how they are started on loopback. */
 const PEERS = [{ name: "nethogs", args: ["-a", "-t", "-d", "1", "lo"], version: ["-V"] }];
 
-/** A second's worth of each, by the programs' own count. */
+/** What is measured, by the tool's modes; `unit` is what the table counts in. */
 const KINDS = {
-  bulk: async (ms) => {
-    const { bytes, seconds } = JSON.parse(await runTool("bulk", ms));
-    return bytes / seconds;
-  },
-  round_trips: async (ms) => {
-    const { round_trips, seconds } = JSON.parse(await runTool("roundtrips", ms, MESSAGE_BYTES));
-    return round_trips / seconds;
+  bulk: { what: "bulk, MB", unit: 1e6, args: (ms) => ["bulk", ms], count: "bytes" },
+  round_trips: {
+    what: `round trips of ${MESSAGE_BYTES} bytes`,
+    unit: 1,
+    args: (ms) => ["roundtrips", ms, MESSAGE_BYTES],
+    count: "round_trips",
   },
 };
 
+/** Amounts a second, and a second of processor time. The latter hardly minds what else the machine does. */
 async function measureAll(ms) {
   const rates = {};
-  for (const [kind, measure] of Object.entries(KINDS)) rates[kind] = await measure(ms);
+  for (const [kind, { args, count }] of Object.entries(KINDS)) {
+    const told = JSON.parse(await runTool(...args(ms)));
+    rates[kind] = {
+      per_s: told[count] / told.seconds,
+      per_processor_s: told[count] / told.processor_seconds,
+    };
+  }
   return rates;
 }
 
@@ -52,21 +58,26 @@ async function measurePairs(startWatcher, { pairs, ms }, tell) {
   return measured;
 }
 
+function compare(measured, read) {
+  const ratios = measured.map(({ on, off }) => read(on) / read(off));
+  return {
+    off: median(measured.map(({ off }) => read(off))),
+    on: median(measured.map(({ on }) => read(on))),
+    ratio_median: median(ratios),
+    ratio_quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    ratio_range: [Math.min(...ratios), Math.max(...ratios)],
+  };
+}
+
 function summarise(measured) {
   return Object.fromEntries(
-    Object.keys(KINDS).map((kind) => {
-      const ratios = measured.map(({ on, off }) => on[kind] / off[kind]);
-      return [
-        kind,
-        {
-          off_per_s: median(measured.map(({ off }) => off[kind])),
-          on_per_s: median(measured.map(({ on }) => on[kind])),
-          ratio_median: median(ratios),
-          ratio_quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
-          ratio_range: [Math.min(...ratios), Math.max(...ratios)],
-        },
-      ];
-    }),
+    Object.keys(KINDS).map((kind) => [
+      kind,
+      {
+        per_s: compare(measured, (rates) => rates[kind].per_s),
+        per_processor_s: compare(measured, (rates) => rates[kind].per_processor_s),
+      },
+    ]),
   );
 }
 
@@ -98,13 +109,12 @@ export async function measureOverhead({ backend, overhead, say }) {
 
 const percent = (ratio) => show(100 * ratio, 1);
 
-function row(name, what, figures, unit) {
-  const { off_per_s, on_per_s, ratio_median, ratio_quartiles, ratio_range } = figures;
+function row(name, what, { off, on, ratio_median, ratio_quartiles, ratio_range }, unit) {
   return [
     name,
     what,
-    show(off_per_s / unit),
-    show(on_per_s / unit),
+    show(off / unit),
+    show(on / unit),
     percent(ratio_median),
     ratio_quartiles.map(percent).join(" to "),
     ratio_range.map(percent).join(" to "),
@@ -114,15 +124,18 @@ function row(name, what, figures, unit) {
 
 export function overheadTable({ pairs, ms, watchers }) {
   return table(
-    `Speed of the programs with a watcher, in % of that without; ${pairs} pairs in turn, ${ms} ms each, one connection over loopback`,
+    `What the watched programs get done, in % of that without a watcher; ${pairs} pairs in turn, ${ms} ms each, one connection over loopback`,
     ["watcher", "what", "without", "with", "median %", "quartiles", "range", ""],
-    watchers.flatMap(({ name, bulk, round_trips, error }) =>
+    watchers.flatMap(({ name, error, ...kinds }) =>
       error
         ? [[name, ...Array(6).fill("-"), error]]
-        : [
-            row(name, "bulk, MB/s", bulk, 1e6),
-            row(name, `${MESSAGE_BYTES} bytes, round trips/s`, round_trips, 1),
-          ],
+        : Object.entries(kinds).flatMap(([kind, { per_s, per_processor_s }]) => {
+            const { what, unit } = KINDS[kind];
+            return [
+              row(name, `${what}, a second`, per_s, unit),
+              row(name, `${what}, a second of processor time`, per_processor_s, unit),
+            ];
+          }),
     ),
   );
 }

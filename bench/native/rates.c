@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,11 +58,23 @@ static int open_pinned(int bytes, pid_t *child)
 	swallow(ends[1]);
 }
 
+static double processor_seconds(int whose)
+{
+	struct rusage used;
+
+	must(getrusage(whose, &used), "getrusage");
+	return used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
+/* Ends the other end, whose processor time counts too. */
 static void report(const char *what, uint64_t amount, uint64_t start_ns, pid_t child)
 {
-	printf("{\"%s\":%ju,\"seconds\":%.6f}\n", what, (uintmax_t)amount, (double)(now_ns() - start_ns) / NS_PER_S);
+	double seconds = (double)(now_ns() - start_ns) / NS_PER_S;
+
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
+	printf("{\"%s\":%ju,\"seconds\":%.6f,\"processor_seconds\":%.6f}\n", what, (uintmax_t)amount, seconds,
+	       processor_seconds(RUSAGE_SELF) + processor_seconds(RUSAGE_CHILDREN));
 }
 
 void bulk(int ms)
