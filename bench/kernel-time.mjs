@@ -127,7 +127,6 @@ export async function measureKernelTime({ backend, roundTrips, repeats, say }) {
   const hooks = new Set([...tcptopIds].map((id) => programs.get(id)?.hook).filter(Boolean));
   const empty = await startTool("empty", ...hooks);
   const emptyIds = programIds(empty.pid);
-  const { backend: used, kernel, version } = tcptop.firstRecord;
   const protocols = [];
   for (const protocol of ["tcp", "udp"]) {
     const runs = [];
@@ -140,7 +139,7 @@ export async function measureKernelTime({ backend, roundTrips, repeats, say }) {
   }
   await empty.end();
   await tcptop.end();
-  return { version, kernel, backend: used, round_trips: roundTrips, repeats, protocols };
+  return { round_trips: roundTrips, repeats, protocols };
 }
 
 function protocolTable({ round_trips, repeats }, { protocol, programs, ...all }) {

@@ -19,8 +19,10 @@ const WARM_UP_MS = 3000;
 /** The load outlives the measurement by this, and ends by itself should this process die. */
 const SPARE_S = 20;
 
+const ticksPerSecond = Number(output("getconf", ["CLK_TCK"])) || 100;
+
 /** Seconds of user and system time, from /proc/PID/stat (proc(5), fields 14 and 15). */
-function processorTime(pid, ticksPerSecond) {
+export function processorTime(pid) {
   const stat = readProc(pid, "stat");
   if (stat === null) throw new Ended("tcptop", 1, "tcptop ended while it was measured");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -29,7 +31,7 @@ function processorTime(pid, ticksPerSecond) {
 }
 
 /** Megabytes resident, now and at most. */
-function memory(pid) {
+export function memory(pid) {
   const status = readProc(pid, "status") ?? "";
   const megabytes = (key) =>
     (Number(new RegExp(`^${key}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]) * 1024) / 1e6;
@@ -40,16 +42,20 @@ function memory(pid) {
 export async function measureLoad(startTcptop, flows, seconds) {
   const load = await startTool("flows", flows, Math.ceil(seconds + WARM_UP_MS / 1000) + SPARE_S);
   const tcptop = await startTcptop();
-  const ticksPerSecond = Number(output("getconf", ["CLK_TCK"])) || 100;
   await setTimeout(WARM_UP_MS);
-  const from = processorTime(tcptop.pid, ticksPerSecond);
+  const from = processorTime(tcptop.pid);
   await setTimeout(seconds * 1000);
-  const to = processorTime(tcptop.pid, ticksPerSecond);
+  const to = processorTime(tcptop.pid);
   const used = memory(tcptop.pid);
   await tcptop.end();
   await load.end();
+  return { flows, ...percentBetween(from, to), ...used };
+}
+
+/** Per cent of one core between two calls of processorTime. */
+export function percentBetween(from, to) {
   const percent = (key) => (100_000 * (to[key] - from[key])) / (to.atMs - from.atMs);
-  return { flows, user_percent: percent("utime"), system_percent: percent("stime"), ...used };
+  return { user_percent: percent("utime"), system_percent: percent("stime") };
 }
 
 /** The cost at a refresh of 1 s, written as JSON to /dev/null. */

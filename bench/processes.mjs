@@ -4,13 +4,14 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { root } from "../scripts/lib.mjs";
 
 const TOOL = join(root, "build/cmake/bench/bench_tool");
 const TCPTOP = join(root, "bin/tcptop.js");
 
-/** Refreshes after which tcptop ends by itself, should nothing end it before. */
-const MAX_REFRESHES = 600;
+/** After which tcptop ends by itself, should nothing end it before. */
+const MAX_SECONDS = 600;
 
 const running = new Set();
 
@@ -65,6 +66,11 @@ async function firstLine(child, name) {
   return result;
 }
 
+/** Resolves once it has ended and all it printed has been read. */
+async function closed(child) {
+  await Promise.all([ended(child), child.stdout.closed || once(child.stdout, "close")]);
+}
+
 async function ended(child) {
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
 }
@@ -78,23 +84,49 @@ export async function runTool(...args) {
   return output();
 }
 
-/** Starts a mode of the tool that holds; resolves once it is ready. `end` resolves once it is gone. */
+/**
+ * Starts a mode of the tool that holds; resolves once it is ready. `end` resolves once it is gone, to what
+ * it printed after its first line.
+ */
 export async function startTool(...args) {
   const child = start(TOOL, args.map(String), ["pipe", "pipe", "pipe"]);
   await firstLine(child, "bench_tool");
+  const read = collect(child.stdout);
+  return {
+    pid: child.pid,
+    async end() {
+      child.stdin.end();
+      await closed(child);
+      return read();
+    },
+  };
+}
+
+/** Runs a mode of the tool to its end, with each of its lines as it comes. */
+export async function readTool(takeLine, ...args) {
+  const child = start(TOOL, args.map(String), ["pipe", "pipe", "pipe"]);
+  const errors = collect(child.stderr);
+  createInterface({ input: child.stdout }).on("line", takeLine);
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Ended("bench_tool", code, errors());
+}
+
+/** Starts another program that runs until it is ended; resolves once it has printed a line. */
+export async function startProgram(command, args) {
+  const child = start(command, args, ["pipe", "pipe", "pipe"]);
+  await firstLine(child, command);
   return {
     pid: child.pid,
     end() {
-      child.stdin.end();
+      child.kill("SIGTERM");
       return ended(child);
     },
   };
 }
 
-function tcptopArguments(backend) {
-  return [TCPTOP, "--batch", "--format", "json", "-d", "1", "-n", MAX_REFRESHES, "--backend", backend].map(
-    String,
-  );
+function tcptopArguments(backend, delayS = 1) {
+  const fixed = [TCPTOP, "--batch", "--format", "json", "--backend", backend];
+  return [...fixed, "-d", delayS, "-n", Math.ceil(MAX_SECONDS / delayS)].map(String);
 }
 
 function tcptop(child, more) {
@@ -117,6 +149,19 @@ export async function startTcptop(backend) {
   return tcptop(child, { firstRecord: JSON.parse(line), firstRecordMs });
 }
 
+/** Starts tcptop with this delay; every piece of its output goes to `take`. Resolves with its first piece. */
+export async function startReadTcptop(backend, delayS, take) {
+  const child = start(process.execPath, tcptopArguments(backend, delayS), ["ignore", "pipe", "pipe"]);
+  const errors = collect(child.stderr);
+  child.stdout.on("data", take);
+  const code = await Promise.race([
+    once(child.stdout, "data").then(() => null),
+    once(child, "close").then(([exitCode]) => exitCode),
+  ]);
+  if (code !== null) throw new Ended("tcptop", code, errors());
+  return tcptop(child, {});
+}
+
 /** Starts tcptop with its output thrown away. */
 export function startSilentTcptop(backend) {
   return tcptop(start(process.execPath, tcptopArguments(backend), ["ignore", "ignore", "inherit"]), {});
@@ -127,7 +172,7 @@ export function startSilentTcptop(backend) {
  * away. Resolves once it has its process.
  */
 export async function startTcptopOnTerminal(backend, { columns, rows }) {
-  const screen = `exec '${process.execPath}' '${TCPTOP}' -d 1 -n ${MAX_REFRESHES} --backend ${backend}`;
+  const screen = `exec '${process.execPath}' '${TCPTOP}' -d 1 -n ${MAX_SECONDS} --backend ${backend}`;
   const command = `stty columns ${columns} rows ${rows}; echo $$; ${screen}`;
   const terminal = start("script", ["-qfec", command, "/dev/null"], ["pipe", "pipe", "pipe"], {
     ...process.env,

@@ -25,4 +25,16 @@ void list_programs(void);
 void hold_flows(int rows, int seconds, bool idle);
 void ping_pong(long round_trips, int bytes, bool udp);
 
+/* churn.c: says ready, then {"connections":N,"seconds":S} at its end, or when stdin is closed. */
+void churn(int per_second, int seconds, bool udp);
+
+/*
+ * rates.c: {"bytes":N,"seconds":S,"processor_seconds":P}, and the same with "round_trips". The two ends have
+ * processors of their own; P is the time of both.
+ */
+void bulk(int ms);
+void round_trips(int ms, int bytes);
+/* The port it listens on, then for each connection its port and the time it was opened (CLOCK_MONOTONIC, ns). */
+void probe(int count, int gap_ms);
+
 #endif

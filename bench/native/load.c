@@ -2,21 +2,15 @@
 /* Load: many connections with little traffic, and one connection with as many calls as it can. */
 #include "bench_tool.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S	 1000000000L
+#include "net.h"
+
 #define TICKS_PER_SECOND 100
 #define MESSAGE_BYTES	 100
 
@@ -24,79 +18,6 @@
 #define CONNECTIONS_PER_PAIR 8000
 #define SPARE_DESCRIPTORS    64
 #define MAX_PAIRS	     64
-
-static struct sockaddr_in loopback(int address)
-{
-	struct sockaddr_in in = {
-	    .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (in_addr_t)address),
-	};
-
-	return in;
-}
-
-static struct sockaddr_in bound_address(int fd)
-{
-	struct sockaddr_in in;
-	socklen_t size = sizeof(in);
-
-	must(getsockname(fd, (struct sockaddr *)&in, &size), "getsockname");
-	return in;
-}
-
-static int bound_socket(int type, int address)
-{
-	struct sockaddr_in in = loopback(address);
-	int fd = must(socket(AF_INET, type | SOCK_CLOEXEC, 0), "socket");
-
-	must(bind(fd, (struct sockaddr *)&in, sizeof(in)), "bind");
-	return fd;
-}
-
-static int listen_on(int address)
-{
-	int fd = bound_socket(SOCK_STREAM, address);
-
-	must(listen(fd, 4096), "listen");
-	return fd;
-}
-
-static void connect_to(int fd, struct sockaddr_in to)
-{
-	must(connect(fd, (struct sockaddr *)&to, sizeof(to)), "connect");
-}
-
-/* Forks a child that goes when this process goes. */
-static pid_t fork_child(void)
-{
-	unsigned int lifetime = alarm(0);
-	pid_t parent = getpid();
-	pid_t pid;
-
-	alarm(lifetime);
-	fflush(stdout);
-	pid = must(fork(), "fork");
-	if (pid == 0) {
-		alarm(lifetime);
-		must(prctl(PR_SET_PDEATHSIG, SIGKILL), "PR_SET_PDEATHSIG");
-		if (getppid() != parent)
-			_exit(1);
-	}
-	return pid;
-}
-
-static void allow_descriptors(rlim_t wanted)
-{
-	struct rlimit limit;
-
-	must(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
-	if (limit.rlim_cur >= wanted)
-		return;
-	limit.rlim_cur = wanted;
-	if (limit.rlim_max < wanted)
-		limit.rlim_max = wanted;
-	must(setrlimit(RLIMIT_NOFILE, &limit), "RLIMIT_NOFILE");
-}
 
 /* What one process does each tick: its share of the second's messages, and what has come in on those. */
 static void exchange(const int *fds, int from, int to)
@@ -109,15 +30,6 @@ static void exchange(const int *fds, int from, int to)
 			_exit(1);
 		if (recv(fds[i], received, sizeof(received), MSG_DONTWAIT) == 0)
 			_exit(1);
-	}
-}
-
-static void add_ns(struct timespec *at, long ns)
-{
-	at->tv_nsec += ns;
-	if (at->tv_nsec >= NS_PER_S) {
-		at->tv_nsec -= NS_PER_S;
-		at->tv_sec++;
 	}
 }
 
@@ -195,50 +107,6 @@ void hold_flows(int rows, int seconds, bool idle)
 		kill(processes[i], SIGKILL);
 	for (int i = 0; i < started; i++)
 		waitpid(processes[i], NULL, 0);
-}
-
-static void send_all(int fd, const char *from, int size)
-{
-	for (int done = 0; done < size;)
-		done += must(send(fd, from + done, size - done, MSG_NOSIGNAL), "send");
-}
-
-static void receive_all(int fd, char *to, int size)
-{
-	for (int done = 0; done < size;) {
-		long n = must(recv(fd, to + done, size - done, 0), "recv");
-
-		if (n == 0)
-			failed("recv: the other end has gone");
-		done += n;
-	}
-}
-
-static void no_delay(int fd)
-{
-	int on = 1;
-
-	must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), "TCP_NODELAY");
-}
-
-/* Both ends, connected, before there is a second process. */
-static void open_pair(int ends[2], bool udp)
-{
-	if (udp) {
-		ends[0] = bound_socket(SOCK_DGRAM, 0);
-		ends[1] = bound_socket(SOCK_DGRAM, 0);
-		connect_to(ends[0], bound_address(ends[1]));
-		connect_to(ends[1], bound_address(ends[0]));
-	} else {
-		int listener = listen_on(0);
-
-		ends[0] = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-		connect_to(ends[0], bound_address(listener));
-		ends[1] = must(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept");
-		close(listener);
-		no_delay(ends[0]);
-		no_delay(ends[1]);
-	}
 }
 
 static void answer(int fd, long round_trips, char *message, int bytes)

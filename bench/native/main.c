@@ -10,6 +10,12 @@
  *                               "ready"; unless idle, sends 100 bytes each way on each connection
  *                               each second, spread evenly; ends after SECONDS or when stdin closes
  *   pingpong COUNT BYTES [udp]  COUNT requests and answers of BYTES between two processes
+ *   churn PER_SECOND SECONDS [udp]  prints "ready"; opens so many connections a second, each with 100
+ *                               bytes there and back; at the end prints how many it were as JSON
+ *   bulk MS, roundtrips MS BYTES  for so long, on one connection between two processors; prints
+ *                               what was achieved as JSON
+ *   probe COUNT GAP_MS          prints the port it listens on; opens COUNT connections some GAP_MS apart,
+ *                               prints the port and the time (CLOCK_MONOTONIC, ns) of each
  *
  * Every mode ends by itself at the latest after LIFETIME seconds.
  */
@@ -66,7 +72,8 @@ bool stdin_closed(int ms)
 
 static _Noreturn void usage(void)
 {
-	fputs("usage: bench_tool empty HOOK... | programs | flows ROWS SECONDS [idle] | pingpong COUNT BYTES [udp]\n",
+	fputs("usage: bench_tool empty HOOK... | programs | flows ROWS SECONDS [idle] | pingpong COUNT BYTES [udp]\n"
+	      "       | churn PER_SECOND SECONDS [udp] | bulk MS | roundtrips MS BYTES | probe COUNT GAP_MS\n",
 	      stderr);
 	exit(EXIT_USAGE);
 }
@@ -95,6 +102,14 @@ int main(int argc, char **argv)
 		hold_flows(number(argv[2], 1000000), number(argv[3], LIFETIME), !strcmp(last, "idle"));
 	else if (!strcmp(mode, "pingpong") && argc >= 4)
 		ping_pong(number(argv[2], 100000000), number(argv[3], 65000), !strcmp(last, "udp"));
+	else if (!strcmp(mode, "churn") && argc >= 4)
+		churn(number(argv[2], 1000000), number(argv[3], LIFETIME), !strcmp(last, "udp"));
+	else if (!strcmp(mode, "bulk") && argc == 3)
+		bulk(number(argv[2], LIFETIME * 1000));
+	else if (!strcmp(mode, "roundtrips") && argc == 4)
+		round_trips(number(argv[2], LIFETIME * 1000), number(argv[3], 65000));
+	else if (!strcmp(mode, "probe") && argc == 4)
+		probe(number(argv[2], 100000), number(argv[3], 10000));
 	else
 		usage();
 	return 0;

@@ -105,6 +105,9 @@ export interface Row extends FlowFacts {
   readonly partial: boolean;
   readonly packets_in: number;
   readonly packets_out: number;
+  readonly rate_in: number;
+  readonly rate_out: number;
+  readonly age_ms: number;
 }
 
 /** A record `summary`; its counters of what was lost are named in LOSS_COUNTERS. */
@@ -226,6 +229,35 @@ class GrowingFile {
 
 export class UnavailableError extends Error {}
 
+/** In what surroundings a tcptop runs. */
+export interface Surroundings {
+  /** A command that runs the rest of its arguments in its own place (exec), so that the PID stays. */
+  readonly wrapper?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  /** Node reports its memory when asked; see memory(). */
+  readonly reportsMemory?: boolean;
+}
+
+/** A wrapper that runs shell commands in a private mount namespace first. */
+export function afterMounting(...commands: string[]): readonly string[] {
+  return ["unshare", "--mount", "sh", "-ec", `${commands.join("; ")}; exec "$@"`, "sh"];
+}
+
+/** A wrapper for an ordinary user with these capabilities only. */
+export function asUserWith(...capabilities: string[]): readonly string[] {
+  const kept = capabilities.map((name) => `+${name}`).join(",");
+  return [
+    ...["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"],
+    ...["--inh-caps", `-all,${kept}`, "--ambient-caps", `-all,${kept}`],
+  ];
+}
+
+const MEMORY_REPORT = ["--expose-gc", "--import", `${ROOT}test/support/memory-report.mjs`];
+
+/** Kinds of BPF objects with an id of their own, and how fdinfo calls that. */
+const BPF_KINDS = { programs: "prog_id", links: "link_id", maps: "map_id" } as const;
+export type BpfIds = Readonly<Record<keyof typeof BPF_KINDS, readonly number[]>>;
+
 /** A running `tcptop --batch --format json`. */
 export class Tcptop {
   readonly rows: Row[] = [];
@@ -237,14 +269,17 @@ export class Tcptop {
   #running = true;
   #unparsed: string[] = [];
 
-  private constructor(under: readonly string[], backend: string, args: readonly string[]) {
+  private constructor(surroundings: Surroundings, backend: string, args: readonly string[]) {
+    const { wrapper = [], env, reportsMemory = false } = surroundings;
     const output = new GrowingFile((line) => this.#take(line));
     const fixed = ["--backend", backend, "--batch", "--format", "json"];
     const usual = ["-d", REFRESH_S, "--udp-timeout", UDP_TIMEOUT_S];
-    const [command = "", ...rest] = [...under, process.execPath, TCPTOP, ...fixed, ...usual, ...args];
+    const node = [process.execPath, ...(reportsMemory ? MEMORY_REPORT : [])];
+    const [command = "", ...rest] = [...wrapper, ...node, TCPTOP, ...fixed, ...usual, ...args];
     this.#child = spawn(command, rest, {
       cwd: ROOT,
-      stdio: ["ignore", output.fd, "pipe"],
+      stdio: ["ignore", output.fd, "pipe", ...(reportsMemory ? (["ipc"] as const) : [])],
+      env: { ...process.env, ...env },
     });
     this.#exit = ended(this.#child).then((exit) => {
       output.close();
@@ -256,12 +291,12 @@ export class Tcptop {
 
   /** Resolves once the `start` record is there; throws UnavailableError on exit 69. */
   static start(backend: string, ...args: string[]): Promise<Tcptop> {
-    return Tcptop.startUnder([], backend, ...args);
+    return Tcptop.startIn({}, backend, ...args);
   }
 
-  /** The same, run by a command that becomes it, such as setpriv. */
-  static async startUnder(under: readonly string[], backend: string, ...args: string[]): Promise<Tcptop> {
-    const tcptop = new Tcptop(under, backend, args);
+  /** As start(), in other surroundings. */
+  static async startIn(surroundings: Surroundings, backend: string, ...args: string[]): Promise<Tcptop> {
+    const tcptop = new Tcptop(surroundings, backend, args);
     await tcptop.#arrivals.until(() => "event" in tcptop.start || !tcptop.#running);
     if ("event" in tcptop.start) return tcptop;
     tcptop.#child.kill("SIGKILL");
@@ -336,14 +371,49 @@ export class Tcptop {
     >;
   }
 
-  /** Ids of the BPF programs it holds, from its open files. */
-  bpfPrograms(): number[] {
+  /** What it holds of BPF, from its open files. */
+  bpfIds(): BpfIds {
     const folder = `/proc/${this.pid}/fdinfo`;
-    const ids = readdirSync(folder).flatMap((fd) => {
-      const id = /^prog_id:\s*(\d+)$/m.exec(readFileSync(`${folder}/${fd}`, "utf8"))?.[1];
-      return id === undefined ? [] : [Number(id)];
-    });
-    return [...new Set(ids)];
+    const infos = readdirSync(folder).map((fd) => readOpenFile(`${folder}/${fd}`));
+    const idsOf = (kind: keyof typeof BPF_KINDS) => {
+      const line = new RegExp(`^${BPF_KINDS[kind]}:\\s*(\\d+)$`, "m");
+      return [...new Set(infos.flatMap((info) => Number(line.exec(info)?.[1]) || []))];
+    };
+    return { programs: idsOf("programs"), links: idsOf("links"), maps: idsOf("maps") };
+  }
+
+  /** Entries of its hash tables, by the first part of their names. */
+  async tableEntries(): Promise<Readonly<Record<string, number>>> {
+    const { stdout } = await run(built("traffic"), ["bpf-map-entries", ...this.bpfIds().maps.map(String)]);
+    return Object.fromEntries(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.split(" "))
+        .map(([name = "", count]) => [name, Number(count)]),
+    );
+  }
+
+  /** Bytes that Node holds once garbage is collected; started with reportsMemory. */
+  async memory(): Promise<NodeJS.MemoryUsage> {
+    this.#child.send("memory");
+    const [usage] = (await once(this.#child, "message")) as [NodeJS.MemoryUsage];
+    return usage;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Stops it like Ctrl-Z; resolves once all its threads stand still. */
+  async freeze(): Promise<void> {
+    this.signal("SIGSTOP");
+    const threads = `/proc/${this.pid}/task`;
+    const isFrozen = () =>
+      readdirSync(threads).every((id) =>
+        /^State:\s*T/m.test(readFileSync(`${threads}/${id}/status`, "utf8")),
+      );
+    if (!(await eventually(async () => isFrozen()))) throw new Error("tcptop does not stop");
   }
 
   async stop(signal: NodeJS.Signals = "SIGINT"): Promise<Exit> {
@@ -351,6 +421,15 @@ export class Tcptop {
     const exit = await this.#exit;
     if (this.#unparsed.length > 0) throw new Error(`not JSON: ${this.#unparsed[0]}`);
     return exit;
+  }
+}
+
+/** The facts of a file that may be closed meanwhile. */
+function readOpenFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
 }
 
@@ -509,15 +588,33 @@ export async function must(command: string, ...args: string[]): Promise<string> 
   return stdout;
 }
 
-/** The ids of the BPF programs in the kernel now. */
-export async function bpfProgramsInKernel(): Promise<number[]> {
-  const { stdout } = await run(built("traffic"), ["bpf-programs"]);
-  return stdout.split("\n").filter(Boolean).map(Number);
+/** What there is of BPF in the kernel now. */
+export async function bpfIdsInKernel(): Promise<BpfIds> {
+  const idsOf = async (kind: keyof typeof BPF_KINDS) => {
+    const { stdout } = await run(built("traffic"), [`bpf-${kind}`]);
+    return stdout.split("\n").filter(Boolean).map(Number);
+  };
+  return { programs: await idsOf("programs"), links: await idsOf("links"), maps: await idsOf("maps") };
+}
+
+/** Those of `ids` that are in the kernel now. */
+export async function leftInKernel(ids: BpfIds): Promise<BpfIds> {
+  const there = await bpfIdsInKernel();
+  return {
+    programs: ids.programs.filter((id) => there.programs.includes(id)),
+    links: ids.links.filter((id) => there.links.includes(id)),
+    maps: ids.maps.filter((id) => there.maps.includes(id)),
+  };
 }
 
 /** Environment in which a process finds a kernel without BPF, or without the ring buffer. */
 export function denyBpf(what: "all" | "ringbuf"): NodeJS.ProcessEnv {
   return { LD_PRELOAD: built("deny-bpf.so"), DENY_BPF: what };
+}
+
+/** Environment in which a process's wall clock is off by the seconds in a file, which may change at any time. */
+export function shiftedClock(file: string): NodeJS.ProcessEnv {
+  return { LD_PRELOAD: built("shift-clock.so"), SHIFT_CLOCK_FILE: file };
 }
 
 /** Waits for what no record announces; looks again every 50 ms. */
@@ -527,6 +624,26 @@ export async function eventually(condition: () => Promise<boolean>): Promise<boo
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return false;
+}
+
+/** A tcptop of the test's own, which ends with it. Where the backend cannot load the test is skipped, saying why. */
+export async function startOrSkip(
+  context: TestContext,
+  required: boolean,
+  surroundings: Surroundings,
+  backend: Backend,
+  ...args: string[]
+): Promise<Tcptop> {
+  try {
+    const tcptop = await Tcptop.startIn(surroundings, backend, ...args);
+    context.onTestFinished(async () => {
+      await tcptop.stop("SIGKILL");
+    });
+    return tcptop;
+  } catch (error) {
+    if (required || !(error instanceof UnavailableError)) throw error;
+    return context.skip(error.message);
+  }
 }
 
 /** One tcptop for the tests of a block. Where the backend cannot load they are skipped, saying why. */

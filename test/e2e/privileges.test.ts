@@ -103,7 +103,7 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
   });
 
   test("of an ordinary user are two: it captures, names others' processes and says what it cannot see", async (context) => {
-    const tcptop = await Tcptop.startUnder(ordinaryUser("bpf", "perfmon"), "auto");
+    const tcptop = await Tcptop.startIn({ wrapper: ordinaryUser("bpf", "perfmon") }, "auto");
     expectConfined(tcptop.pid, needsBpf());
     const told = (tcptop.start["step_downs"] as { backend: string; reason: string }[]).filter(({ reason }) =>
       reason.includes("CAP_SYS_PTRACE"),
@@ -117,7 +117,7 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
   });
 
   test("of an ordinary user with one of them are too few", async () => {
-    const start = Tcptop.startUnder(ordinaryUser("bpf"), "auto");
+    const start = Tcptop.startIn({ wrapper: ordinaryUser("bpf") }, "auto");
     await expect(start).rejects.toThrow("exit 77: error: tcptop requires root privileges. Run with sudo.\n");
   });
 });

@@ -1,33 +1,25 @@
 /** How the program starts, refuses and ends: exit codes, single lines, nothing left in the kernel. */
 import { describe, expect, test } from "vitest";
-import {
-  bpfProgramsInKernel,
-  cannotRun,
-  denyBpf,
-  eventually,
-  REFRESH_S,
-  run,
-  TCPTOP,
-  Tcptop,
-} from "./harness.ts";
+import { cannotRun, denyBpf, eventually, leftInKernel, REFRESH_S, run, TCPTOP, Tcptop } from "./harness.ts";
 
 const BATCH = [TCPTOP, "--batch", "--format", "json", "-d", REFRESH_S];
 
 describe.skipIf(cannotRun)(`tcptop${cannotRun ? `: ${cannotRun}` : ""}`, () => {
   test.for(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
-    "%s leaves no program in the kernel",
+    "%s leaves no program, link or map in the kernel",
     async (signal) => {
       const tcptop = await Tcptop.start("auto");
-      const programs = tcptop.bpfPrograms();
-      expect(programs).not.toEqual([]);
-      expect(await bpfProgramsInKernel()).toEqual(expect.arrayContaining(programs));
+      const ids = tcptop.bpfIds();
+      for (const held of Object.values(ids)) expect(held).not.toEqual([]);
+      expect(await leftInKernel(ids)).toEqual(ids);
 
       const exit = await tcptop.stop(signal);
       expect({ code: exit.code, signal: exit.signal }).toEqual(
         signal === "SIGKILL" ? { code: null, signal } : { code: 0, signal: null },
       );
-      const gone = async () => (await bpfProgramsInKernel()).every((id) => !programs.includes(id));
-      expect(await eventually(gone)).toBe(true);
+      const left = async () => Object.values(await leftInKernel(ids)).flat();
+      await eventually(async () => (await left()).length === 0);
+      expect(await left()).toEqual([]);
     },
   );
 

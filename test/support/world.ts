@@ -140,8 +140,10 @@ export class FakeWorld implements World {
   readonly processes = new Map<number, ProcessFacts>();
   readonly clock = {
     monotonicNs: () => this.#nowNs,
-    wallMs: () => ZERO_MS + this.#nowNs / NS_PER_MS,
+    wallMs: () => ZERO_MS + this.wallShiftMs + this.#nowNs / NS_PER_MS,
   };
+  /** By how much the wall clock has been set forth (or back, below zero). */
+  wallShiftMs = 0;
   readonly platform: Platform = {
     check: () => {
       if (this.checkFailure) throw this.checkFailure;

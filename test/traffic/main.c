@@ -10,13 +10,9 @@
  */
 #include "traffic.h"
 
-#include <errno.h>
-#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static const struct scenario *const groups[] = {tcp_scenarios, tcp_owner_scenarios, udp_scenarios, kernel_scenarios};
 
@@ -39,35 +35,21 @@ static void list(void)
 	}
 }
 
-/* The ids of all BPF programs in the kernel, one a line. */
-static int list_bpf_programs(void)
-{
-	union bpf_attr attr = {0};
-
-	while (!syscall(__NR_bpf, BPF_PROG_GET_NEXT_ID, &attr, sizeof(attr))) {
-		printf("%u\n", attr.next_id);
-		attr.start_id = attr.next_id;
-	}
-	if (errno == ENOENT)
-		return 0;
-	perror("traffic: BPF_PROG_GET_NEXT_ID");
-	return 1;
-}
-
 int main(int argc, char **argv)
 {
 	const struct scenario *scenario;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: traffic list | bpf-programs | SCENARIO [KEY=VALUE...]\n");
+		fprintf(stderr, "usage: traffic list | bpf-programs | bpf-links | bpf-maps | bpf-map-entries ID... |\n"
+				"       SCENARIO [KEY=VALUE...]\n");
 		return 64;
 	}
 	if (!strcmp(argv[1], "list")) {
 		list();
 		return 0;
 	}
-	if (!strcmp(argv[1], "bpf-programs"))
-		return list_bpf_programs();
+	if (!strncmp(argv[1], "bpf-", 4))
+		return inspect_bpf(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "after-exec")) {
 		stage_resume(argc - 2, argv + 2);
 		resume_after_exec();

@@ -154,6 +154,11 @@ struct tcp_pair {
 void run_tcp_pair(const struct tcp_pair *pair);
 void run_tcp4(void (*on_client)(int, struct end *), void (*on_server)(int, struct end *));
 
+/* --- inspect.c --- */
+
+/* The modes called bpf-*: what there is of BPF in the kernel, one thing a line. Returns the exit status. */
+int inspect_bpf(int argc, char **argv);
+
 /* --- scenarios --- */
 
 struct scenario {

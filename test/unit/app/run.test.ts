@@ -152,6 +152,26 @@ describe("the loop", () => {
     ]);
   });
 
+  test("a wall clock that is set moves the times told, not the refreshes, rates and ages", async () => {
+    const { world } = await started();
+    for (const shiftMs of [-3_600_000, 86_400_000, 0]) {
+      world.wallShiftMs = shiftMs;
+      world.capture.moved.push(flow(1, { bytesIn: 1000 * (world.capture.calls.length + 1) }));
+      await world.advance(1000);
+    }
+    const rows = told(world, "interval_s", "local_port", "rate_in", "age_ms");
+    expect(
+      rows.filter(([, event]) => event === "summary").map(([time, , interval]) => [time, interval]),
+    ).toEqual([
+      [1000 - 3_600_000, 1],
+      [2000 + 86_400_000, 1],
+      [3000, 1],
+    ]);
+    expect(
+      rows.filter(([, event]) => event === "open" || event === "update").map((row) => row.at(-1)),
+    ).toEqual([1000, 2000, 3000]);
+  });
+
   test("takes a timer that fires too early for what it is", async () => {
     const world = new FakeWorld();
     const { after } = world;

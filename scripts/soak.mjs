@@ -1,0 +1,196 @@
+// `npm run soak [-- --minutes 30 --rate 1000]`: opens and closes connections while tcptop watches, and judges
+// whether its memory and the kernel's flow tables stay flat. As root. Exit 1 if not.
+//
+// In rounds: TCP connections and UDP flows come and go; then all is quiet until tcptop shows none of them
+// and its tables hold no more than it shows; then its memory is read after a collection of garbage.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { output, root, say } from "./lib.mjs";
+
+const ROUND_S = 20;
+/** How long tables may take to empty; TIME_WAIT is no entry. */
+const PATIENCE_MS = 20_000;
+/** The first rounds fill caches and let code be compiled. */
+const WARM_UP_SHARE = 0.25;
+/** Growth of the least value from the first to the last third of the judged rounds, in megabytes. */
+const HEAP_LIMIT_MB = 1;
+const RSS_LIMIT_MB = 8;
+const UDP_SHARE = 0.1;
+
+const EXIT_USAGE = 64;
+const TOOL = join(root, "build/cmake/bench/bench_tool");
+const TRAFFIC = join(root, "build/cmake/traffic/traffic");
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        minutes: { type: "string", default: "30" },
+        rate: { type: "string", default: "1000" },
+        backend: { type: "string", default: "auto" },
+      },
+    });
+    const [minutes, rate] = [Number(values.minutes), Number(values.rate)];
+    if (!(minutes > 0 && minutes <= 1440)) throw new Error("--minutes needs a number up to 1440");
+    if (!(Number.isInteger(rate) && rate > 0)) throw new Error("--rate needs a whole number");
+    return { minutes, rate, backend: values.backend };
+  } catch (error) {
+    process.stderr.write(
+      `error: ${error.message}\nusage: npm run soak -- [--minutes N] [--rate N] [--backend NAME]\n`,
+    );
+    process.exit(EXIT_USAGE);
+  }
+}
+
+/** A file of a process, empty if it is gone meanwhile. */
+function readOpenFile(path) {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/** The ids of the BPF maps a process holds, by fdinfo. */
+function mapIds(pid) {
+  const ids = readdirSync(`/proc/${pid}/fdinfo`).flatMap((fd) => {
+    const id = /^map_id:\s*(\d+)$/m.exec(readOpenFile(`/proc/${pid}/fdinfo/${fd}`))?.[1];
+    return id === undefined ? [] : [Number(id)];
+  });
+  return [...new Set(ids)];
+}
+
+/** Entries of a process's hash tables, by their names. */
+function tableEntries(pid) {
+  const lines = output(TRAFFIC, ["bpf-map-entries", ...mapIds(pid).map(String)])
+    .trim()
+    .split("\n");
+  return Object.fromEntries(
+    lines.map((line) => line.split(" ")).map(([name, count]) => [name, Number(count)]),
+  );
+}
+
+class Watched {
+  #summary = null;
+  #child;
+  #exited = false;
+  skipped = 0;
+
+  constructor(backend) {
+    this.#child = spawn(
+      process.execPath,
+      [
+        ...["--expose-gc", "--import", join(root, "test/support/memory-report.mjs")],
+        ...[join(root, "bin/tcptop.js"), "--batch", "--format", "json", "--udp-timeout", "1"],
+        ...["--backend", backend],
+      ],
+      { stdio: ["ignore", "pipe", "inherit", "ipc"] },
+    );
+    this.#child.once("exit", () => {
+      this.#exited = true;
+    });
+    process.on("exit", () => this.#child.kill());
+    createInterface({ input: this.#child.stdout }).on("line", (line) => {
+      if (line.includes('"event":"summary"')) this.#summary = JSON.parse(line);
+    });
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** The next summary. */
+  async summary() {
+    this.#summary = null;
+    while (this.#summary === null) {
+      if (this.#exited) throw new Error("tcptop has ended");
+      await setTimeout(100);
+    }
+    return this.#summary;
+  }
+
+  /** Summary and table entries once the tables hold no more than what is shown. */
+  async settled() {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
+      await this.summary();
+      const summary = await this.summary();
+      const tables = tableEntries(this.pid);
+      const isSettled = tables.tcp_flows <= summary.tcp && tables.udp_flows <= summary.udp;
+      if (isSettled || performance.now() > deadline) return { summary, tables, isSettled };
+    }
+  }
+
+  async memory() {
+    this.#child.send("memory");
+    const [usage] = await once(this.#child, "message");
+    return { heap_mb: usage.heapUsed / 1e6, rss_mb: usage.rss / 1e6, external_mb: usage.external / 1e6 };
+  }
+
+  async end() {
+    this.#child.kill("SIGTERM");
+    if (!this.#exited) await once(this.#child, "exit");
+  }
+}
+
+/** Opens and closes connections for a round; resolves to how many it were. */
+async function churn(rate, ...kind) {
+  const child = spawn(TOOL, ["churn", String(rate), String(ROUND_S), ...kind], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (part) => {
+    text += part;
+  });
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`bench_tool churn ended with ${code}`);
+  return JSON.parse(text.trim().split("\n").at(-1)).connections;
+}
+
+/**
+ * How far the least value of the last third is above that of the first. What other programs do on the
+ * machine raises single rounds; what is never given back raises the floor.
+ */
+function growth(values) {
+  const third = Math.max(1, Math.floor(values.length / 3));
+  return Math.min(...values.slice(-third)) - Math.min(...values.slice(0, third));
+}
+
+const { minutes, rate, backend } = readOptions();
+const tcptop = new Watched(backend);
+await tcptop.summary();
+const endMs = performance.now() + minutes * 60_000;
+const rounds = [];
+let connections = 0;
+let unsettled = 0;
+while (performance.now() < endMs) {
+  const counts = await Promise.all([churn(rate), churn(Math.ceil(rate * UDP_SHARE), "udp")]);
+  connections += counts[0] + counts[1];
+  const { summary, tables, isSettled } = await tcptop.settled();
+  if (!isSettled) unsettled++;
+  const memory = await tcptop.memory();
+  rounds.push(memory);
+  const { closes_lost, flows_untracked, records_deferred } = summary;
+  say(
+    `${String(connections).padStart(9)} connections: heap ${memory.heap_mb.toFixed(2)} MB, RSS ${memory.rss_mb.toFixed(1)} MB, ` +
+      `tables ${tables.tcp_flows} tcp ${tables.udp_flows} udp ${tables.udp_owners ?? 0} owners, shown ${summary.tcp} tcp ${summary.udp} udp, ` +
+      `closes lost ${closes_lost}, untracked ${flows_untracked}, deferred ${records_deferred}`,
+  );
+}
+await tcptop.end();
+
+const judged = rounds.slice(Math.floor(rounds.length * WARM_UP_SHARE));
+const heapMb = growth(judged.map((round) => round.heap_mb));
+const rssMb = growth(judged.map((round) => round.rss_mb));
+const isFlat = heapMb < HEAP_LIMIT_MB && rssMb < RSS_LIMIT_MB && unsettled === 0;
+console.log(
+  `${isFlat ? "flat" : "NOT FLAT"}: ${connections} connections in ${minutes} min; over the last ${judged.length} of ${rounds.length} rounds ` +
+    `the heap grew by ${heapMb.toFixed(2)} MB (limit ${HEAP_LIMIT_MB}), RSS by ${rssMb.toFixed(1)} MB (limit ${RSS_LIMIT_MB}); ` +
+    `rounds after which a table held more than was shown: ${unsettled}`,
+);
+process.exitCode = isFlat ? 0 : 1;
