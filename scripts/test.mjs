@@ -1,6 +1,7 @@
 // `npm test`: makes the checkout ready, runs every check and test, and ends with one line that counts them.
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { buildFuzz, fuzz, fuzzSettings } from "./fuzz.mjs";
 import { root, run, say } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
@@ -47,6 +48,11 @@ if (existsSync(results)) {
   }
 }
 if (code !== 0 && count.failed === 0) count.failed++;
+
+const settings = fuzzSettings();
+say(`\n== fuzz, ${settings.seconds} s each, seed ${settings.seed}`);
+buildFuzz();
+for (const ok of (await fuzz(settings)).values()) count[ok ? "passed" : "failed"]++;
 
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
 process.exitCode = count.failed === 0 ? 0 : 1;
