@@ -64,18 +64,35 @@ function entriesOf(choices: Choices): SeedEntry[] {
   return Array.from({ length: choices.below(5) }, () => entryOf(choices));
 }
 
+/** Sockets that carry no flow are there as long as they are given, and not longer. */
+function checkSockets(lists: readonly (readonly SeedEntry[])[]): void {
+  const aggregator = new Aggregator({ udpIdleNs: S, startNs: 0 });
+  const ledger = new Ledger();
+  let nowNs = 0;
+  for (const list of [...lists, [], []]) {
+    aggregator.setSockets(list);
+    nowNs += S;
+    ledger.read(aggregator.refresh(nowNs, NO_LOSSES));
+  }
+  assert.equal(ledger.closed.size, ledger.latest.size);
+}
+
 export const target: Target = {
   run(input) {
     const choices = new Choices(input);
     const aggregator = new Aggregator({ udpIdleNs: (1 + choices.below(4)) * S, startNs: 10 * S });
     const ledger = new Ledger();
+    const lists: SeedEntry[][] = [];
     let nowNs = 10 * S;
     if (choices.flag()) aggregator.seed({ entries: entriesOf(choices), linesSkipped: 0 }, nowNs);
     while (!choices.isOver) {
       const kind = choices.byte();
       if (kind < 0xa0) aggregator.apply(makeRecord(recordOf(choices, nowNs)));
-      else if (kind < 0xc0) aggregator.setSockets(entriesOf(choices));
-      else {
+      else if (kind < 0xc0) {
+        const list = entriesOf(choices);
+        lists.push(list);
+        aggregator.setSockets(list);
+      } else {
         nowNs += choices.below(16) * 0.5 * S;
         ledger.read(aggregator.refresh(nowNs, NO_LOSSES));
       }
@@ -86,6 +103,7 @@ export const target: Target = {
     const last = aggregator.refresh(nowNs + 3 * S, NO_LOSSES);
     ledger.read(last);
     assert.deepEqual(last.opened, []);
+    checkSockets(lists);
   },
   maxBytes: 4096,
 };

@@ -28,28 +28,35 @@ const CGROUPS = [
   "12:cpu,cpuacct:/b:c\n",
   "0::/x\r0::/y\n",
 ];
-const LINKS = [
-  "net:[4026531840]",
-  "net:[1]",
+const NETNS_LINKS = ["net:[1]", "net:[1]", "net:[4026531840]", "net:[-1]"];
+const FD_LINKS = [
   "socket:[1]",
   "socket:[2]",
   "socket:[3]",
   "/dev/null",
   "socket:[]",
+  "socket:[99999999999999999]",
 ];
+const NAMES = ["x", "x\rUid:\t0\t", "x\u2028Uid:\t0\t", "Uid:\t0\t", "\x1b[2J"];
+const PIDS = ["1", "2", "3", "4194304", "self", "net", "-1", "0", "99999999999", "01", "..", "a\nb"];
 
 function failure(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
+/** Of a kind that its reader knows; more often whole than not. */
 function contentOf(choices: Choices, path: string): Buffer {
-  const parts = path.includes("/net/") ? LINES : path.endsWith("cgroup") ? CGROUPS : [];
+  // The kernel writes these two itself, and escapes newlines in a name alone.
+  if (path.endsWith("comm")) return Buffer.from(`${choices.pick(NAMES)}\n`);
+  if (path.endsWith("status")) {
+    const name = choices.flag() ? choices.pick(NAMES) : choices.text(15).replaceAll("\n", "\\n");
+    return Buffer.from(`Name:\t${name}\nUmask:\t0022\nUid:\t1000\t0\t0\t0\n`);
+  }
+  const parts = path.includes("/net/") ? LINES : path.endsWith("cgroup") ? CGROUPS : [""];
   let text = "";
   for (let left = choices.below(5); left > 0; left--) {
-    text += parts.length > 0 && choices.flag() ? choices.pick(parts) : choices.text(64);
+    text += choices.below(4) < 3 ? choices.pick(parts) : choices.text(64);
   }
-  if (path.endsWith("status"))
-    return Buffer.from(`Name:\t${text.replaceAll("\n", "\\n")}\nUid:\t1000\t0\t0\t0\n`);
   return Buffer.from(text);
 }
 
@@ -62,7 +69,7 @@ function lyingProc(choices: Choices): ProcWorld {
     *readChunks(path) {
       mayVanish();
       const content = contentOf(choices, path);
-      const chunk = new Uint8Array(1 + choices.below(96));
+      const chunk = new Uint8Array(choices.flag() ? 256 : 1 + choices.below(96));
       const isEndless = choices.byte() >= 0xf8;
       for (let at = 0, pieces = 0; at < content.length || isEndless; at += chunk.length) {
         mayVanish();
@@ -76,17 +83,17 @@ function lyingProc(choices: Choices): ProcWorld {
         yield chunk.subarray(0, piece.length);
       }
     },
-    *list() {
+    *list(path) {
       mayVanish();
-      const names = ["1", "2", "3", "4194304", "self", "net", "-1", "0", "99999999999", "01", "..", "a\nb"];
-      for (let left = choices.below(8); left > 0; left--) {
+      for (let left = 1 + choices.below(7); left > 0; left--) {
         mayVanish();
-        yield choices.pick(names);
+        yield choices.pick(path === "" ? PIDS : ["0", "1", "2"]);
       }
     },
-    readLink() {
+    readLink(path) {
       mayVanish();
-      return choices.flag() ? choices.pick(LINKS) : choices.text(64);
+      if (choices.byte() >= 0xe0) return choices.text(64);
+      return choices.pick(path.endsWith("ns/net") ? NETNS_LINKS : FD_LINKS);
     },
   };
 }
