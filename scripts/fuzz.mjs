@@ -7,12 +7,16 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { must, root, say } from "./lib.mjs";
+import { buildSanitized, cannotSanitize, sanitizedEnvironment, sanitizerReports } from "./sanitize.mjs";
 
 const BUILD = join(root, "build/fuzz");
 const TARGETS = join(root, "test/fuzz/targets");
 
 /** One input that takes longer does not come to an end. */
 const HANG_S = 30;
+
+/** Runs with the sanitized addon. */
+const ADDON = "addon";
 
 export const targetNames = readdirSync(TARGETS)
   .filter((file) => file.endsWith(".ts"))
@@ -53,7 +57,11 @@ async function fuzzTarget(name, { seconds, seed, minimise }) {
   const child = spawn(
     process.execPath,
     ["--enable-source-maps", join(BUILD, "test/fuzz/engine/main.js"), JSON.stringify(request)],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    {
+      cwd: root,
+      env: name === ADDON ? sanitizedEnvironment() : process.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    },
   );
   let answer = "";
   let errors = "";
@@ -78,7 +86,9 @@ async function fuzzTarget(name, { seconds, seed, minimise }) {
     child.on("close", (...end) => resolve(end));
   });
   clearInterval(watch);
-  if (code === 0) return JSON.parse(answer);
+  const reports = name === ADDON ? sanitizerReports() : [];
+  if (code === 0 && reports.length === 0) return JSON.parse(answer);
+  errors += reports.join("\n");
   const path = keepInput(corpus, current, hangs ? "hang" : "crash", seed);
   const why = hangs ? `no end after ${HANG_S} s` : `exit ${code ?? signal}`;
   return { runs: Number(runsBegun(current)), finding: { path, stack: `${why}\n${errors}` } };
@@ -91,7 +101,7 @@ export function fuzzSettings() {
 }
 
 /** Compiles sources and targets, with the project's own compiler: Node 20 does not run TypeScript. */
-export function buildFuzz() {
+function buildFuzz() {
   must("npx", ["--no-install", "tsc", "-p", "tsconfig.fuzz.json"]);
 }
 
@@ -103,19 +113,24 @@ function describe(name, { runs, corpus, characters, seeds, finding }) {
   return `fuzz ${name}: FAILED after ${runs} runs; kept as ${finding.path} (base64 ${bytes})\n${finding.stack}`;
 }
 
-/** Fuzzes the targets, `jobs` at a time; resolves to whether each stood. */
+/** Fuzzes the targets, `jobs` at a time; resolves to `passed`, `failed` or `skipped` of each. */
 export async function fuzz({ targets = targetNames, seconds, seed, jobs, minimise = false }) {
-  const waiting = [...targets];
-  const passed = new Map();
+  const cannotRun = (name) => (name === ADDON ? cannotSanitize : null);
+  const skipped = targets.filter(cannotRun);
+  for (const name of skipped) say(`fuzz ${name}: skipped: ${cannotRun(name)}`);
+  const waiting = targets.filter((name) => !skipped.includes(name));
+  buildFuzz();
+  if (waiting.includes(ADDON)) buildSanitized();
+  const ends = new Map(skipped.map((name) => [name, "skipped"]));
   const work = async () => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
       const result = await fuzzTarget(name, { seconds, seed, minimise });
-      passed.set(name, result.finding === undefined);
+      ends.set(name, result.finding === undefined ? "passed" : "failed");
       say(describe(name, result));
     }
   };
   await Promise.all(Array.from({ length: jobs ?? availableParallelism() }, work));
-  return passed;
+  return ends;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
@@ -135,14 +150,13 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
     say(`targets: ${targetNames.join(", ")}`);
     process.exit(64);
   }
-  buildFuzz();
   say(`fuzz: seed ${values.seed}`);
-  const passed = await fuzz({
+  const ends = await fuzz({
     targets: values.target,
     seconds: Number(values.seconds),
     seed: Number(values.seed),
     jobs: values.jobs === undefined ? undefined : Number(values.jobs),
     minimise: values.minimise,
   });
-  process.exitCode = [...passed.values()].every(Boolean) ? 0 : 1;
+  process.exitCode = [...ends.values()].includes("failed") ? 1 : 0;
 }

@@ -1,8 +1,9 @@
 // `npm test`: makes the checkout ready, runs every check and test, and ends with one line that counts them.
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { buildFuzz, fuzz, fuzzSettings } from "./fuzz.mjs";
+import { fuzz, fuzzSettings } from "./fuzz.mjs";
 import { root, run, say } from "./lib.mjs";
+import { cannotSanitize, runSanitized } from "./sanitize.mjs";
 import { setup } from "./setup.mjs";
 
 const CHECKS = [
@@ -49,10 +50,16 @@ if (existsSync(results)) {
 }
 if (code !== 0 && count.failed === 0) count.failed++;
 
+say("\n== sanitizers");
+if (cannotSanitize === null) count[runSanitized() ? "passed" : "failed"]++;
+else {
+  say(`sanitizers: skipped: ${cannotSanitize}`);
+  count.skipped++;
+}
+
 const settings = fuzzSettings();
 say(`\n== fuzz, ${settings.seconds} s each, seed ${settings.seed}`);
-buildFuzz();
-for (const ok of (await fuzz(settings)).values()) count[ok ? "passed" : "failed"]++;
+for (const end of (await fuzz(settings)).values()) count[end]++;
 
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
 process.exitCode = count.failed === 0 ? 0 : 1;

@@ -74,6 +74,8 @@ export class Fuzzer {
       const { coverage } = this.#options;
       if (coverage === null || coverage.keep(coverage.take())) this.corpus.push(bytes);
     }
+    // Where V8 sees nothing, as in the addon, there is nothing to choose by.
+    if (this.corpus.length === 0) this.corpus.push(...seeds);
     return null;
   }
 
