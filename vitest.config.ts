@@ -6,6 +6,7 @@ export default defineConfig({
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       { test: { name: "golden", include: ["test/golden/**/*.test.ts"] } },
       { test: { name: "contract", include: ["test/contract/**/*.test.ts"] } },
+      { test: { name: "fuzz", include: ["test/fuzz/**/*.test.ts"], testTimeout: 120_000 } },
       { test: { name: "native", include: ["test/native/**/*.test.ts"], testTimeout: 60_000 } },
       {
         test: {

@@ -2,7 +2,9 @@
 // TCPTOP_TEST_KERNELS=6.1 (more with commas) the real-kernel tests run on these kernels too, in a VM.
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { fuzz, fuzzSettings } from "./fuzz.mjs";
 import { root, run, say } from "./lib.mjs";
+import { cannotSanitize, runSanitized } from "./sanitize.mjs";
 import { setup } from "./setup.mjs";
 import { requiredBackends, testKernels } from "./test-kernels.mjs";
 
@@ -58,6 +60,17 @@ if (existsSync(results)) {
   }
 }
 if (code !== 0 && count.failed === 0) count.failed++;
+
+say("\n== sanitizers");
+if (cannotSanitize === null) count[runSanitized() ? "passed" : "failed"]++;
+else {
+  say(`sanitizers: skipped: ${cannotSanitize}`);
+  count.skipped++;
+}
+
+const settings = fuzzSettings();
+say(`\n== fuzz, ${settings.seconds} s each, seed ${settings.seed}`);
+for (const end of (await fuzz(settings)).values()) count[end]++;
 
 for (const kernel of kernels) {
   say(`\n== tests on Linux ${kernel} in a VM`);

@@ -23,7 +23,9 @@ function identify(world: ProcWorld, pid: number): Owner | null {
   const comm = readStart(world, `${pid}/comm`);
   if (comm === null) return null;
   const status = readStart(world, `${pid}/status`)?.toString("latin1") ?? "";
-  const uid = Number(/^Uid:\t([0-9]{1,10})\t/m.exec(status)?.[1] ?? Number.NaN);
+  // Only a newline ends a line: the name, which stands above, may have a carriage return.
+  const line = status.split("\n").find((text) => text.startsWith("Uid:\t"));
+  const uid = Number(/^Uid:\t([0-9]{1,10})\t/.exec(line ?? "")?.[1] ?? Number.NaN);
   return {
     pid,
     process: decodeProcessName(comm, 0, MAX_NAME_BYTES).replace(/\n$/, ""),

@@ -20,12 +20,15 @@ function readHead(world: ProcWorld, path: string): string | null {
   });
 }
 
-/** Lines are `hierarchy:controllers:path`; the unified hierarchy is 0, and first where there is one (cgroups(7)). */
+/**
+ * Lines are `hierarchy:controllers:path`; the unified hierarchy is 0, and first where there is one
+ * (cgroups(7)). Only a newline ends a line: a path may have any other character.
+ */
 function cgroupPath(text: string): string | null {
-  const paths = [...text.matchAll(/^(\d+):([^:\n]*):(.*)$/gm)].map(([, hierarchy, , path = ""]) => ({
-    isUnified: hierarchy === "0",
-    path,
-  }));
+  const paths = text.split("\n").flatMap((line) => {
+    const [, hierarchy, path] = /^(\d+):[^:]*:(.*)$/s.exec(line) ?? [];
+    return path === undefined ? [] : [{ isUnified: hierarchy === "0", path }];
+  });
   const told = paths.filter(({ path }) => path !== "/" && path !== "");
   return (told.find(({ isUnified }) => isUnified) ?? told[0] ?? paths[0])?.path ?? null;
 }

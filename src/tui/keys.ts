@@ -49,10 +49,16 @@ const WHEEL_ROWS = 3;
 
 const ESC = "\x1b";
 
-/** What follows ESC: a whole sequence at the front of a text, and one that lacks its end. */
+/**
+ * What follows ESC: a whole sequence at the front of a text, and one that lacks its end. Longer ones are
+ * no key of any terminal, and nothing is kept of them.
+ */
 const SEQUENCE =
-  /^(?:\[<(?<mouse>[\d;]*)(?<button>[Mm])|\[\[(?<console>[A-E])|\[(?<parameters>[0-9;?]*)(?<final>[@-Z\\-~])|O(?<application>[A-Z]))/;
-const UNFINISHED = /^(?:\[(?:<[\d;]*|\[|[0-9;?]*)|O)$/;
+  /^(?:\[<(?<mouse>[\d;]{0,32})(?<button>[Mm])|\[\[(?<console>[A-E])|\[(?<parameters>[0-9;?]{0,32})(?<final>[@-Z\\-~])|O(?<application>[A-Z]))/;
+const UNFINISHED = /^(?:\[(?:<[\d;]{0,32}|\[|[0-9;?]{0,32})|O)$/;
+
+/** The kernel keeps the size of a terminal in 16 bits. */
+const MOST_CELLS = 0xffff;
 
 function key(name: string | undefined): Input[] {
   return name === undefined ? [] : [{ kind: "key", name }];
@@ -61,7 +67,7 @@ function key(name: string | undefined): Input[] {
 /** SGR mouse reports (xterm's mode 1006): button;column;row, counted from 1. */
 function mouse(report: string, pressed: boolean): Input[] {
   const [button = -1, column = 0, row = 0] = report.split(";").map(Number);
-  if (column < 1 || row < 1) return [];
+  if (column < 1 || row < 1 || column > MOST_CELLS || row > MOST_CELLS) return [];
   const modifiers = 4 | 8 | 16;
   switch (button & ~modifiers) {
     case 0:

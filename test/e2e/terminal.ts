@@ -72,8 +72,12 @@ class Emulator {
     for (const character of text) {
       const line = this.#cells[this.#y] ?? [];
       this.#cells[this.#y] = line;
-      line[this.#x] = character;
       const cells = displayWidth(character);
+      if (cells === 0) {
+        line[this.#x - 1] += character;
+        continue;
+      }
+      line[this.#x] = character;
       for (let i = 1; i < cells; i++) line[this.#x + i] = "";
       this.#x += cells;
     }
@@ -82,6 +86,8 @@ class Emulator {
 
 export class PseudoTerminal {
   readonly screen = new Emulator();
+  /** All that has been sent to the terminal. */
+  received = "";
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #closed: Promise<unknown>;
 
@@ -91,7 +97,10 @@ export class PseudoTerminal {
     this.#child = spawn("script", ["-qfec", command, "/dev/null"], {
       env: { ...process.env, SHELL: "/bin/bash", LC_ALL: "C.UTF-8", TERM: "xterm-256color", ...env },
     });
-    this.#child.stdout.setEncoding("utf8").on("data", (text: string) => this.screen.feed(text));
+    this.#child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      this.received += text;
+      this.screen.feed(text);
+    });
     this.#closed = once(this.#child, "close");
   }
 

@@ -93,6 +93,11 @@ export class Desk {
     return picture;
   }
 
+  /** The last refresh, shown or not. */
+  get newest(): Snapshot {
+    return this.#newest;
+  }
+
   get frame(): Frame {
     return this.#picture.frame;
   }

@@ -1,6 +1,7 @@
 /** What each key, click and refresh changes. */
 import type { Snapshot } from "../../model/snapshot.ts";
 import { findColumn } from "../columns.ts";
+import { sanitise } from "../sanitise.ts";
 import { findGroupColumn } from "./groups.ts";
 import { clamp, type Layout, scrolledTo } from "./layout.ts";
 import type { Listing } from "./listing.ts";
@@ -265,11 +266,24 @@ const EVERYWHERE: Readonly<Record<string, Effect>> = {
   "ctrl-l": { kind: "redraw" },
 };
 
+/**
+ * Adds typed or pasted characters. Those that are never shown as they are, such as bidi marks, are left
+ * out: what is searched is what is shown, so that they could match nothing.
+ */
+function addToFilter(filter: string, text: string): string {
+  const characters = [...filter];
+  for (const character of text) {
+    if (characters.length >= MOST_FILTER_CHARACTERS) break;
+    const before = characters.at(-1) ?? "";
+    if (sanitise(before + character).endsWith(character)) characters.push(character);
+  }
+  return characters.join("");
+}
+
 function typeFilter(state: UiState, input: Input): Change {
   const { filter } = state;
   if (input.kind === "text") {
-    const typed = [...filter, ...input.text].slice(0, MOST_FILTER_CHARACTERS).join("");
-    return set(state, { filter: typed, top: 0 });
+    return set(state, { filter: addToFilter(filter, input.text), top: 0 });
   }
   if (input.kind !== "key") return unchanged(state);
   switch (input.name) {

@@ -1,58 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Aggregator } from "../../../src/aggregate/aggregator.ts";
-import type { Connection } from "../../../src/model/connection.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, RecordKind } from "../../../src/model/record.ts";
-import type { Snapshot } from "../../../src/model/snapshot.ts";
+import { type Counts, Ledger, sumOf } from "../../support/ledger.ts";
 import { makeRecord, NO_LOSSES, type RecordFields } from "../../support/records.ts";
 
 const S = 1e9;
-const COUNTERS = ["bytesIn", "bytesOut", "packetsIn", "packetsOut"] as const;
-type Counts = Record<(typeof COUNTERS)[number], number>;
-
-const sumOf = (all: readonly Counts[]): Counts => {
-  const add = (name: keyof Counts): number => all.reduce((total, counts) => total + counts[name], 0);
-  return {
-    bytesIn: add("bytesIn"),
-    bytesOut: add("bytesOut"),
-    packetsIn: add("packetsIn"),
-    packetsOut: add("packetsOut"),
-  };
-};
-
-/** Follows snapshots and checks what must hold for any history. */
-class Ledger {
-  readonly latest = new Map<number, Connection>();
-  readonly closed = new Map<number, Connection>();
-
-  read(snapshot: Snapshot): void {
-    const before = new Set([...this.latest.keys()].filter((key) => !this.closed.has(key)));
-    const opened = snapshot.opened.map(({ key }) => key);
-    const closed = snapshot.closed.map(({ key }) => key);
-    for (const key of opened) expect(this.latest.has(key)).toBe(false);
-    expect(new Set(opened).size).toBe(opened.length);
-    expect(snapshot.connections.map(({ key }) => key)).toEqual([...before, ...opened]);
-    for (const row of snapshot.connections) this.latest.set(row.key, row);
-    for (const row of snapshot.closed) {
-      expect(this.closed.has(row.key)).toBe(false);
-      expect(snapshot.connections).toContain(row);
-      this.closed.set(row.key, row);
-    }
-    const closing = snapshot.connections.filter(({ phase }) => phase.kind === "closing");
-    expect(new Set(closing.map(({ key }) => key))).toEqual(new Set(closed));
-    for (const row of snapshot.updated) {
-      expect(snapshot.connections).toContain(row);
-      expect([...opened, ...closed]).not.toContain(row.key);
-    }
-    expect(snapshot.totals).toMatchObject(sumOf([...this.latest.values()]));
-    const open = snapshot.connections.filter(({ phase }) => phase.kind !== "closing");
-    expect(snapshot.counts.tcp).toBe(open.filter(({ protocol }) => protocol === "tcp").length);
-    expect(snapshot.counts.udp).toBe(open.filter(({ protocol }) => protocol === "udp").length);
-    const inStates = [...snapshot.counts.byState.values()].reduce((a, b) => a + b, 0);
-    expect(inStates).toBe(snapshot.counts.tcp);
-  }
-}
-
 /** A record on its way: it arrives before refresh `window`, among the others of that window in order of `rank`. */
 interface Delivery {
   readonly window: number;

@@ -23,6 +23,7 @@ describe("facts of a process", () => {
   test.for([
     ["12:memory:/docker/abc\n1:name=systemd:/docker/abc\n0::/\n", "/docker/abc"],
     ["3:cpu,cpuacct:/\n2:memory:/user:1\n", "/user:1"],
+    ["0::/a\r0::/b\u20280::/c\n", "/a\r0::/b\u20280::/c"],
     ["garbage\n", null],
     ["", null],
   ] as const)("of control groups %j", ([text, cgroup]) => {

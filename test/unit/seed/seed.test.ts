@@ -177,6 +177,14 @@ describe("owners", () => {
     },
   );
 
+  test("a name with a carriage return tells no user of its own", async () => {
+    const tree = {
+      ...process(9, HOST, "a\n", [11]),
+      "9/status": "Name:\tx\rUid:\t0\t\nUid:\t1009\t0\t0\t0\n",
+    };
+    expect((await ownersOf(tree))[0]).toMatchObject({ uid: 1009 });
+  });
+
   test.each(["ENOENT", "ESRCH", "EACCES", "EPERM"])("%s anywhere is no error", async (error) => {
     const next = process(50, HOST, "next\n", [11]);
     for (const path of ["9/ns/net", "9/fd", "9/fd/1", "9/comm"]) {

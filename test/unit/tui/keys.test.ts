@@ -67,6 +67,13 @@ describe("keys", () => {
   });
 });
 
+test("nothing is kept of a sequence that is too long to be one", () => {
+  const decoder = new KeyDecoder();
+  expect(decoder.decode(`\x1b[${"1".repeat(32)}`)).toEqual([]);
+  expect(decoder.decode("1")).toEqual([key("escape"), text(`[${"1".repeat(33)}`)]);
+  expect(decoder.decode("A")).toEqual([text("A")]);
+});
+
 describe("the mouse", () => {
   test.for([
     ["\x1b[<0;1;1M", [{ kind: "click", x: 0, y: 0 }]],
@@ -77,6 +84,8 @@ describe("the mouse", () => {
     ["\x1b[<65;5;5M", [{ kind: "wheel", lines: 3 }]],
     ["\x1b[<69;5;5M", [{ kind: "wheel", lines: 3 }]],
     ["\x1b[<M", []],
+    ["\x1b[<0;65535;65536M", []],
+    ["\x1b[<0;9999999999999999999999;1M", []],
   ] as const)("%j", ([received, inputs]) => {
     expect(decode(received)).toEqual(inputs);
   });

@@ -179,6 +179,11 @@ describe("the filter", () => {
     expect(desk().press("/", { kind: "text", text: "x".repeat(1000) }).state.filter).toBe("x".repeat(64));
   });
 
+  test("takes in what can be shown as it is, and nothing that hides or reorders", () => {
+    const pasted = "\u0301\u200b10.0.\u202e0.7\u{e0041} e\u0301 日本\\x1b\ue000";
+    expect(desk().press("/", { kind: "text", text: pasted }).state.filter).toBe("10.0.0.7 e\u0301 日本\\x1b");
+  });
+
   test("goes on in what is typed after its key in one read", () => {
     expect(desk().press({ kind: "text", text: "/ssh" }).ids).toEqual([3]);
   });

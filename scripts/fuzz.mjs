@@ -1,0 +1,162 @@
+// `npm run fuzz -- [--target NAME]... [--seconds N] [--seed N] [--jobs N] [--minimise]`: fuzzes targets, some at a time.
+import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { must, root, say } from "./lib.mjs";
+import { buildSanitized, cannotSanitize, sanitizedEnvironment, sanitizerReports } from "./sanitize.mjs";
+
+const BUILD = join(root, "build/fuzz");
+const TARGETS = join(root, "test/fuzz/targets");
+
+/** One input that takes longer does not come to an end. */
+const HANG_S = 30;
+
+/** Runs with the sanitized addon. */
+const ADDON = "addon";
+
+export const targetNames = readdirSync(TARGETS)
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => file.slice(0, -".ts".length));
+
+/** What a process that can say nothing any more was running. */
+function lastInput(current) {
+  const note = readFileSync(current);
+  return note.subarray(12, 12 + note.readUInt32LE(8));
+}
+
+/** How many runs a process has begun; 0 before the first. */
+function runsBegun(current) {
+  try {
+    return readFileSync(current).readBigUInt64LE(0);
+  } catch {
+    return 0n;
+  }
+}
+
+function keepInput(corpus, current, kind, seed) {
+  mkdirSync(corpus, { recursive: true });
+  const path = join(corpus, `${kind}-${seed}-${runsBegun(current)}`);
+  writeFileSync(path, lastInput(current));
+  return path;
+}
+
+/** Runs one target. Resolves to its counts, and to the finding if there is one. */
+async function fuzzTarget(name, { seconds, seed, minimise }) {
+  const corpus = join(root, "test/fuzz/corpus", name);
+  const work = join(BUILD, "corpus", name);
+  const current = join(BUILD, "current", name);
+  mkdirSync(join(BUILD, "current"), { recursive: true });
+  writeFileSync(current, Buffer.alloc(12));
+  const module = pathToFileURL(join(BUILD, "test/fuzz/targets", `${name}.js`)).href;
+  const sources = pathToFileURL(join(BUILD, "src/")).href;
+  const request = { module, sources, seconds, seed, corpus, work, current, minimise };
+  const child = spawn(
+    process.execPath,
+    ["--enable-source-maps", join(BUILD, "test/fuzz/engine/main.js"), JSON.stringify(request)],
+    {
+      cwd: root,
+      env: name === ADDON ? sanitizedEnvironment() : process.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  let answer = "";
+  let errors = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    answer += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    errors += text;
+  });
+  let hangs = false;
+  let before = { runs: -1n, atS: 0 };
+  const started = performance.now();
+  const watch = setInterval(() => {
+    const nowS = (performance.now() - started) / 1000;
+    const runs = runsBegun(current);
+    if (runs !== before.runs) before = { runs, atS: nowS };
+    if (nowS - before.atS < HANG_S) return;
+    hangs = true;
+    child.kill("SIGKILL");
+  }, 1000);
+  const [code, signal] = await new Promise((resolve) => {
+    child.on("close", (...end) => resolve(end));
+  });
+  clearInterval(watch);
+  const reports = name === ADDON ? sanitizerReports() : [];
+  if (code === 0 && reports.length === 0) return JSON.parse(answer);
+  errors += reports.join("\n");
+  const path = keepInput(corpus, current, hangs ? "hang" : "crash", seed);
+  const why = hangs ? `no end after ${HANG_S} s` : `exit ${code ?? signal}`;
+  return { runs: Number(runsBegun(current)), finding: { path, stack: `${why}\n${errors}` } };
+}
+
+/** What `npm test` asks for: a minute of each target, or TCPTOP_FUZZ_SECONDS; TCPTOP_FUZZ_SEED repeats a run. */
+export function fuzzSettings() {
+  const { TCPTOP_FUZZ_SECONDS = "60", TCPTOP_FUZZ_SEED = String(randomInt(2 ** 32)) } = process.env;
+  return { seconds: Number(TCPTOP_FUZZ_SECONDS), seed: Number(TCPTOP_FUZZ_SEED) };
+}
+
+/** Compiles sources and targets, with the project's own compiler: Node 20 does not run TypeScript. */
+function buildFuzz() {
+  must("npx", ["--no-install", "tsc", "-p", "tsconfig.fuzz.json"]);
+}
+
+function describe(name, { runs, corpus, characters, seeds, finding }) {
+  if (seeds !== undefined) return `fuzz ${name}: ${seeds} seeds are enough`;
+  const counts = `${runs} runs, ${corpus ?? "?"} inputs, ${characters ?? "?"} characters of source reached`;
+  if (finding === undefined) return `fuzz ${name}: ${counts}`;
+  const bytes = readFileSync(finding.path).toString("base64");
+  return `fuzz ${name}: FAILED after ${runs} runs; kept as ${finding.path} (base64 ${bytes})\n${finding.stack}`;
+}
+
+/** Fuzzes the targets, `jobs` at a time; resolves to `passed`, `failed` or `skipped` of each. */
+export async function fuzz({ targets = targetNames, seconds, seed, jobs, minimise = false }) {
+  const cannotRun = (name) => (name === ADDON ? cannotSanitize : null);
+  const skipped = targets.filter(cannotRun);
+  for (const name of skipped) say(`fuzz ${name}: skipped: ${cannotRun(name)}`);
+  const waiting = targets.filter((name) => !skipped.includes(name));
+  buildFuzz();
+  if (waiting.includes(ADDON)) buildSanitized();
+  const ends = new Map(skipped.map((name) => [name, "skipped"]));
+  const work = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const result = await fuzzTarget(name, { seconds, seed, minimise });
+      ends.set(name, result.finding === undefined ? "passed" : "failed");
+      say(describe(name, result));
+    }
+  };
+  await Promise.all(Array.from({ length: jobs ?? availableParallelism() }, work));
+  return ends;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const { values } = parseArgs({
+    options: {
+      target: { type: "string", multiple: true },
+      seconds: { type: "string", default: "60" },
+      seed: { type: "string", default: String(randomInt(2 ** 32)) },
+      jobs: { type: "string" },
+      minimise: { type: "boolean", default: false },
+    },
+  });
+  const unknown = values.target?.find((name) => !targetNames.includes(name));
+  const numbers = [values.seconds, values.seed, values.jobs ?? "1"].map(Number);
+  if (unknown !== undefined || numbers.some((number) => !(number >= 0))) {
+    say(`usage: npm run fuzz -- [--target NAME]... [--seconds N] [--seed N] [--jobs N] [--minimise]`);
+    say(`targets: ${targetNames.join(", ")}`);
+    process.exit(64);
+  }
+  say(`fuzz: seed ${values.seed}`);
+  const ends = await fuzz({
+    targets: values.target,
+    seconds: Number(values.seconds),
+    seed: Number(values.seed),
+    jobs: values.jobs === undefined ? undefined : Number(values.jobs),
+    minimise: values.minimise,
+  });
+  process.exitCode = [...ends.values()].includes("failed") ? 1 : 0;
+}
