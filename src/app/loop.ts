@@ -63,7 +63,7 @@ export class Loop {
   async follow(stop: Stop, face: Face): Promise<void> {
     const seed = await stop.orNext(this.#capture.seed());
     if (seed === null || stop.requests > 0) return;
-    this.#aggregator.seed(seed, this.#world.clock.monotonicNs());
+    this.#aggregator.seed(seed.entries, this.#world.clock.monotonicNs());
     if (this.#all) this.#aggregator.setSockets(seed.entries);
     face.start(this.#look());
     await this.#refreshOnTime(stop, face);

@@ -30,7 +30,7 @@ function refresh(atS: number): Snapshot {
 }
 
 function seed(...entries: Partial<SeedEntry>[]): void {
-  aggregator.seed({ entries: entries.map(seedEntry), linesSkipped: 0 }, START);
+  aggregator.seed(entries.map(seedEntry), START);
 }
 
 const phases = (connections: readonly Connection[]): [number, string][] =>
