@@ -34,6 +34,8 @@ export class Aggregator {
   readonly #udpIdleNs: number;
   #refreshedNs: number;
   #lastKey = 0;
+  /** Sockets without a flow count down, so that the keys of flows are the same with and without them. */
+  #lastSocketKey = 0;
 
   /** Flows the kernel side has told of, open ones and those whose close is only presumed and not shown yet. */
   readonly #byId = new Map<bigint, Row>();
@@ -106,7 +108,7 @@ export class Aggregator {
       const name = `${proto} ${netns} ${localAddress} ${localPort} ${remoteAddress} ${remotePort} ${inode}`;
       if (sockets.has(name)) continue;
       const known = this.#sockets.get(name);
-      const row = known ?? Row.ofEntry(++this.#lastKey, entry, this.#refreshedNs, false);
+      const row = known ?? Row.ofEntry(--this.#lastSocketKey, entry, this.#refreshedNs, false);
       sockets.set(name, row);
       if (known === undefined) this.#show(row);
       else row.describeSocket(entry);

@@ -1,7 +1,10 @@
 /** The real machine. */
 import { fstatSync, readFileSync, writeSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
+import { ExitCode, ExitError } from "../base/errors.ts";
 import type { OutputStream } from "../output/sink.ts";
+import { createRecordingFile, openRecordingSource } from "../recording/files.ts";
 import type { Host } from "./cli.ts";
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -54,6 +57,17 @@ function packageVersion(): string {
   return version;
 }
 
+/** The recording that comes with the program. */
+const DEMO = fileURLToPath(new URL("../../demo/demo.tcptop", import.meta.url));
+
+const openRecording: Host["openRecording"] = (from) => {
+  const path = from.kind === "demo" ? DEMO : from.path;
+  if (path === "-" && process.stdin.isTTY) {
+    throw new ExitError(ExitCode.usage, "--replay: standard input is a terminal; pipe a recording into it");
+  }
+  return openRecordingSource(path, process.stdin);
+};
+
 export function systemHost(): Host {
   return {
     clock: systemClock,
@@ -76,5 +90,7 @@ export function systemHost(): Host {
       const { choosePlatform } = await import("../platform/choose.ts");
       return choosePlatform();
     },
+    createRecording: createRecordingFile,
+    openRecording,
   };
 }

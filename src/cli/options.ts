@@ -26,7 +26,18 @@ export interface Options {
   readonly maxTcpFlows: number | undefined;
   readonly maxUdpFlows: number | undefined;
   readonly ringBytes: number | undefined;
+  /** File of a recording to make, null: none. */
+  readonly record: string | null;
+  /** Files that are written may replace what is there. */
+  readonly overwrite: boolean;
+  /** A recording to show in place of a capture. */
+  readonly replay: ReplaySource | null;
+  /** Times as fast as it was. */
+  readonly speed: number;
 }
+
+/** A file (`-` is standard input), or the recording that comes with the program. */
+export type ReplaySource = { readonly kind: "file"; readonly path: string } | { readonly kind: "demo" };
 
 /** What the command line asks for: the program, or a text (help, version). */
 export type Request =
@@ -73,6 +84,25 @@ const SORT_COLUMN: Value<Column> = {
   accepted: `one of ${COLUMN_KEYS.join(", ")}`,
   parse: (text) => findColumn(text) ?? null,
 };
+
+const FILE: Value<string> = {
+  accepted: "the name of a file",
+  parse: (text) => (text === "" ? null : text),
+};
+
+const SPEED = numberBetween("a number", 0.1, 1000, /^((0|[1-9]\d*)(\.\d+)?|\.\d+)$/);
+
+/** Options that say how to capture: a recording was made in its own way. */
+const CAPTURE_ONLY = [
+  "--delay",
+  "--interval",
+  "--udp-timeout",
+  "--backend",
+  "--record",
+  "--max-tcp-flows",
+  "--max-udp-flows",
+  "--ring-bytes",
+] as const;
 
 const HOST: Value<AddressRange> = {
   accepted: "an IP address or ADDRESS/PREFIX",
@@ -125,10 +155,12 @@ Examples:
   sudo tcptop -b -d 5 -s rate             every 5 seconds, the busiest first
   sudo tcptop -b --format json | jq .     for programs
   sudo tcptop -b --format csv -n 60 > minute.csv
+  sudo tcptop --record night.tcptop       what --replay night.tcptop shows again
 
 Exit codes:
   0 done   64 wrong usage   69 this kernel or system cannot do it
-  70 internal error   74 writing failed   77 no permission
+  70 internal error   73 a file cannot be created   74 reading or writing failed
+  77 no permission
 `;
 
 /** Reads one command line into a draft of the options; made anew for each. */
@@ -136,6 +168,8 @@ class Parser {
   readonly #command: Command;
   /** What the value of an option accepts, by its flags. */
   readonly #accepted = new Map<string, string>();
+  /** Long names of the options given. */
+  readonly #given = new Set<string>();
   readonly #filter: FilterDraft = {
     pids: [],
     processes: [],
@@ -160,6 +194,10 @@ class Parser {
     maxTcpFlows: undefined,
     maxUdpFlows: undefined,
     ringBytes: undefined,
+    record: null,
+    overwrite: false,
+    replay: null,
+    speed: 1,
   };
   #printed = "";
 
@@ -182,6 +220,7 @@ class Parser {
     this.#addOutput();
     this.#addRefresh();
     this.#addFilters();
+    this.#addRecording();
     this.#command.optionsGroup("Other:");
     this.#value(
       "--backend <name>",
@@ -211,7 +250,24 @@ class Parser {
     if (surplus !== undefined) {
       throw usageError(`unexpected argument '${surplus}'; tcptop takes options only, see tcptop --help`);
     }
+    this.#checkReplay();
     return { kind: "run", options: this.#draft };
+  }
+
+  /** What makes no sense together is said, not left out. */
+  #checkReplay(): void {
+    const replay = ["--replay", "--demo"].filter((flag) => this.#given.has(flag));
+    const [flag] = replay;
+    if (flag === undefined) {
+      if (this.#given.has("--speed")) throw usageError("--speed is for --replay and --demo");
+      return;
+    }
+    if (replay.length > 1) throw usageError("--replay and --demo: give one of them");
+    const surplus = CAPTURE_ONLY.find((name) => this.#given.has(name));
+    if (surplus === undefined) return;
+    const isPace = surplus === "--delay" || surplus === "--interval";
+    const reason = isPace ? "its refreshes are those of the recording; use --speed" : "nothing is captured";
+    throw usageError(`${surplus} cannot go with ${flag}: ${reason}`);
   }
 
   #translate({ code, message }: CommanderError): ExitError {
@@ -311,6 +367,26 @@ class Parser {
     });
   }
 
+  #addRecording(): void {
+    const draft = this.#draft;
+    this.#command.optionsGroup("Recordings:");
+    this.#value("--record <file>", "save what is captured, to be shown again", FILE, (path) => {
+      draft.record = path;
+    });
+    this.#flag("--overwrite", "replace FILE of --record if it is there", () => {
+      draft.overwrite = true;
+    });
+    this.#value("--replay <file>", "show a recording, without privileges; - reads a pipe", FILE, (path) => {
+      draft.replay = { kind: "file", path };
+    });
+    this.#flag("--demo", "show the recording that comes with tcptop", () => {
+      draft.replay = { kind: "demo" };
+    });
+    this.#value("--speed <factor>", "how much faster to replay, 0.1 to 1000 (default 1)", SPEED, (speed) => {
+      draft.speed = speed;
+    });
+  }
+
   #addTestKnobs(): void {
     const draft = this.#draft;
     this.#value("--max-tcp-flows <count>", HIDDEN, FLOWS, (count) => {
@@ -325,7 +401,13 @@ class Parser {
   }
 
   #flag(flags: string, description: string, set: () => void): void {
-    this.#command.addOption(new Option(flags, description).argParser(set));
+    const option = new Option(flags, description);
+    this.#command.addOption(
+      option.argParser(() => {
+        this.#given.add(option.long ?? flags);
+        set();
+      }),
+    );
   }
 
   #value<T>(flags: string, description: string, value: Value<T>, set: (value: T) => void): void {
@@ -347,7 +429,12 @@ class Parser {
   ): void {
     const option = new Option(flags, description).hideHelp(description === HIDDEN);
     this.#accepted.set(flags, accepted);
-    this.#command.addOption(option.argParser((text) => set(option.long ?? flags, text)));
+    this.#command.addOption(
+      option.argParser((text) => {
+        this.#given.add(option.long ?? flags);
+        set(option.long ?? flags, text);
+      }),
+    );
   }
 }
 

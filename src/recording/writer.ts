@@ -15,14 +15,6 @@ export interface RecordingFile {
   close(): void;
 }
 
-/** The refreshes that a recording has and lacks. */
-export interface RecordingState {
-  /** Why nothing more is recorded (exit code 74); null while all is. */
-  readonly failure: ExitError | null;
-  /** Refreshes since then. */
-  readonly missed: number;
-}
-
 /** A frame is written before a refresh is complete once it has so much. */
 const PART_BYTES = 4 << 20;
 
@@ -35,7 +27,7 @@ function reasonOf(error: unknown): string {
  * Told of every input of the aggregator in its order. It never throws once the file is there: after a
  * failure the file keeps every refresh before, and the refreshes that are missing are counted.
  */
-export class RecordingWriter implements RecordingState {
+export class RecordingWriter {
   readonly #name: string;
   readonly #file: RecordingFile;
   readonly #operations = new OperationWriter();
@@ -43,6 +35,8 @@ export class RecordingWriter implements RecordingState {
   #bytes = 0;
   #lastSockets: Buffer | null = null;
   #failure: ExitError | null = null;
+  #reason = "";
+  /** Refreshes since the failure. */
   #missed = 0;
   #onFailure: () => void = () => {};
 
@@ -52,12 +46,15 @@ export class RecordingWriter implements RecordingState {
     this.#name = name;
   }
 
+  /** Why nothing more is recorded (exit code 74); null while all is. */
   get failure(): ExitError | null {
     return this.#failure;
   }
 
-  get missed(): number {
-    return this.#missed;
+  /** What is missing since the failure, in words; empty: nothing. */
+  get notice(): string {
+    const missed = this.#missed;
+    return missed === 0 ? "" : `${missed} refresh${missed === 1 ? "" : "es"} not recorded: ${this.#reason}`;
   }
 
   /** Calls back once, when writing turns out to be impossible. */
@@ -140,7 +137,8 @@ export class RecordingWriter implements RecordingState {
 
   #fail(error: unknown): void {
     if (this.#failure !== null) return;
-    const message = `cannot write to the recording ${this.#name}: ${reasonOf(error)}; what was recorded before is intact`;
+    this.#reason = reasonOf(error);
+    const message = `cannot write to the recording ${this.#name}: ${this.#reason}; what was recorded before is intact`;
     this.#failure = new ExitError(ExitCode.ioError, message, { cause: error });
     this.#onFailure();
   }

@@ -3,7 +3,7 @@ import type { ProcessFacts } from "../../src/model/process.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
 import { type Frame, lineText, type Size } from "../../src/view/screen/cells.ts";
 import { draw, type Picture } from "../../src/view/screen/frame.ts";
-import type { SessionInfo } from "../../src/view/screen/header.ts";
+import type { PlayStatus, SessionInfo } from "../../src/view/screen/header.ts";
 import { helpScrollLimit } from "../../src/view/screen/help.ts";
 import { History } from "../../src/view/screen/history.ts";
 import { type Listing, listEntries } from "../../src/view/screen/listing.ts";
@@ -16,6 +16,7 @@ const INFO: SessionInfo = {
   kernel: "6.12.0",
   stepDowns: [],
   startedNs: 1_000_000_000,
+  isReplay: false,
 };
 
 /** 12:04:26 of 21 November 2026, UTC, at zero of the monotonic clock. */
@@ -29,6 +30,8 @@ export class Desk {
   size: Size;
   info = INFO;
   losses = "";
+  notice = "";
+  play: PlayStatus | null = null;
   readonly processes = new Map<number, ProcessFacts>();
   state: UiState;
   #newest: Snapshot;
@@ -69,6 +72,7 @@ export class Desk {
         listing: this.#listing,
         layout: this.#picture.layout,
         helpLimit: helpScrollLimit(this.info, this.size),
+        isReplay: this.info.isReplay,
       };
       const { state, effects } = update(this.state, what, context);
       this.state = state;
@@ -82,10 +86,11 @@ export class Desk {
     const snapshot = this.state.paused ?? this.#newest;
     this.#listing = listEntries(snapshot, this.state, null, before?.listing ?? null);
     this.state = settle(this.state, this.#listing, before);
-    const { info, history, losses, state } = this;
+    const { info, history, losses, notice, play, state } = this;
     const describe = (pid: number) => this.processes.get(pid) ?? null;
     const wallMs = ZERO_MS + snapshot.timeNs / 1e6;
-    const scene = { info, snapshot, wallMs, history, state, losses, listing: this.#listing, describe };
+    const listing = this.#listing;
+    const scene = { info, snapshot, wallMs, history, state, losses, notice, play, listing, describe };
     const picture = draw(scene, this.size);
     this.state = { ...this.state, top: picture.layout.top };
     return picture;

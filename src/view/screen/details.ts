@@ -19,6 +19,8 @@ export interface DetailFacts {
   readonly series: Series;
   /** null: unknown, for example because the process has ended. */
   readonly process: ProcessFacts | null;
+  /** What is shown is a recording, which has no such facts. */
+  readonly isReplay: boolean;
 }
 
 const LABEL_CELLS = 13;
@@ -34,7 +36,9 @@ function both(bytes: number): string {
   return bytes < 1000 ? formatBytes(bytes) : `${formatBytes(bytes)} (${bytes} B)`;
 }
 
-function ownerFacts({ connection: { owner }, process }: DetailFacts): Facts {
+const NOT_RECORDED = "not recorded";
+
+function ownerFacts({ connection: { owner }, process, isReplay }: DetailFacts): Facts {
   return [
     [
       "Process",
@@ -43,13 +47,15 @@ function ownerFacts({ connection: { owner }, process }: DetailFacts): Facts {
         : `${sanitise(owner.process)}, PID ${owner.pid}${owner.uid === null ? "" : `, user id ${owner.uid}`}`,
     ],
     ...(process?.commandLine ? ([["Command", sanitise(process.commandLine)]] as const) : []),
+    ...(isReplay ? ([["Command", NOT_RECORDED]] as const) : []),
   ];
 }
 
 /** Where the connection belongs: less often asked for, so last. */
-function placeFacts({ connection: { owner, netns }, process }: DetailFacts): Facts {
+function placeFacts({ connection: { owner, netns }, process, isReplay }: DetailFacts): Facts {
   const id = owner?.cgroupId == null ? [] : [`id ${owner.cgroupId}`];
-  const cgroup = [...(process?.cgroup ? [sanitise(process.cgroup)] : []), ...id];
+  const path = isReplay ? [`path ${NOT_RECORDED}`] : [];
+  const cgroup = [...(process?.cgroup ? [sanitise(process.cgroup)] : path), ...id];
   return [
     ["Cgroup", cgroup.length === 0 ? "unknown" : cgroup.join(", ")],
     ["Network ns", String(netns)],

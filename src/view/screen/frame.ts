@@ -114,6 +114,7 @@ function panelLines(scene: Scene, size: Size): Line[] | null {
       isGone: !snapshot.connections.includes(connection),
       series: history.seriesOf(connection.key),
       process: connection.owner && describe(connection.owner.pid),
+      isReplay: info.isReplay,
     },
     state,
     size,

@@ -19,6 +19,21 @@ export interface SessionInfo {
   readonly stepDowns: readonly { readonly backend: string; readonly reason: string }[];
   /** CLOCK_MONOTONIC. */
   readonly startedNs: number;
+  /** What is shown is a recording. */
+  readonly isReplay: boolean;
+}
+
+/** Where a recording is, and how it is played. */
+export interface PlayStatus {
+  /** The recording; from outside. */
+  readonly name: string;
+  /** From its first refresh to the one that is shown. */
+  readonly positionNs: number;
+  /** null: not known. */
+  readonly lengthNs: number | null;
+  /** Times as fast as it was. */
+  readonly speed: number;
+  readonly mode: "playing" | "paused" | "seeking" | "end";
 }
 
 export interface HeaderFacts {
@@ -30,6 +45,10 @@ export interface HeaderFacts {
   readonly state: UiState;
   /** What could not be counted, in words; empty: nothing. */
   readonly losses: string;
+  /** What else went wrong, in words; empty: nothing. From outside. */
+  readonly notice: string;
+  /** null: what is shown is no recording. */
+  readonly play: PlayStatus | null;
 }
 
 /** People's words for groups of states, in the order they are told. */
@@ -59,7 +78,35 @@ function stepDownNotes({ stepDowns }: SessionInfo): string[] {
   return [reasons, `not ${names}, ? says why`, `not ${names}`].map((text) => ` (${sanitise(text)})`);
 }
 
-function titleLine({ info, snapshot, wallMs, state }: HeaderFacts, columns: number): Line {
+/** `00:42`, `1:02:03`. */
+function formatPosition(ns: number): string {
+  const seconds = Math.floor(ns / 1e9);
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return (parts[0] === 0 ? parts.slice(1) : parts).map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: number): Line {
+  const { positionNs, lengthNs, speed, mode } = play;
+  const length = lengthNs === null ? "" : ` / ${formatPosition(lengthNs)}`;
+  const place = `${formatPosition(positionNs)}${length} ×${speed}${mode === "playing" ? "" : ` ${mode}`} `;
+  const line = new LineWriter(columns);
+  line.add(" tcptop", "strong").addWhole(` · ${formatTimeOfDay(wallMs)}`);
+  const backend = ` · ${sanitise(info.backend)} · Linux ${sanitise(info.kernel)}`;
+  const room = line.left - displayWidth(place) - 10;
+  const name = shorten(sanitise(play.name), Math.max(8, room));
+  if (displayWidth(backend) <= room - displayWidth(name)) line.add(backend, "quiet");
+  const isNamed = room >= 8;
+  const title = isNamed ? `replay ${name} ` : "replay ";
+  return line
+    .to(columns - displayWidth(title) - displayWidth(place))
+    .add(title, "strong")
+    .add(place, mode === "playing" ? "plain" : "warn")
+    .done();
+}
+
+function titleLine(facts: HeaderFacts, columns: number): Line {
+  const { info, snapshot, wallMs, state, play } = facts;
+  if (play !== null) return replayLine(facts, play, columns);
   const every = `every ${state.delayS} s  up ${formatMillis(Math.max(0, Math.round((snapshot.timeNs - info.startedNs) / 1e6)))} `;
   const line = new LineWriter(columns);
   line.add(" tcptop", "strong").add(` · ${formatTimeOfDay(wallMs)} · ${sanitise(info.backend)}`);
@@ -109,9 +156,9 @@ function directionLine(
   return line.done();
 }
 
-/** Header lines for so many columns; one more when something could not be counted. */
+/** Header lines for so many columns; one more for what could not be counted, and for what else went wrong. */
 export function headerLines(facts: HeaderFacts, columns: number): Line[] {
-  const { snapshot, history, losses } = facts;
+  const { snapshot, history, losses, notice } = facts;
   const { totals, counts } = snapshot;
   const graphCells = Math.min(Math.max(columns - 96, columns >= 80 ? 12 : 16), 60);
   const tcp = [`TCP ${counts.tcp}`, ...countStates(snapshot, CONNECTED)];
@@ -152,5 +199,7 @@ export function headerLines(facts: HeaderFacts, columns: number): Line[] {
   ];
   if (losses !== "")
     lines.push(new LineWriter(columns).add(shorten(` incomplete: ${losses}`, columns), "warn").done());
+  if (notice !== "")
+    lines.push(new LineWriter(columns).add(shorten(` ${sanitise(notice)}`, columns), "warn").done());
   return lines;
 }

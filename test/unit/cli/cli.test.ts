@@ -29,6 +29,12 @@ function machine(environment: Host["environment"] = {}): Machine {
       loads++;
       return world.platform;
     },
+    createRecording() {
+      throw new Error("no file is to be made");
+    },
+    openRecording() {
+      throw new Error("no recording is to be opened");
+    },
   };
   return { world, host, loads: () => loads };
 }
