@@ -1,7 +1,7 @@
 /** Where refreshes come from: a capture, a recording. */
 import type { ExitError } from "../base/errors.ts";
 import type { StartInfo } from "../output/output.ts";
-import type { PlayStatus } from "../view/screen/header.ts";
+import type { PlayStatus } from "../view/screen/play.ts";
 import type { Face } from "./loop.ts";
 import type { Stop } from "./stop.ts";
 

@@ -5,7 +5,7 @@ import type { FlowRecord, SeedEntry } from "../model/record.ts";
 import type { StartInfo } from "../output/output.ts";
 import type { RecordingFrame, RecordingReader, RecordingSpan } from "../recording/reader.ts";
 import { Slices } from "../seed/slices.ts";
-import type { PlayStatus } from "../view/screen/header.ts";
+import type { PlayStatus } from "../view/screen/play.ts";
 import { decodeRecords } from "../wire/decode.ts";
 import type { Feed, Player } from "./feed.ts";
 import type { Face, Look } from "./loop.ts";
@@ -32,6 +32,12 @@ const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000] as 
 const MOST_ROWS = 2 << 20;
 
 const NS_PER_MS = 1e6;
+
+/** Refreshes come some time after the moment they are due: a seek of 10 s is to 10 refreshes of a second. */
+const LATENESS_NS = 50e6;
+
+/** A long seek shows how far it is this often. */
+const PROGRESS_NS = 250e6;
 
 /** A timer takes no more than 2^31 - 1; who wakes too early looks at the clock. */
 const MOST_SLEEP_MS = 3_600_000;
@@ -63,6 +69,8 @@ export class Replay implements Feed, Player {
   #arrivingSockets: SeedEntry[] = [];
   #span: RecordingSpan | null = null;
   #failure: ExitError | null = null;
+  /** How it is played was changed since the loop looked last. */
+  #isChanged = false;
   #wake: () => void = () => {};
 
   constructor(world: World, options: ReplayOptions, reader: RecordingReader) {
@@ -113,7 +121,7 @@ export class Replay implements Feed, Player {
     if (from === null || !this.#reader.isSeekable) return;
     const firstNs = this.#span?.firstNs ?? 0;
     this.#targetNs = Math.max(firstNs, Math.min(from + byNs, this.#span?.lastNs ?? Number.POSITIVE_INFINITY));
-    this.#wake();
+    this.#change();
   }
 
   changeSpeed(by: 1 | -1): void {
@@ -137,9 +145,11 @@ export class Replay implements Feed, Player {
     if (this.#options.staysAtEnd) this.#measure(face);
     let shown = 0;
     while (stop.requests === 0 && !face.hasEnded) {
+      this.#isChanged = false;
       if (this.#targetNs !== null) {
         await this.#seekTo(stop, face, this.#targetNs);
-      } else if (this.#isAtEnd && !this.#options.staysAtEnd) {
+      } else if (this.#isAtEnd && (this.#positionNs === null || !this.#options.staysAtEnd)) {
+        if (this.#positionNs === null) this.#failure ??= this.#emptiness();
         return;
       } else if (this.#isPaused || this.#isAtEnd) {
         await this.#sleep(stop, null);
@@ -168,7 +178,7 @@ export class Replay implements Feed, Player {
       return false;
     }
     await stop.orNext(face.ready());
-    if (stop.requests > 0 || this.#targetNs !== null || this.#isPaused) return false;
+    if (stop.requests > 0 || this.#isChanged) return false;
     const look = this.#take(frame);
     if (look === null) {
       face.played();
@@ -184,16 +194,20 @@ export class Replay implements Feed, Player {
 
   /** Reads up to a moment, from the start where that is before the position. */
   async #seekTo(stop: Stop, face: Face, targetNs: number): Promise<void> {
-    if (this.#positionNs === null || targetNs < this.#positionNs) this.#rewind(face);
-    else if (this.#isAtEnd) this.#targetNs = null;
     face.played();
+    if (this.#positionNs === null || targetNs < this.#positionNs) this.#rewind(face);
+    let toldNs = this.#world.clock.monotonicNs();
     while (this.#targetNs === targetNs && stop.requests === 0) {
       const frame = await this.#peek(stop);
-      const isThere = frame === null || (this.#positionNs !== null && frame.nowNs > targetNs);
+      const isThere = frame === null || (this.#positionNs !== null && frame.nowNs > targetNs + LATENESS_NS);
       if (isThere) break;
       const look = this.#take(frame);
       if (look !== null) face.pass(look);
-      if (this.#slices.areDue()) await this.#slices.next();
+      if (!this.#slices.areDue()) continue;
+      await this.#slices.next();
+      if (this.#world.clock.monotonicNs() - toldNs < PROGRESS_NS) continue;
+      face.played();
+      toldNs = this.#world.clock.monotonicNs();
     }
     if (this.#targetNs !== targetNs) return;
     this.#targetNs = null;
@@ -245,6 +259,11 @@ export class Replay implements Feed, Player {
       this.#endWith(error);
       return null;
     }
+  }
+
+  #emptiness(): ExitError {
+    const message = `${this.#reader.name} ends before its first refresh`;
+    return new ExitError(ExitCode.ioError, message);
   }
 
   /** What was shown until here stays. */
@@ -317,11 +336,17 @@ export class Replay implements Feed, Player {
   /** That moment is now; ends a wait. */
   #goOnFrom(recordingNs: number): void {
     this.#anchor = { worldNs: this.#world.clock.monotonicNs(), recordingNs };
+    this.#change();
+  }
+
+  #change(): void {
+    this.#isChanged = true;
     this.#wake();
   }
 
   /** Until so much time has passed (null: no limit), a request to end, or a change of how it is played. */
   async #sleep(stop: Stop, ns: number | null): Promise<void> {
+    if (this.#isChanged) return;
     let cancel = () => {};
     const over = new Promise<void>((resolve) => {
       this.#wake = resolve;

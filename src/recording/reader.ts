@@ -82,8 +82,9 @@ function parseObject(text: string): Record<string, unknown> {
 export class RecordingReader {
   readonly info: RecordingInfo;
   readonly isSeekable: boolean;
+  /** What messages call the file. */
+  readonly name: string;
   readonly #source: RecordingSource;
-  readonly #name: string;
   /** Where the frame after the first begins. */
   readonly #firstFrame: number;
   #position: number;
@@ -93,7 +94,7 @@ export class RecordingReader {
 
   private constructor(source: RecordingSource, name: string, info: RecordingInfo, position: number) {
     this.#source = source;
-    this.#name = name;
+    this.name = name;
     this.info = info;
     this.isSeekable = source.isSeekable;
     this.#firstFrame = position;
@@ -132,7 +133,7 @@ export class RecordingReader {
   async next(): Promise<RecordingFrame | null> {
     const at = this.#position;
     const head = await this.#head(at);
-    const compressed = head && (await readBytes(this.#source, this.#name, at + HEAD_BYTES, head.bytes));
+    const compressed = head && (await readBytes(this.#source, this.name, at + HEAD_BYTES, head.bytes));
     if (head === null || compressed === null || compressed.length < head.bytes) {
       this.#isUnfinished ||= head !== null || this.#endsInPart;
       return null;
@@ -141,7 +142,7 @@ export class RecordingReader {
     this.#position = at + HEAD_BYTES + head.bytes;
     this.#endsInPart = !isRefresh;
     if (isRefresh) this.#lastNs = head.nowNs;
-    const name = this.#name;
+    const name = this.name;
     return {
       isRefresh,
       nowNs: head.nowNs,
@@ -172,7 +173,7 @@ export class RecordingReader {
   /** Looks through the heads of all frames; null without a refresh, or where the bytes come only once. */
   async span(clock: Clock): Promise<RecordingSpan | null> {
     if (!this.isSeekable) return null;
-    const other = new RecordingReader(this.#source, this.#name, this.info, this.#firstFrame);
+    const other = new RecordingReader(this.#source, this.name, this.info, this.#firstFrame);
     const slices = new Slices(clock);
     let firstNs: number | null = null;
     try {
@@ -196,7 +197,7 @@ export class RecordingReader {
     const head = await this.#head(this.#position);
     if (head === null) return null;
     this.#position += HEAD_BYTES + head.bytes;
-    const last = await readBytes(this.#source, this.#name, this.#position - 1, 1);
+    const last = await readBytes(this.#source, this.name, this.#position - 1, 1);
     if (last.length === 0) return null;
     if (head.kind === FrameKind.refresh) this.#lastNs = head.nowNs;
     return head;
@@ -204,12 +205,12 @@ export class RecordingReader {
 
   /** The head of the frame at a position, null at the end. */
   async #head(at: number): Promise<FrameHead | null> {
-    const bytes = await readBytes(this.#source, this.#name, at, HEAD_BYTES);
+    const bytes = await readBytes(this.#source, this.name, at, HEAD_BYTES);
     if (bytes.length < HEAD_BYTES) {
       this.#isUnfinished ||= bytes.length > 0;
       return null;
     }
-    return undamaged(this.#name, at, () => {
+    return undamaged(this.name, at, () => {
       const head = decodeHead(bytes);
       if (head.kind === FrameKind.info) throw new DamageError("it begins twice");
       if (head.kind === FrameKind.refresh && head.nowNs < this.#lastNs)

@@ -3,10 +3,11 @@ import type { ProcessFacts } from "../../src/model/process.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
 import { type Frame, lineText, type Size } from "../../src/view/screen/cells.ts";
 import { draw, type Picture } from "../../src/view/screen/frame.ts";
-import type { PlayStatus, SessionInfo } from "../../src/view/screen/header.ts";
+import type { SessionInfo } from "../../src/view/screen/header.ts";
 import { helpScrollLimit } from "../../src/view/screen/help.ts";
 import { History } from "../../src/view/screen/history.ts";
 import { type Listing, listEntries } from "../../src/view/screen/listing.ts";
+import type { PlayStatus } from "../../src/view/screen/play.ts";
 import { type Choices, type Effect, initialState, type UiState } from "../../src/view/screen/state.ts";
 import { type Input, settle, update } from "../../src/view/screen/update.ts";
 

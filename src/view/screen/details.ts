@@ -7,6 +7,7 @@ import { displayWidth, padEnd } from "../width.ts";
 import { type Line, LineWriter, type Size, shorten, type Tone, textLine } from "./cells.ts";
 import { barGraph } from "./graph.ts";
 import { SERIES_LENGTH, type Series } from "./history.ts";
+import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
 import { heatOf } from "./table.ts";
 
@@ -19,8 +20,8 @@ export interface DetailFacts {
   readonly series: Series;
   /** null: unknown, for example because the process has ended. */
   readonly process: ProcessFacts | null;
-  /** What is shown is a recording, which has no such facts. */
-  readonly isReplay: boolean;
+  /** null: what is shown is no recording; one has no such facts. */
+  readonly play: PlayStatus | null;
 }
 
 const LABEL_CELLS = 13;
@@ -38,7 +39,7 @@ function both(bytes: number): string {
 
 const NOT_RECORDED = "not recorded";
 
-function ownerFacts({ connection: { owner }, process, isReplay }: DetailFacts): Facts {
+function ownerFacts({ connection: { owner }, process, play }: DetailFacts): Facts {
   return [
     [
       "Process",
@@ -47,14 +48,14 @@ function ownerFacts({ connection: { owner }, process, isReplay }: DetailFacts): 
         : `${sanitise(owner.process)}, PID ${owner.pid}${owner.uid === null ? "" : `, user id ${owner.uid}`}`,
     ],
     ...(process?.commandLine ? ([["Command", sanitise(process.commandLine)]] as const) : []),
-    ...(isReplay ? ([["Command", NOT_RECORDED]] as const) : []),
+    ...(play !== null ? ([["Command", NOT_RECORDED]] as const) : []),
   ];
 }
 
 /** Where the connection belongs: less often asked for, so last. */
-function placeFacts({ connection: { owner, netns }, process, isReplay }: DetailFacts): Facts {
+function placeFacts({ connection: { owner, netns }, process, play }: DetailFacts): Facts {
   const id = owner?.cgroupId == null ? [] : [`id ${owner.cgroupId}`];
-  const path = isReplay ? [`path ${NOT_RECORDED}`] : [];
+  const path = play !== null ? [`path ${NOT_RECORDED}`] : [];
   const cgroup = [...(process?.cgroup ? [sanitise(process.cgroup)] : path), ...id];
   return [
     ["Cgroup", cgroup.length === 0 ? "unknown" : cgroup.join(", ")],
@@ -182,5 +183,6 @@ export function detailLines(facts: DetailFacts, state: UiState, { columns, rows 
   const status = new LineWriter(columns).add(" Esc back");
   status.addWhole(facts.isGone ? "   gone; shown as it was seen last" : "");
   status.addWhole(state.paused === null ? "" : "   PAUSED");
+  status.addWhole(facts.play === null ? "" : `   replay ${playText(facts.play)}`);
   return [...lines, status.done(true)];
 }

@@ -7,6 +7,7 @@ import { displayWidth, padStart } from "../width.ts";
 import { type Line, LineWriter, shorten } from "./cells.ts";
 import { barGraph } from "./graph.ts";
 import type { History } from "./history.ts";
+import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
 import { heatOf, isNew } from "./table.ts";
 
@@ -21,19 +22,6 @@ export interface SessionInfo {
   readonly startedNs: number;
   /** What is shown is a recording. */
   readonly isReplay: boolean;
-}
-
-/** Where a recording is, and how it is played. */
-export interface PlayStatus {
-  /** The recording; from outside. */
-  readonly name: string;
-  /** From its first refresh to the one that is shown. */
-  readonly positionNs: number;
-  /** null: not known. */
-  readonly lengthNs: number | null;
-  /** Times as fast as it was. */
-  readonly speed: number;
-  readonly mode: "playing" | "paused" | "seeking" | "end";
 }
 
 export interface HeaderFacts {
@@ -78,17 +66,8 @@ function stepDownNotes({ stepDowns }: SessionInfo): string[] {
   return [reasons, `not ${names}, ? says why`, `not ${names}`].map((text) => ` (${sanitise(text)})`);
 }
 
-/** `00:42`, `1:02:03`. */
-function formatPosition(ns: number): string {
-  const seconds = Math.floor(ns / 1e9);
-  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return (parts[0] === 0 ? parts.slice(1) : parts).map((part) => String(part).padStart(2, "0")).join(":");
-}
-
 function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: number): Line {
-  const { positionNs, lengthNs, speed, mode } = play;
-  const length = lengthNs === null ? "" : ` / ${formatPosition(lengthNs)}`;
-  const place = `${formatPosition(positionNs)}${length} ×${speed}${mode === "playing" ? "" : ` ${mode}`} `;
+  const place = `${playText(play)} `;
   const line = new LineWriter(columns);
   line.add(" tcptop", "strong").addWhole(` · ${formatTimeOfDay(wallMs)}`);
   const backend = ` · ${sanitise(info.backend)} · Linux ${sanitise(info.kernel)}`;
@@ -100,7 +79,7 @@ function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: nu
   return line
     .to(columns - displayWidth(title) - displayWidth(place))
     .add(title, "strong")
-    .add(place, mode === "playing" ? "plain" : "warn")
+    .add(place, play.mode === "playing" ? "plain" : "warn")
     .done();
 }
 

@@ -325,6 +325,7 @@ function inPanel(state: UiState, name: string, context: Context): Change {
     case "space":
     case "b":
     case "+":
+    case "=":
     case "-":
     case "[":
     case "]":

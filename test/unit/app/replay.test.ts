@@ -8,7 +8,7 @@ import { RecordFlag, RecordKind } from "../../../src/model/record.ts";
 import { jsonOutput } from "../../../src/output/json.ts";
 import { RecordingReader } from "../../../src/recording/reader.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
-import { MemoryFile, memorySource } from "../../support/recordings.ts";
+import { INFO, MemoryFile, memorySource } from "../../support/recordings.ts";
 import { makeRecord, type RecordFields, seedEntry } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle } from "../../support/world.ts";
@@ -245,6 +245,16 @@ async function typed(at: { world: FakeWorld; screen: FakeScreen }, ...keys: stri
   at.screen.type(...keys);
   for (let i = 0; i < 5; i++) await settle();
 }
+
+test("a recording without a refresh is refused, on the screen too", async () => {
+  const file = new MemoryFile();
+  new RecordingWriter(file, "x").begin({ ...INFO });
+  const failure = { exitCode: 74, message: "x.tcptop ends before its first refresh" };
+  expect((await streamed(file.bytes)).state.result).toMatchObject(failure);
+  const at = await shown(file.bytes);
+  expect(at.state.result).toMatchObject(failure);
+  expect(at.screen.calls).toEqual(["close"]);
+});
 
 describe("the screen of a replay", () => {
   test("says where it is, and stays at the end until q", async () => {
