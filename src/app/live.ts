@@ -10,7 +10,7 @@ import type { World } from "./world.ts";
 
 export interface LiveOptions extends LoopOptions {
   readonly version: string;
-  /** Makes the file of a recording, once the capture is open; absent: nothing is recorded. */
+  /** Makes the file of a recording, while there is still the privilege to; absent: nothing is recorded. */
   readonly record?: (() => RecordingWriter) | undefined;
 }
 
@@ -18,21 +18,22 @@ export class Live implements Feed {
   readonly info: StartInfo;
   readonly player = null;
   readonly #capture: Capture;
-  readonly #recorder: RecordingWriter | null = null;
+  readonly #recorder: RecordingWriter | null;
   readonly #loop: Loop;
 
   /** Opens the capture. Throws ExitError as the platform does, and 73 where the recording cannot be made. */
   constructor(world: World, options: LiveOptions) {
     const { record, capture: captureOptions, version } = options;
-    const tap = (records: Uint8Array) => this.#recorder?.records(records);
-    this.#capture = world.platform.open(record === undefined ? captureOptions : { ...captureOptions, tap });
+    const recorder = record?.() ?? null;
     try {
-      this.#recorder = record?.() ?? null;
-      this.#loop = new Loop(world, options, this.#capture, this.#recorder);
+      const tap = recorder === null ? {} : { tap: (records: Uint8Array) => recorder.records(records) };
+      this.#capture = world.platform.open({ ...captureOptions, ...tap });
     } catch (error) {
-      this.#capture.close();
+      recorder?.discard();
       throw error;
     }
+    this.#recorder = recorder;
+    this.#loop = new Loop(world, options, this.#capture, recorder);
     const { backend, kernel, stepDowns } = this.#capture;
     this.info = { version, backend, kernel, stepDowns };
     this.#recorder?.begin({ ...this.info, udpIdleNs: captureOptions.udpIdleNs, startNs: this.startNs });

@@ -45,13 +45,7 @@ class ScreenFace implements Face {
   #latest: Look | null = null;
   #shown: { readonly listing: Listing; readonly layout: Layout } | null = null;
 
-  constructor(
-    screen: Screen,
-    options: FaceOptions,
-    feed: Feed,
-    processes: ProcessBook,
-    quit: () => void,
-  ) {
+  constructor(screen: Screen, options: FaceOptions, feed: Feed, processes: ProcessBook, quit: () => void) {
     this.#screen = screen;
     this.#options = options;
     this.#feed = feed;

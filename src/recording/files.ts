@@ -8,6 +8,7 @@ import {
   ftruncateSync,
   openSync,
   readSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import type { Readable } from "node:stream";
@@ -30,37 +31,51 @@ function cannotCreate(path: string, reason: string, cause?: unknown): ExitError 
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
 
-function openForWriting(path: string, overwrite: boolean): number {
-  // Opening a pipe without a reader must not wait for one.
-  const flags = O_WRONLY | O_CREAT | (overwrite ? (O_NONBLOCK ?? 0) : O_EXCL);
+interface Opened {
+  readonly fd: number;
+  /** It was not there before. */
+  readonly isNew: boolean;
+}
+
+function openForWriting(path: string, overwrite: boolean): Opened {
   try {
-    return openSync(path, flags, 0o666);
+    return { fd: openSync(path, O_WRONLY | O_CREAT | O_EXCL, 0o666), isNew: true };
   } catch (error) {
-    const isThere = systemCode(error) === "EEXIST";
-    throw cannotCreate(path, isThere ? "it exists; --overwrite replaces it" : reasonOf(error), error);
+    if (systemCode(error) !== "EEXIST") throw cannotCreate(path, reasonOf(error), error);
+    if (!overwrite) throw cannotCreate(path, "it exists; --overwrite replaces it", error);
+  }
+  try {
+    // Opening a pipe without a reader must not wait for one.
+    return { fd: openSync(path, O_WRONLY | (O_NONBLOCK ?? 0)), isNew: false };
+  } catch (error) {
+    throw cannotCreate(path, reasonOf(error), error);
   }
 }
 
 /**
- * Makes the file of a recording; one that is there is replaced with `overwrite` only. Throws ExitError 73
- * where it cannot be made, or is no regular file.
+ * Makes the file of a recording; one that is there is replaced with `overwrite` only, at the first write. Throws
+ * ExitError 73 where it cannot be made, or is no regular file.
  */
 export function createRecordingFile(path: string, overwrite: boolean): RecordingFile {
-  const fd = openForWriting(path, overwrite);
-  try {
-    if (!fstatSync(fd).isFile()) throw cannotCreate(path, "it is not a regular file");
-    ftruncateSync(fd);
-  } catch (error) {
+  const { fd, isNew } = openForWriting(path, overwrite);
+  if (!fstatSync(fd).isFile()) {
     closeSync(fd);
-    throw error instanceof ExitError ? error : cannotCreate(path, reasonOf(error), error);
+    throw cannotCreate(path, "it is not a regular file");
   }
+  let isEmpty = isNew;
   return {
     append(bytes) {
+      if (!isEmpty) ftruncateSync(fd);
+      isEmpty = true;
       for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
       if (fstatSync(fd).nlink === 0) throw new Error("the file was removed");
     },
     truncate: (length) => ftruncateSync(fd, length),
     close: () => closeSync(fd),
+    discard() {
+      closeSync(fd);
+      if (isNew) rmSync(path, { force: true });
+    },
   };
 }
 

@@ -8,11 +8,13 @@ import { OperationWriter } from "./operations.ts";
 
 /** A file that is written from its start to its end. Each call throws the system's error. */
 export interface RecordingFile {
-  /** Writes all of it, or throws. */
+  /** Writes all of it, or throws; the first time what the file held before is gone. */
   append(bytes: Uint8Array): void;
   /** Takes back what was written behind `length` bytes. */
   truncate(length: number): void;
   close(): void;
+  /** In place of everything else: nothing will be written, and all is as it was. */
+  discard(): void;
 }
 
 /** A frame is written before a refresh is complete once it has so much. */
@@ -100,6 +102,11 @@ export class RecordingWriter {
       this.#append(encodeFrame(FrameKind.refresh, this.#operations.take(), at));
     }
     if (this.#failure !== null) this.#missed++;
+  }
+
+  /** In place of everything else: there is nothing to record. */
+  discard(): void {
+    this.#file.discard();
   }
 
   close(): void {

@@ -3,13 +3,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  chownSync,
   closeSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -179,6 +182,22 @@ describe.skipIf(cannotRun)(`a recording${cannotRun ? `: ${cannotRun}` : ""}`, ()
     expect((await replay("--replay", path("mine"), "--format", "json", "--speed", "9")).code).toBe(0);
   });
 
+  test("is made in a folder of another user's, and by a capture that works only", async () => {
+    mkdirSync(path("others"));
+    chownSync(path("others"), 65534, 65534);
+    const made = await run(process.execPath, live("-b", "-n", "1", "--record", path("others/x")));
+    expect([made.code, made.stderr]).toEqual([0, ""]);
+    const before = readFileSync(path("others/x"));
+    for (const name of ["others/x", "others/y"]) {
+      const hide = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"';
+      const command = ["--mount", "sh", "-c", hide, "sh", process.execPath];
+      const exit = await run("unshare", [...command, ...live("--record", path(name), "--overwrite")]);
+      expect([exit.code, exit.stdout]).toEqual([69, ""]);
+    }
+    expect(readFileSync(path("others/x")).equals(before)).toBe(true);
+    expect(existsSync(path("others/y"))).toBe(false);
+  });
+
   test("is not made without the privilege to capture", async () => {
     const exit = await replay("--record", path("never"), "-b");
     expect(exit).toMatchObject({
@@ -204,6 +223,16 @@ describe("the demo", () => {
     expect([exit.code, exit.stderr]).toEqual([0, ""]);
     expect(exit.stdout).toMatch(/^# tcptop \d+\.\d+\.\d+: backend fentry, kernel 6\.12\.\S+\n/);
     expect(exit.stdout).toContain("192.0.2.10:443");
+  });
+
+  test("needs no addon", async () => {
+    const root = fileURLToPath(new URL("../..", import.meta.url));
+    for (const part of ["bin", "dist", "demo", "package.json"]) {
+      cpSync(join(root, part), path(`package/${part}`), { recursive: true });
+    }
+    symlinkSync(join(root, "node_modules"), path("package/node_modules"));
+    const exit = await run(process.execPath, [path("package/bin/tcptop.js"), ...fast]);
+    expect([exit.code, exit.stderr, exit.stdout === whole]).toEqual([0, "", true]);
   });
 
   test("is the same from a file, and from a pipe", async () => {

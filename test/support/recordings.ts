@@ -18,6 +18,7 @@ export const INFO: RecordingInfo = {
 export class MemoryFile implements RecordingFile {
   bytes = Buffer.alloc(0);
   isClosed = false;
+  isDiscarded = false;
   /** Room on its disk. */
   room = Number.POSITIVE_INFINITY;
   closeFailure: Error | null = null;
@@ -30,6 +31,10 @@ export class MemoryFile implements RecordingFile {
 
   truncate(length: number): void {
     this.bytes = this.bytes.subarray(0, length);
+  }
+
+  discard(): void {
+    this.isDiscarded = true;
   }
 
   close(): void {

@@ -69,12 +69,21 @@ describe("a recorded capture", () => {
     };
     const state = kept(runScreen(world, async () => screen, { ...LIVE, ...SCREEN, record }));
     await settle();
-    expect([state.result, screen.listener, world.capture.calls, world.stopListeners]).toEqual([
+    expect([state.result, screen.listener, world.opened, world.stopListeners]).toEqual([
       failure,
       null,
-      ["close"],
+      [],
       0,
     ]);
+  });
+
+  test("that cannot begin leaves no file behind", async () => {
+    const world = new FakeWorld();
+    const { file, record } = recording();
+    world.openFailure = new ExitError(69, "no BTF");
+    const state = kept(run(world, { ...LIVE, ...STREAM, record }));
+    await settle();
+    expect([state.result, file.isDiscarded, file.bytes.length]).toEqual([world.openFailure, true, 0]);
   });
 
   test("has a file that is closed at the end, with every refresh", async () => {

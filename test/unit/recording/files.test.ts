@@ -45,8 +45,19 @@ describe("making a file", () => {
       message: `cannot create ${path("new")}: it exists; --overwrite replaces it`,
     });
     expect(readFileSync(path("new"), "utf8")).toBe("abcd");
-    createRecordingFile(path("new"), true).close();
-    expect(readFileSync(path("new"), "utf8")).toBe("");
+    const over = createRecordingFile(path("new"), true);
+    expect(readFileSync(path("new"), "utf8")).toBe("abcd");
+    over.append(Buffer.from("x"));
+    over.append(Buffer.from("y"));
+    over.close();
+    expect(readFileSync(path("new"), "utf8")).toBe("xy");
+  });
+
+  test("leaves all as it was where nothing is written", () => {
+    writeFileSync(path("old"), "old");
+    createRecordingFile(path("old"), true).discard();
+    createRecordingFile(path("fresh"), true).discard();
+    expect([readFileSync(path("old"), "utf8"), existsSync(path("fresh"))]).toEqual(["old", false]);
   });
 
   test("does not follow a link that somebody has put there", () => {
