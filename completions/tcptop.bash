@@ -41,6 +41,11 @@ _tcptop() {
 		_tcptop_offer "$cur" text json csv
 		return
 		;;
+	-l | --log)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
 	-s | --sort)
 		_tcptop_offer "$cur" proto local_address local_port remote_address remote_port pid process state bytes_in bytes_out packets_in packets_out rate_in rate_out rtt_us partial rtt_min_us rtt_var_us retransmits bytes_retrans cwnd uid netns cgroup_id age_ms local remote bytes packets rate
 		return
@@ -53,15 +58,25 @@ _tcptop() {
 		_tcptop_processes "$cur"
 		return
 		;;
+	--record)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--replay)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
 	--backend)
 		_tcptop_offer "$cur" auto fentry kprobe tracepoint
 		return
 		;;
-	-d | --delay | --interval | -n | --iterations | --udp-timeout | --port | --host)
+	-d | --delay | --interval | -n | --iterations | --udp-timeout | --port | --host | --speed)
 		return
 		;;
 	esac
-	_tcptop_offer "$cur" --batch --format --raw --color --no-color --sort --reverse --delay --interval --iterations --udp-timeout --pid --process --port --host --tcp --udp --ipv4 --ipv6 --no-loopback --all --backend --debug --version --help
+	_tcptop_offer "$cur" --batch --format --log --overwrite --raw --color --no-color --sort --reverse --delay --interval --iterations --udp-timeout --pid --process --port --host --tcp --udp --ipv4 --ipv6 --no-loopback --all --record --replay --demo --speed --backend --debug --version --help
 }
 
 complete -F _tcptop tcptop

@@ -9,6 +9,7 @@ const ROOMS = [
   "model",
   "wire",
   "seed",
+  "recording",
   "platform",
   "aggregate",
   "view",

@@ -3,13 +3,12 @@ import { type Connection, TCP_STATES, type TcpState } from "../model/connection.
 import {
   type FlowRecord,
   IPPROTO_TCP,
-  IPPROTO_UDP,
+  isFlow,
   type Losses,
   RecordKind,
   type SeedEntry,
 } from "../model/record.ts";
 import type { Counts, Snapshot, Totals } from "../model/snapshot.ts";
-import type { Seed } from "../platform/platform.ts";
 import { ClosedFlows } from "./closed-flows.ts";
 import { type Counters, exceeds, perSecond, ZERO } from "./counters.ts";
 import { Row, tupleText } from "./row.ts";
@@ -19,26 +18,6 @@ export interface AggregatorOptions {
   readonly udpIdleNs: number;
   /** When the capture began, CLOCK_MONOTONIC; rates of the first refresh are over the time since. */
   readonly startNs: number;
-}
-
-/** TCP states of a connection, in contrast to request sockets, TIME_WAIT, listeners and sockets only bound. */
-const CONNECTION_STATES: ReadonlySet<TcpState | null | undefined> = new Set<TcpState>([
-  "ESTABLISHED",
-  "SYN_SENT",
-  "FIN_WAIT1",
-  "FIN_WAIT2",
-  "CLOSE_WAIT",
-  "LAST_ACK",
-  "CLOSING",
-]);
-
-/** Whether a line of /proc/net is a flow, in contrast to a socket that only waits. */
-function isFlow(entry: SeedEntry): boolean {
-  return (
-    entry.localPort !== 0 &&
-    entry.remotePort !== 0 &&
-    (entry.proto === IPPROTO_UDP || CONNECTION_STATES.has(TCP_STATES[entry.state]))
-  );
 }
 
 function viewsOf(rows: readonly Row[]): Connection[] {
@@ -55,6 +34,8 @@ export class Aggregator {
   readonly #udpIdleNs: number;
   #refreshedNs: number;
   #lastKey = 0;
+  /** Sockets without a flow count down, so that the keys of flows are the same with and without them. */
+  #lastSocketKey = 0;
 
   /** Flows the kernel side has told of, open ones and those whose close is only presumed and not shown yet. */
   readonly #byId = new Map<bigint, Row>();
@@ -90,12 +71,17 @@ export class Aggregator {
     this.#refreshedNs = options.startNs;
   }
 
+  /** Rows in memory: those shown and those that opened since. */
+  get size(): number {
+    return this.#rows.length + this.#opened.length;
+  }
+
   /**
-   * Adds the connections that existed before the capture (D-15), once. One that the records have told
-   * of already is the same row. `nowNs` is when they were read.
+   * Adds the connections that existed before the capture (D-15), all at once or in parts. One that the
+   * records have told of already is the same row. `nowNs` is when they were read.
    */
-  seed(seed: Seed, nowNs: number): void {
-    for (const entry of seed.entries) {
+  seed(entries: readonly SeedEntry[], nowNs: number): void {
+    for (const entry of entries) {
       if (!isFlow(entry)) continue;
       const row = Row.ofEntry(this.#lastKey + 1, entry, nowNs, true);
       const known = row.tuple === null ? undefined : this.#byTuple.get(row.tuple);
@@ -122,7 +108,7 @@ export class Aggregator {
       const name = `${proto} ${netns} ${localAddress} ${localPort} ${remoteAddress} ${remotePort} ${inode}`;
       if (sockets.has(name)) continue;
       const known = this.#sockets.get(name);
-      const row = known ?? Row.ofEntry(++this.#lastKey, entry, this.#refreshedNs, false);
+      const row = known ?? Row.ofEntry(--this.#lastSocketKey, entry, this.#refreshedNs, false);
       sockets.set(name, row);
       if (known === undefined) this.#show(row);
       else row.describeSocket(entry);

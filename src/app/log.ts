@@ -127,6 +127,10 @@ export function logged(face: Face, log: Log | null): Face {
     get hasEnded() {
       return face.hasEnded || log.hasEnded;
     },
+    ready: () => face.ready(),
+    pass: (look) => face.pass(look),
+    rewind: () => face.rewind(),
+    played: () => face.played(),
   };
 }
 

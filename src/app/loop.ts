@@ -1,9 +1,10 @@
 /** The loop of refreshes from the capture to whatever shows them: it owns the only timers. */
 import { Aggregator } from "../aggregate/aggregator.ts";
-import type { FlowRecord } from "../model/record.ts";
+import type { FlowRecord, SeedEntry } from "../model/record.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { Moment } from "../output/output.ts";
 import type { Capture, CaptureOptions } from "../platform/platform.ts";
+import type { RecordingWriter } from "../recording/writer.ts";
 import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -30,41 +31,54 @@ export interface Face {
   refresh(look: Look, isLast: boolean): void;
   /** Whether nothing more can be shown. */
   readonly hasEnded: boolean;
+  /** Resolves once all is shown. A capture does not wait for it: it goes on. */
+  ready(): Promise<void>;
+  /** A refresh on the way to another one; it is not shown. */
+  pass(look: Look): void;
+  /** Everything comes once more, from the start. */
+  rewind(): void;
+  /** Where a recording is, or how it is played, has changed. */
+  played(): void;
 }
 
 /** The ring buffer is emptied at least this often, so that a burst does not fill it. */
 const DRAIN_INTERVAL_NS = 100e6;
 
 export class Loop {
+  /** When the capture began, CLOCK_MONOTONIC. */
+  readonly startNs: number;
   readonly #world: World;
   readonly #iterations: number | null;
   readonly #capture: Capture;
   readonly #aggregator: Aggregator;
+  /** Told of all that the aggregator is told, but for records, which it gets as they come from the capture. */
+  readonly #recorder: RecordingWriter | null;
   #delayNs: number;
   #all: boolean;
   /** Refreshes come at whole multiples of the delay since then. */
-  #startNs = 0;
+  #gridNs = 0;
   #readsSockets = false;
   #socketsFailure: { readonly error: unknown } | null = null;
 
-  constructor(world: World, options: LoopOptions, capture: Capture) {
+  constructor(world: World, options: LoopOptions, capture: Capture, recorder: RecordingWriter | null = null) {
     this.#world = world;
     this.#capture = capture;
     this.#iterations = options.iterations;
     this.#delayNs = options.delayNs;
     this.#all = options.all;
-    this.#aggregator = new Aggregator({
-      udpIdleNs: options.capture.udpIdleNs,
-      startNs: world.clock.monotonicNs(),
-    });
+    this.#recorder = recorder;
+    this.startNs = world.clock.monotonicNs();
+    this.#aggregator = new Aggregator({ udpIdleNs: options.capture.udpIdleNs, startNs: this.startNs });
   }
 
   /** Seeds, then refreshes until it is asked to end or has done so often enough. */
   async follow(stop: Stop, face: Face): Promise<void> {
     const seed = await stop.orNext(this.#capture.seed());
     if (seed === null || stop.requests > 0) return;
-    this.#aggregator.seed(seed, this.#world.clock.monotonicNs());
-    if (this.#all) this.#aggregator.setSockets(seed.entries);
+    const nowNs = this.#world.clock.monotonicNs();
+    this.#aggregator.seed(seed.entries, nowNs);
+    this.#recorder?.seed(seed.entries, nowNs);
+    if (this.#all) this.#setSockets(seed.entries);
     face.start(this.#look());
     await this.#refreshOnTime(stop, face);
   }
@@ -72,14 +86,14 @@ export class Loop {
   /** Refreshes every `delayNs` from now on. */
   setDelay(delayNs: number): void {
     this.#delayNs = delayNs;
-    this.#startNs = this.#world.clock.monotonicNs();
+    this.#gridNs = this.#world.clock.monotonicNs();
   }
 
   /** Shows the sockets that carry no flow from the next refresh on, or no more. */
   setAll(all: boolean): void {
     this.#all = all;
     if (all) this.#readSockets();
-    else this.#aggregator.setSockets([]);
+    else this.#setSockets([]);
   }
 
   /**
@@ -89,8 +103,8 @@ export class Loop {
    */
   async #refreshOnTime(stop: Stop, face: Face): Promise<void> {
     const { clock } = this.#world;
-    this.#startNs = clock.monotonicNs();
-    let lastNs = this.#startNs;
+    this.#gridNs = clock.monotonicNs();
+    let lastNs = this.#gridNs;
     for (let refreshes = 0; ; ) {
       const nextNs = this.#nextAfter(lastNs);
       await stop.until(Math.min(nextNs, clock.monotonicNs() + DRAIN_INTERVAL_NS));
@@ -111,8 +125,8 @@ export class Loop {
 
   /** The first multiple of the delay after a moment; after the start where that moment is before it. */
   #nextAfter(timeNs: number): number {
-    const sinceNs = Math.max(0, timeNs - this.#startNs);
-    return this.#startNs + (Math.floor(sinceNs / this.#delayNs) + 1) * this.#delayNs;
+    const sinceNs = Math.max(0, timeNs - this.#gridNs);
+    return this.#gridNs + (Math.floor(sinceNs / this.#delayNs) + 1) * this.#delayNs;
   }
 
   readonly #apply = (record: FlowRecord): void => this.#aggregator.apply(record);
@@ -122,7 +136,15 @@ export class Loop {
     this.#capture.sweep(this.#apply);
     const { clock } = this.#world;
     const at: Moment = { nowNs: clock.monotonicNs(), wallMs: clock.wallMs() };
-    return { at, snapshot: this.#aggregator.refresh(at.nowNs, this.#capture.losses()) };
+    const losses = this.#capture.losses();
+    const snapshot = this.#aggregator.refresh(at.nowNs, losses);
+    this.#recorder?.refresh(at, losses);
+    return { at, snapshot };
+  }
+
+  #setSockets(entries: readonly SeedEntry[]): void {
+    this.#aggregator.setSockets(entries);
+    this.#recorder?.sockets(entries);
   }
 
   /** Reads the sockets that carry no flow for the refreshes to come; never twice at once. */
@@ -132,7 +154,7 @@ export class Loop {
     this.#capture
       .sockets()
       .then(({ entries }) => {
-        if (this.#all) this.#aggregator.setSockets(entries);
+        if (this.#all) this.#setSockets(entries);
       })
       .catch((error: unknown) => {
         this.#socketsFailure = { error };

@@ -2,20 +2,23 @@
 import type { Losses } from "../model/record.ts";
 import { Backlog } from "../output/backlog.ts";
 import { EventSource, type Selection } from "../output/events.ts";
-import type { Output } from "../output/output.ts";
+import type { Output, StartInfo } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
-import type { Capture } from "../platform/platform.ts";
+import { sanitise } from "../view/sanitise.ts";
+import type { Feed } from "./feed.ts";
+import { Live, type LiveOptions } from "./live.ts";
 import { type Log, logged } from "./log.ts";
-import { type Face, type Look, Loop, type LoopOptions } from "./loop.ts";
+import type { Face, Look } from "./loop.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
-export interface RunOptions extends LoopOptions {
-  readonly version: string;
+export interface StreamOptions {
   readonly output: Output;
   readonly selection: Selection;
-  readonly log: Log | null;
+  readonly log?: Log | null;
 }
+
+export type RunOptions = LiveOptions & StreamOptions;
 
 const STDOUT_FD = 1;
 
@@ -24,18 +27,18 @@ const FLUSH_GRACE_MS = 2000;
 
 class Stream implements Face {
   readonly #world: World;
-  readonly #options: RunOptions;
-  readonly #capture: Capture;
+  readonly #options: StreamOptions;
+  readonly #info: StartInfo;
   readonly #sink: Sink;
   readonly #events: EventSource;
   readonly #backlog = new Backlog();
   #skipped = { refreshes: 0, events: 0 };
   #losses: Losses | null = null;
 
-  constructor(world: World, options: RunOptions, capture: Capture, sink: Sink) {
+  constructor(world: World, options: StreamOptions, info: StartInfo, sink: Sink) {
     this.#world = world;
     this.#options = options;
-    this.#capture = capture;
+    this.#info = info;
     this.#sink = sink;
     this.#events = new EventSource(options.selection);
   }
@@ -46,10 +49,9 @@ class Stream implements Face {
 
   /** Two writes: a reader that waits for the start need not wait for what existed before to be put in words. */
   start({ at, snapshot }: Look): void {
-    const { output, version } = this.#options;
-    const { backend, kernel, stepDowns } = this.#capture;
+    const { output } = this.#options;
     this.#losses = snapshot.losses;
-    this.#sink.write(output.start({ version, backend, kernel, stepDowns }, at));
+    this.#sink.write(output.start(this.#info, at));
     this.#sink.write(output.events(this.#events.of(snapshot), at));
   }
 
@@ -59,6 +61,15 @@ class Stream implements Face {
     // With nothing to write, no write tells.
     if (!this.#world.platform.hasReader(STDOUT_FD)) this.#sink.readerLeft();
   }
+
+  ready(): Promise<void> {
+    return this.#sink.flushed();
+  }
+
+  /** Nobody seeks in a stream. */
+  pass(): void {}
+  rewind(): void {}
+  played(): void {}
 
   /** Tells on standard error what the form had no room for. */
   warn(): void {
@@ -90,29 +101,46 @@ async function flush(sink: Sink, stop: Stop): Promise<boolean> {
 }
 
 /**
- * Captures and streams until the end of the iterations, a request to end, the reader going away, or a log that
- * ends. Resolves to whether all text was written. Throws ExitError as the platform does, and 74 when writing
- * failed; the capture is closed in any case.
+ * Streams what a feed gives until its end, a request to end, the reader going away, or a log that ends. Resolves
+ * to whether all text was written. Throws the feed's failure, and ExitError 74 when writing failed; the feed is
+ * closed in any case.
  */
-export async function run(world: World, options: RunOptions): Promise<boolean> {
+export async function streamFeed<F extends Feed>(
+  world: World,
+  options: StreamOptions,
+  openFeed: (stop: Stop) => F | Promise<F>,
+): Promise<boolean> {
   const stop = new Stop(world);
   const sink = new Sink(world.stdout, "standard output");
   const stopListening = world.onStop(() => stop.request());
   sink.onEnd(() => stop.request());
   options.log?.onEnd(() => stop.request());
   try {
-    const capture = world.platform.open(options.capture);
+    const feed = await openFeed(stop);
     try {
-      const stream = new Stream(world, options, capture, sink);
-      await new Loop(world, options, capture).follow(stop, logged(stream, options.log));
+      const stream = new Stream(world, options, feed.info, sink);
+      await feed.follow(stop, logged(stream, options.log ?? null));
       stream.warn();
+      if (feed.failure === null && feed.notice !== "") {
+        world.stderr.write(`warning: ${sanitise(feed.notice)}\n`, () => {});
+      }
     } finally {
-      capture.close();
+      feed.close();
     }
     const isFlushed = await flush(sink, stop);
-    if (sink.error) throw sink.error;
+    const failure = sink.error ?? feed.failure;
+    if (failure) throw failure;
     return isFlushed;
   } finally {
     stopListening();
   }
+}
+
+/** Captures and streams, see `streamFeed`; throws ExitError as the platform does. Ends where recording fails. */
+export function run(world: World, options: RunOptions): Promise<boolean> {
+  return streamFeed(world, options, (stop) => {
+    const live = new Live(world, options);
+    live.onFailure(() => stop.request());
+    return live;
+  });
 }

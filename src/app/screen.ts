@@ -1,6 +1,5 @@
 /** The screen: every refresh and every key as a frame, until the user has seen enough. */
 import { describeLosses } from "../output/output.ts";
-import type { Capture } from "../platform/platform.ts";
 import type { Screen } from "../tui/terminal.ts";
 import type { NumberStyle } from "../view/format.ts";
 import { draw } from "../view/screen/frame.ts";
@@ -11,62 +10,56 @@ import type { Layout } from "../view/screen/layout.ts";
 import { type Accept, type Listing, listEntries } from "../view/screen/listing.ts";
 import { type Effect, initialState, type Order, type UiState } from "../view/screen/state.ts";
 import { type Input, settle, update } from "../view/screen/update.ts";
+import type { Feed } from "./feed.ts";
+import { Live, type LiveOptions } from "./live.ts";
 import { type Log, logged } from "./log.ts";
-import { type Face, type Look, Loop, type LoopOptions } from "./loop.ts";
+import type { Face, Look } from "./loop.ts";
 import { ProcessBook } from "./process-book.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
-export interface ScreenOptions extends LoopOptions {
-  readonly version: string;
+export interface FaceOptions {
+  readonly delayNs: number;
+  readonly all: boolean;
   /** The command line's filter, null: everything. */
   readonly accept: Accept | null;
   /** null: the busiest first. */
   readonly order: Order | null;
   readonly style: NumberStyle;
-  readonly log: Log | null;
+  readonly log?: Log | null;
 }
+
+export type ScreenOptions = LiveOptions & FaceOptions;
 
 const NS_PER_S = 1e9;
 const NS_PER_MS = 1e6;
 
-/** What a screen asks of the loop behind it. */
-interface Controls {
-  quit(): void;
-  setDelay(delayNs: number): void;
-  setAll(all: boolean): void;
-}
-
 class ScreenFace implements Face {
   readonly hasEnded = false;
   readonly #screen: Screen;
-  readonly #options: ScreenOptions;
+  readonly #options: FaceOptions;
   readonly #info: SessionInfo;
   readonly #processes: ProcessBook;
-  readonly #controls: Controls;
-  readonly #history = new History();
+  readonly #feed: Feed;
+  readonly #quit: () => void;
+  #history = new History();
   #state: UiState;
   #latest: Look | null = null;
   #shown: { readonly listing: Listing; readonly layout: Layout } | null = null;
 
-  constructor(
-    screen: Screen,
-    options: ScreenOptions,
-    info: SessionInfo,
-    processes: ProcessBook,
-    controls: Controls,
-  ) {
+  constructor(screen: Screen, options: FaceOptions, feed: Feed, processes: ProcessBook, quit: () => void) {
     this.#screen = screen;
     this.#options = options;
-    this.#info = info;
+    this.#feed = feed;
+    this.#info = { ...feed.info, startedNs: feed.startNs, isReplay: feed.player !== null };
     this.#processes = processes;
-    this.#controls = controls;
+    this.#quit = quit;
     const { style, all, order, delayNs } = options;
     this.#state = initialState({ style, all, order, delayS: delayNs / NS_PER_S });
     screen.listen({
       input: (input) => this.#input(input),
       changed: () => this.#show(),
-      ended: () => controls.quit(),
+      ended: quit,
     });
   }
 
@@ -75,9 +68,23 @@ class ScreenFace implements Face {
   }
 
   refresh(look: Look): void {
+    this.pass(look);
+    this.#processes.turn();
+    this.#show();
+  }
+
+  async ready(): Promise<void> {}
+
+  pass(look: Look): void {
     this.#latest = look;
     this.#history.record(look.snapshot);
-    this.#processes.turn();
+  }
+
+  rewind(): void {
+    this.#history = new History();
+  }
+
+  played(): void {
     this.#show();
   }
 
@@ -97,6 +104,8 @@ class ScreenFace implements Face {
         state,
         losses: describeLosses(snapshot.losses, { refreshes: 0, events: 0 }),
         logWarning: this.#options.log?.warning ?? "",
+        notice: this.#feed.notice,
+        play: this.#feed.player?.status ?? null,
         listing,
         describe: this.#processes.describe,
       },
@@ -116,6 +125,7 @@ class ScreenFace implements Face {
       ...this.#shown,
       snapshot: this.#latest.snapshot,
       helpLimit: helpScrollLimit(this.#info, this.#screen.size),
+      isReplay: this.#info.isReplay,
     });
     this.#state = state;
     for (const effect of effects) this.#perform(effect);
@@ -126,13 +136,13 @@ class ScreenFace implements Face {
   #inputBeforeStart(input: Input): void {
     const isQuit =
       (input.kind === "key" && input.name === "ctrl-c") || (input.kind === "text" && input.text === "q");
-    if (isQuit) this.#controls.quit();
+    if (isQuit) this.#quit();
   }
 
   #perform(effect: Effect): void {
     switch (effect.kind) {
       case "quit":
-        this.#controls.quit();
+        this.#quit();
         break;
       case "suspend":
         this.#screen.suspend();
@@ -141,49 +151,63 @@ class ScreenFace implements Face {
         this.#screen.forget();
         break;
       case "delay":
-        this.#controls.setDelay(effect.delayS * NS_PER_S);
+        this.#feed.setDelay(effect.delayS * NS_PER_S);
         break;
       case "all":
-        this.#controls.setAll(effect.all);
+        this.#feed.setAll(effect.all);
+        break;
+      case "play":
+        this.#feed.player?.togglePause();
+        break;
+      case "seek":
+        this.#feed.player?.seek(effect.byS * NS_PER_S);
+        break;
+      case "speed":
+        this.#feed.player?.changeSpeed(effect.by);
         break;
     }
   }
 }
 
 /**
- * Captures and shows until the user quits, the end of the iterations or a request to end. Throws
- * ExitError as the platform does; the terminal is given back and the capture closed in any case.
+ * Shows what a feed gives until the user quits, its end or a request to end. Throws the feed's failure; the
+ * terminal is given back and the feed closed in any case.
  */
-export async function runScreen(
+export async function showFeed(
   world: World,
   openScreen: () => Promise<Screen>,
-  options: ScreenOptions,
+  options: FaceOptions,
+  openFeed: () => Feed | Promise<Feed>,
 ): Promise<void> {
   const stop = new Stop(world);
   const stopListening = world.onStop(() => stop.request());
   try {
-    const capture: Capture = world.platform.open(options.capture);
+    // Before the screen is there: counting has begun, and the first rates are over all the time since.
+    const feed = await openFeed();
     try {
-      // Before the screen is there: counting has begun, and the first rates are over all the time since.
-      const loop = new Loop(world, options, capture);
       const screen = await openScreen();
       try {
-        const { backend, kernel, stepDowns } = capture;
-        const startedNs = world.clock.monotonicNs();
-        const info = { version: options.version, backend, kernel, stepDowns, startedNs };
-        const face = new ScreenFace(screen, options, info, new ProcessBook(world.platform), {
-          quit: () => stop.request(),
-          setDelay: (delayNs) => loop.setDelay(delayNs),
-          setAll: (all) => loop.setAll(all),
-        });
-        await loop.follow(stop, logged(face, options.log));
+        const face = new ScreenFace(screen, options, feed, new ProcessBook(world.platform), () =>
+          stop.request(),
+        );
+        await feed.follow(stop, logged(face, options.log ?? null));
       } finally {
         screen.close();
       }
     } finally {
-      capture.close();
+      feed.close();
     }
+    if (feed.failure) throw feed.failure;
   } finally {
     stopListening();
   }
+}
+
+/** Captures and shows, see `showFeed`; throws ExitError as the platform does. */
+export function runScreen(
+  world: World,
+  openScreen: () => Promise<Screen>,
+  options: ScreenOptions,
+): Promise<void> {
+  return showFeed(world, openScreen, options, () => new Live(world, options));
 }

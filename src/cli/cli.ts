@@ -1,8 +1,9 @@
 /** The program from its arguments to its exit code. */
+import type { LiveOptions } from "../app/live.ts";
 import { Log, reopenedByHangup } from "../app/log.ts";
-import type { LoopOptions } from "../app/loop.ts";
-import { run } from "../app/run.ts";
-import { runScreen } from "../app/screen.ts";
+import { Replay } from "../app/replay.ts";
+import { run, type StreamOptions, streamFeed } from "../app/run.ts";
+import { type FaceOptions, runScreen, showFeed } from "../app/screen.ts";
 import type { World } from "../app/world.ts";
 import { ExitCode, type ExitCodeValue, ExitError } from "../base/errors.ts";
 import { CSV_HEADER, csvOutput } from "../output/csv.ts";
@@ -13,11 +14,14 @@ import type { Output } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
 import { textOutput } from "../output/text.ts";
 import type { Platform } from "../platform/platform.ts";
+import { replayPlatform } from "../platform/replay/replay.ts";
+import { RecordingReader, type RecordingSource } from "../recording/reader.ts";
+import { type RecordingFile, RecordingWriter } from "../recording/writer.ts";
 import type { Screen } from "../tui/terminal.ts";
 import { compileFilter } from "../view/filter.ts";
 import { sanitise } from "../view/sanitise.ts";
 import { BUSIEST, type Order } from "../view/screen/state.ts";
-import { type Options, parseArguments } from "./options.ts";
+import { type Options, parseArguments, type ReplaySource } from "./options.ts";
 
 /** The machine, before it is known whether it will be asked to capture. */
 export interface Host extends Omit<World, "platform"> {
@@ -29,6 +33,10 @@ export interface Host extends Omit<World, "platform"> {
   readonly openScreen: ((wantsColor: boolean) => Promise<Screen>) | null;
   /** Loads what captures here: only once the arguments are found to be right. */
   loadPlatform(): Promise<Platform>;
+  /** Throws ExitError 73 where the file cannot be made. */
+  createRecording(path: string, overwrite: boolean): RecordingFile;
+  /** Throws ExitError 64 where there is nothing to read. */
+  openRecording(from: ReplaySource): RecordingSource;
 }
 
 /** How showing ended: what failed beside it, and whether all text was written. */
@@ -62,8 +70,12 @@ function outputFor(options: Options, host: Host): Output {
   }
 }
 
-function loopOptions(options: Options): LoopOptions {
+function liveOptions(options: Options, { version, createRecording }: Host): LiveOptions {
+  const { record, overwrite } = options;
   return {
+    version,
+    record:
+      record === null ? undefined : () => new RecordingWriter(createRecording(record, overwrite), record),
     capture: {
       backend: options.backend,
       udpIdleNs: options.udpTimeoutS * NS_PER_S,
@@ -96,24 +108,76 @@ function openLogFile(
   return file;
 }
 
-function wantsScreen({ isStream }: Options, { openScreen }: Host): boolean {
-  return openScreen !== null && !isStream;
+function selectionOf(options: Options): Selection {
+  return { filter: compileFilter(options.filter), order: options.order };
 }
 
-/** The screen for a person at a terminal, unless they ask for the stream; else the stream. */
-async function show(options: Options, host: Host, world: World, selection: Selection, log: Log | null) {
-  const { version, openScreen } = host;
-  if (openScreen !== null && wantsScreen(options, host)) {
-    const style = options.raw ? "raw" : "human";
-    const order = screenOrder(options);
-    await runScreen(world, () => openScreen(wantsColor(options, host)), {
-      ...loopOptions(options),
-      ...{ version, accept: selection.filter, order, style, log },
-    });
-    return true;
+function faceOptions(options: Options, log: Log | null): FaceOptions {
+  return {
+    delayNs: options.delayS * NS_PER_S,
+    all: options.all,
+    accept: compileFilter(options.filter),
+    order: screenOrder(options),
+    style: options.raw ? "raw" : "human",
+    log,
+  };
+}
+
+function streamOptions(options: Options, host: Host, log: Log | null): StreamOptions {
+  return { output: outputFor(options, host), selection: selectionOf(options), log };
+}
+
+/** Opens the screen for a person at a terminal, unless they ask for the stream (null). */
+function screenOpener(options: Options, host: Host): (() => Promise<Screen>) | null {
+  const { openScreen } = host;
+  if (openScreen === null || options.isStream) return null;
+  return () => openScreen(wantsColor(options, host));
+}
+
+/** The last part of a path. */
+function baseName(path: string): string {
+  return /[^/\\]*$/.exec(path)?.[0] ?? path;
+}
+
+/** What messages and the screen call a recording. */
+function replayNames(from: ReplaySource): { readonly long: string; readonly short: string } {
+  if (from.kind === "demo") return { long: "the demo", short: "demo" };
+  if (from.path === "-") return { long: "standard input", short: "standard input" };
+  return { long: from.path, short: baseName(from.path) };
+}
+
+async function replay(from: ReplaySource, options: Options, host: Host): Promise<Ending> {
+  const world: World = { ...host, platform: replayPlatform() };
+  const open = screenOpener(options, host);
+  const names = replayNames(from);
+  const openFeed = async () => {
+    const source = host.openRecording(from);
+    const { speed, iterations, all } = options;
+    const how = { name: names.short, speed, iterations, all, staysAtEnd: open !== null };
+    try {
+      return new Replay(world, how, await RecordingReader.open(source, names.long));
+    } catch (error) {
+      source.close();
+      throw error;
+    }
+  };
+  if (open === null) {
+    return {
+      isFlushed: await streamFeed(world, streamOptions(options, host, null), openFeed),
+      failure: null,
+    };
   }
-  const output = outputFor(options, host);
-  return run(world, { ...loopOptions(options), version, output, selection, log });
+  await showFeed(world, open, faceOptions(options, null), openFeed);
+  return { isFlushed: true, failure: null };
+}
+
+/** Captures for the screen of a person at a terminal, or for the stream; resolves to whether all was written. */
+async function show(options: Options, host: Host, world: World, log: Log | null): Promise<boolean> {
+  const live = liveOptions(options, host);
+  const open = screenOpener(options, host);
+  if (open === null) return run(world, { ...live, ...streamOptions(options, host, log) });
+  await runScreen(world, open, { ...live, ...faceOptions(options, log) });
+  return true;
 }
 
 /** Shows what there is, and logs it beside. */
@@ -121,20 +185,20 @@ async function capture(options: Options, host: Host): Promise<Ending> {
   const platform = await host.loadPlatform();
   platform.check();
   const world: World = { ...host, platform };
-  const selection: Selection = { filter: compileFilter(options.filter), order: options.order };
-  if (options.log === null) {
-    return { isFlushed: await show(options, host, world, selection, null), failure: null };
-  }
+  if (options.log === null) return { isFlushed: await show(options, host, world, null), failure: null };
   const remarks: string[] = [];
   const tellRemarks = () => {
     for (const remark of remarks.splice(0)) host.stderr.write(`warning: ${sanitise(remark)}\n`, () => {});
   };
   const file = openLogFile(options.log, options, { host, platform }, remarks);
-  const log = new Log(file, { selection, endsOnFailure: !wantsScreen(options, host) });
+  const log = new Log(file, {
+    selection: selectionOf(options),
+    endsOnFailure: screenOpener(options, host) === null,
+  });
   tellRemarks();
   let isFlushed: boolean;
   try {
-    isFlushed = await show(options, host, reopenedByHangup(world, log), selection, log);
+    isFlushed = await show(options, host, reopenedByHangup(world, log), log);
   } finally {
     log.close();
     // Not before, as there may have been a screen.
@@ -171,7 +235,9 @@ export async function runCli(args: readonly string[], host: Host): Promise<Outco
     const request = parseArguments(args, host.version);
     const { failure, isFlushed } = await (request.kind === "print"
       ? print(request.text, host)
-      : capture(request.options, host));
+      : request.options.replay === null
+        ? capture(request.options, host)
+        : replay(request.options.replay, request.options, host));
     if (failure !== null) tell(failure);
     return { exitCode: failure?.exitCode ?? ExitCode.ok, isFlushed };
   } catch (error) {

@@ -1,7 +1,10 @@
 /** The real machine. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
+import { ExitCode, ExitError } from "../base/errors.ts";
 import type { OutputStream } from "../output/sink.ts";
+import { createRecordingFile, openRecordingSource } from "../recording/files.ts";
 import type { Host } from "./cli.ts";
 import { systemFiles } from "./files.ts";
 
@@ -65,6 +68,17 @@ function packageVersion(): string {
   return version;
 }
 
+/** The recording that comes with the program. */
+const DEMO = fileURLToPath(new URL("../../demo/demo.tcptop", import.meta.url));
+
+const openRecording: Host["openRecording"] = (from) => {
+  const path = from.kind === "demo" ? DEMO : from.path;
+  if (path === "-" && process.stdin.isTTY) {
+    throw new ExitError(ExitCode.usage, "--replay: standard input is a terminal; pipe a recording into it");
+  }
+  return openRecordingSource(path, process.stdin);
+};
+
 export function systemHost(): Host {
   const hadTerminal = hasTerminal();
   return {
@@ -90,5 +104,7 @@ export function systemHost(): Host {
       const { choosePlatform } = await import("../platform/choose.ts");
       return choosePlatform();
     },
+    createRecording: createRecordingFile,
+    openRecording,
   };
 }

@@ -25,12 +25,21 @@ export interface Options {
   readonly backend: BackendChoice;
   /** null: no log. */
   readonly log: string | null;
-  /** A log's file is replaced if it is there. */
-  readonly overwrite: boolean;
   readonly maxTcpFlows: number | undefined;
   readonly maxUdpFlows: number | undefined;
   readonly ringBytes: number | undefined;
+  /** File of a recording to make, null: none. */
+  readonly record: string | null;
+  /** Files that are written may replace what is there. */
+  readonly overwrite: boolean;
+  /** A recording to show in place of a capture. */
+  readonly replay: ReplaySource | null;
+  /** Times as fast as it was. */
+  readonly speed: number;
 }
+
+/** A file (`-` is standard input), or the recording that comes with the program. */
+export type ReplaySource = { readonly kind: "file"; readonly path: string } | { readonly kind: "demo" };
 
 /** What the command line asks for: the program, or a text (help, version). */
 export type Request =
@@ -99,6 +108,27 @@ const SORT_COLUMN: Value<Column> = {
   parse: (text) => findColumn(text) ?? null,
 };
 
+/** `-` is standard input. */
+const RECORDING: Value<string> = {
+  accepted: "the name of a file",
+  parse: (text) => (text === "" ? null : text),
+};
+
+const SPEED = numberBetween("a number", 0.1, 1000, /^((0|[1-9]\d*)(\.\d+)?|\.\d+)$/);
+
+/** Options that say how to capture: a recording was made in its own way. */
+const CAPTURE_ONLY = [
+  "--delay",
+  "--interval",
+  "--udp-timeout",
+  "--backend",
+  "--record",
+  "--log",
+  "--max-tcp-flows",
+  "--max-udp-flows",
+  "--ring-bytes",
+] as const;
+
 const HOST: Value<AddressRange> = {
   accepted: "an IP address or ADDRESS/PREFIX",
   parse: parseAddressRange,
@@ -157,11 +187,12 @@ Examples:
   sudo tcptop -b --format json | jq .     for programs
   sudo tcptop -b --format csv -n 60 > minute.csv
   sudo tcptop -l tcptop.csv               the screen, and a log beside it
+  sudo tcptop --record night.tcptop       what --replay night.tcptop shows again
 
 Exit codes:
   0 done   64 wrong usage   69 this kernel or system cannot do it
-  70 internal error   73 the file cannot be made, or is something else
-  74 writing failed   77 no permission
+  70 internal error   73 a file cannot be made, or is something else
+  74 reading or writing failed   77 no permission
 `;
 
 /** Reads one command line into a draft of the options; made anew for each. */
@@ -169,6 +200,8 @@ class Parser {
   readonly #command: Command;
   /** What the value of an option accepts, by its flags. */
   readonly #values = new Map<string, Value<unknown>>();
+  /** Long names of the options given. */
+  readonly #given = new Set<string>();
   readonly #filter: FilterDraft = {
     pids: [],
     processes: [],
@@ -191,10 +224,13 @@ class Parser {
     color: null,
     backend: "auto",
     log: null,
-    overwrite: false,
     maxTcpFlows: undefined,
     maxUdpFlows: undefined,
     ringBytes: undefined,
+    record: null,
+    overwrite: false,
+    replay: null,
+    speed: 1,
   };
   #printed = "";
 
@@ -217,6 +253,7 @@ class Parser {
     this.#addOutput();
     this.#addRefresh();
     this.#addFilters();
+    this.#addRecording();
     this.#command.optionsGroup("Other:");
     this.#value(
       "--backend <name>",
@@ -246,6 +283,7 @@ class Parser {
     if (surplus !== undefined) {
       throw usageError(`unexpected argument '${surplus}'; tcptop takes options only, see tcptop --help`);
     }
+    this.#checkReplay();
     return { kind: "run", options: this.#draft };
   }
 
@@ -266,6 +304,22 @@ class Parser {
           choices: value?.choices ?? [],
         };
       });
+  }
+
+  /** What makes no sense together is said, not left out. */
+  #checkReplay(): void {
+    const replay = ["--replay", "--demo"].filter((flag) => this.#given.has(flag));
+    const [flag] = replay;
+    if (flag === undefined) {
+      if (this.#given.has("--speed")) throw usageError("--speed is for --replay and --demo");
+      return;
+    }
+    if (replay.length > 1) throw usageError("--replay and --demo: give one of them");
+    const surplus = CAPTURE_ONLY.find((name) => this.#given.has(name));
+    if (surplus === undefined) return;
+    const isPace = surplus === "--delay" || surplus === "--interval";
+    const reason = isPace ? "its refreshes are those of the recording; use --speed" : "nothing is captured";
+    throw usageError(`${surplus} cannot go with ${flag}: ${reason}`);
   }
 
   #translate({ code, message }: CommanderError): ExitError {
@@ -295,7 +349,7 @@ class Parser {
     this.#value("-l, --log <file>", "also log every refresh to FILE, as CSV", FILE, (log) => {
       draft.log = log;
     });
-    this.#flag("--overwrite", "replace the FILE of --log if it is there", () => {
+    this.#flag("--overwrite", "replace the file of --log or --record", () => {
       draft.overwrite = true;
     });
     this.#flag("--raw", "exact numbers in place of human-readable ones", () => {
@@ -372,6 +426,28 @@ class Parser {
     });
   }
 
+  #addRecording(): void {
+    const draft = this.#draft;
+    this.#command.optionsGroup("Recordings:");
+    this.#value("--record <file>", "save what is captured, to be shown again", FILE, (path) => {
+      draft.record = path;
+    });
+    this.#value(
+      "--replay <file>",
+      "show a recording, without privileges; - reads a pipe",
+      RECORDING,
+      (path) => {
+        draft.replay = { kind: "file", path };
+      },
+    );
+    this.#flag("--demo", "show the recording that comes with tcptop", () => {
+      draft.replay = { kind: "demo" };
+    });
+    this.#value("--speed <factor>", "how much faster to replay, 0.1 to 1000 (default 1)", SPEED, (speed) => {
+      draft.speed = speed;
+    });
+  }
+
   #addTestKnobs(): void {
     const draft = this.#draft;
     this.#value("--max-tcp-flows <count>", HIDDEN, FLOWS, (count) => {
@@ -386,7 +462,13 @@ class Parser {
   }
 
   #flag(flags: string, description: string, set: () => void): void {
-    this.#command.addOption(new Option(flags, description).argParser(set));
+    const option = new Option(flags, description);
+    this.#command.addOption(
+      option.argParser(() => {
+        this.#given.add(option.long ?? flags);
+        set();
+      }),
+    );
   }
 
   #value<T>(flags: string, description: string, value: Value<T>, set: (value: T) => void): void {
@@ -408,7 +490,12 @@ class Parser {
   ): void {
     const option = new Option(flags, description).hideHelp(description === HIDDEN);
     this.#values.set(flags, value);
-    this.#command.addOption(option.argParser((text) => set(option.long ?? flags, text)));
+    this.#command.addOption(
+      option.argParser((text) => {
+        this.#given.add(option.long ?? flags);
+        set(option.long ?? flags, text);
+      }),
+    );
   }
 }
 

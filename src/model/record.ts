@@ -1,4 +1,5 @@
 /** What the kernel side delivers, independent of how it is encoded. */
+import { TCP_STATES, type TcpState } from "./connection.ts";
 
 /** `enum tcptop_kind` of bpf/wire.h. */
 export const RecordKind = { open: 1, state: 2, owner: 3, sample: 4, close: 5, totals: 6 } as const;
@@ -79,4 +80,24 @@ export interface SeedEntry {
     readonly uid: number | null;
     readonly cgroupId: bigint | null;
   } | null;
+}
+
+/** TCP states of a connection, in contrast to request sockets, TIME_WAIT, listeners and sockets only bound. */
+const CONNECTION_STATES: ReadonlySet<TcpState | null | undefined> = new Set<TcpState>([
+  "ESTABLISHED",
+  "SYN_SENT",
+  "FIN_WAIT1",
+  "FIN_WAIT2",
+  "CLOSE_WAIT",
+  "LAST_ACK",
+  "CLOSING",
+]);
+
+/** Whether a line of /proc/net is a flow, in contrast to a socket that only waits. */
+export function isFlow(entry: SeedEntry): boolean {
+  return (
+    entry.localPort !== 0 &&
+    entry.remotePort !== 0 &&
+    (entry.proto === IPPROTO_UDP || CONNECTION_STATES.has(TCP_STATES[entry.state]))
+  );
 }

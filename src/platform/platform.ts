@@ -16,6 +16,8 @@ export interface CaptureOptions {
   readonly maxTcpFlows?: number | undefined;
   readonly maxUdpFlows?: number | undefined;
   readonly ringBytes?: number | undefined;
+  /** Told of every batch of records before it is decoded: bytes in the layout of bpf/wire.h, valid during the call. */
+  readonly tap?: ((records: Uint8Array) => void) | undefined;
 }
 
 /** A backend that was tried and could not be used, or a part of the chosen one that is missing. */

@@ -72,6 +72,7 @@ const ASCII: Readonly<Record<string, string>> = {
   "▲": "^",
   "↑": "^",
   "↓": "v",
+  "×": "x",
   "▸": ">",
   "▾": "v",
 };

@@ -7,6 +7,7 @@ import type { SessionInfo } from "../../src/view/screen/header.ts";
 import { helpScrollLimit } from "../../src/view/screen/help.ts";
 import { History } from "../../src/view/screen/history.ts";
 import { type Listing, listEntries } from "../../src/view/screen/listing.ts";
+import type { PlayStatus } from "../../src/view/screen/play.ts";
 import { type Choices, type Effect, initialState, type UiState } from "../../src/view/screen/state.ts";
 import { type Input, settle, update } from "../../src/view/screen/update.ts";
 
@@ -16,6 +17,7 @@ const INFO: SessionInfo = {
   kernel: "6.12.0",
   stepDowns: [],
   startedNs: 1_000_000_000,
+  isReplay: false,
 };
 
 /** 12:04:26 of 21 November 2026, UTC, at zero of the monotonic clock. */
@@ -30,6 +32,8 @@ export class Desk {
   info = INFO;
   losses = "";
   logWarning = "";
+  notice = "";
+  play: PlayStatus | null = null;
   readonly processes = new Map<number, ProcessFacts>();
   state: UiState;
   #newest: Snapshot;
@@ -70,6 +74,7 @@ export class Desk {
         listing: this.#listing,
         layout: this.#picture.layout,
         helpLimit: helpScrollLimit(this.info, this.size),
+        isReplay: this.info.isReplay,
       };
       const { state, effects } = update(this.state, what, context);
       this.state = state;
@@ -83,11 +88,12 @@ export class Desk {
     const snapshot = this.state.paused ?? this.#newest;
     this.#listing = listEntries(snapshot, this.state, null, before?.listing ?? null);
     this.state = settle(this.state, this.#listing, before);
-    const { info, history, losses, logWarning, state } = this;
+    const { info, history, losses, logWarning, notice, play, state } = this;
     const describe = (pid: number) => this.processes.get(pid) ?? null;
     const wallMs = ZERO_MS + snapshot.timeNs / 1e6;
     const listing = this.#listing;
-    const scene = { info, snapshot, wallMs, history, state, losses, logWarning, listing, describe };
+    const warnings = { losses, logWarning, notice };
+    const scene = { info, snapshot, wallMs, history, state, ...warnings, play, listing, describe };
     const picture = draw(scene, this.size);
     this.state = { ...this.state, top: picture.layout.top };
     return picture;

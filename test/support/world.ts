@@ -4,7 +4,7 @@ import type { ProcessFacts } from "../../src/model/process.ts";
 import type { FlowRecord, Losses } from "../../src/model/record.ts";
 import type { OutputStream } from "../../src/output/sink.ts";
 import type { Capture, CaptureOptions, Platform, Seed } from "../../src/platform/platform.ts";
-import { NO_LOSSES } from "./records.ts";
+import { copyRecord, encodeRecords, NO_LOSSES } from "./records.ts";
 
 const NS_PER_MS = 1e6;
 
@@ -78,6 +78,7 @@ export class FakeCapture implements Capture {
   /** What calls of sockets() do, one each; after the last they find nothing. */
   readonly socketReads: (() => Promise<Seed>)[] = [];
   drainFailure: Error | null = null;
+  tap: CaptureOptions["tap"];
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
@@ -98,12 +99,17 @@ export class FakeCapture implements Capture {
   drain(take: (record: FlowRecord) => void): void {
     if (this.drainFailure) throw this.drainFailure;
     this.calls.push(`drain ${this.#nowMs()}`);
-    for (const record of this.ring.splice(0)) take(record);
+    this.#deliver(this.ring.splice(0), take);
   }
 
   sweep(take: (record: FlowRecord) => void): void {
     this.calls.push(`sweep ${this.#nowMs()}`);
-    for (const record of this.moved.splice(0)) take(record);
+    this.#deliver(this.moved.splice(0), take);
+  }
+
+  #deliver(records: readonly FlowRecord[], take: (record: FlowRecord) => void): void {
+    if (records.length > 0) this.tap?.(encodeRecords(...records.map(copyRecord)));
+    records.forEach(take);
   }
 
   losses(): Losses {
@@ -151,6 +157,7 @@ export class FakeWorld implements World {
     open: (options) => {
       this.opened.push(options);
       if (this.openFailure) throw this.openFailure;
+      this.capture.tap = options.tap;
       return this.capture;
     },
     hasReader: (fd) => fd !== 1 || this.hasReader,

@@ -75,9 +75,11 @@ class LinuxCapture implements Capture {
   #unownable = 0;
   #closed = false;
   #lastLosses: Losses | null = null;
+  readonly #tap: CaptureOptions["tap"];
 
-  constructor(session: Session, stepDowns: readonly StepDown[]) {
+  constructor(session: Session, stepDowns: readonly StepDown[], tap: CaptureOptions["tap"]) {
     this.#session = session;
+    this.#tap = tap;
     this.backend = session.backend;
     this.stepDowns = stepDowns;
   }
@@ -126,7 +128,10 @@ class LinuxCapture implements Capture {
   }
 
   #deliver(bytes: number, take: (record: FlowRecord) => void): void {
-    if (bytes > 0) this.#recordsInvalid += decodeRecords(this.#batch.subarray(0, bytes), take);
+    if (bytes === 0) return;
+    const batch = this.#batch.subarray(0, bytes);
+    this.#tap?.(batch);
+    this.#recordsInvalid += decodeRecords(batch, take);
   }
 
   /**
@@ -173,7 +178,7 @@ export const linuxPlatform: Platform = {
         ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
       });
       const stepDowns = [...session.stepDowns, ...limits(), ...confine(native, options)];
-      return new LinuxCapture(session, stepDowns);
+      return new LinuxCapture(session, stepDowns, options.tap);
     } catch (error) {
       throw isNativeError(error) ? openFailure(error) : error;
     }

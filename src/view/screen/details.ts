@@ -7,6 +7,7 @@ import { displayWidth, padEnd } from "../width.ts";
 import { type Line, LineWriter, type Size, shorten, type Tone, textLine } from "./cells.ts";
 import { barGraph } from "./graph.ts";
 import { SERIES_LENGTH, type Series } from "./history.ts";
+import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
 import { heatOf } from "./table.ts";
 
@@ -19,6 +20,8 @@ export interface DetailFacts {
   readonly series: Series;
   /** null: unknown, for example because the process has ended. */
   readonly process: ProcessFacts | null;
+  /** null: what is shown is no recording; one has no such facts. */
+  readonly play: PlayStatus | null;
 }
 
 const LABEL_CELLS = 13;
@@ -34,7 +37,9 @@ function both(bytes: number): string {
   return bytes < 1000 ? formatBytes(bytes) : `${formatBytes(bytes)} (${bytes} B)`;
 }
 
-function ownerFacts({ connection: { owner }, process }: DetailFacts): Facts {
+const NOT_RECORDED = "not recorded";
+
+function ownerFacts({ connection: { owner }, process, play }: DetailFacts): Facts {
   return [
     [
       "Process",
@@ -43,13 +48,15 @@ function ownerFacts({ connection: { owner }, process }: DetailFacts): Facts {
         : `${sanitise(owner.process)}, PID ${owner.pid}${owner.uid === null ? "" : `, user id ${owner.uid}`}`,
     ],
     ...(process?.commandLine ? ([["Command", sanitise(process.commandLine)]] as const) : []),
+    ...(play !== null ? ([["Command", NOT_RECORDED]] as const) : []),
   ];
 }
 
 /** Where the connection belongs: less often asked for, so last. */
-function placeFacts({ connection: { owner, netns }, process }: DetailFacts): Facts {
+function placeFacts({ connection: { owner, netns }, process, play }: DetailFacts): Facts {
   const id = owner?.cgroupId == null ? [] : [`id ${owner.cgroupId}`];
-  const cgroup = [...(process?.cgroup ? [sanitise(process.cgroup)] : []), ...id];
+  const path = play !== null ? [`path ${NOT_RECORDED}`] : [];
+  const cgroup = [...(process?.cgroup ? [sanitise(process.cgroup)] : path), ...id];
   return [
     ["Cgroup", cgroup.length === 0 ? "unknown" : cgroup.join(", ")],
     ["Network ns", String(netns)],
@@ -176,5 +183,6 @@ export function detailLines(facts: DetailFacts, state: UiState, { columns, rows 
   const status = new LineWriter(columns).add(" Esc back");
   status.addWhole(facts.isGone ? "   gone; shown as it was seen last" : "");
   status.addWhole(state.paused === null ? "" : "   PAUSED");
+  status.addWhole(facts.play === null ? "" : `   replay ${playText(facts.play)}`);
   return [...lines, status.done(true)];
 }

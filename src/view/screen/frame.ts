@@ -102,7 +102,7 @@ function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
 }
 
 function panelLines(scene: Scene, size: Size): Line[] | null {
-  const { state, snapshot, history, info, describe } = scene;
+  const { state, snapshot, history, info, describe, play } = scene;
   const { panel } = state;
   if (panel === null) return null;
   if (panel.kind === "help") return helpLines(info, panel.top, size);
@@ -114,6 +114,7 @@ function panelLines(scene: Scene, size: Size): Line[] | null {
       isGone: !snapshot.connections.includes(connection),
       series: history.seriesOf(connection.key),
       process: connection.owner && describe(connection.owner.pid),
+      play,
     },
     state,
     size,

@@ -7,6 +7,7 @@ import { displayWidth, padStart } from "../width.ts";
 import { type Line, LineWriter, shorten } from "./cells.ts";
 import { barGraph } from "./graph.ts";
 import type { History } from "./history.ts";
+import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
 import { heatOf, isNew } from "./table.ts";
 
@@ -19,6 +20,8 @@ export interface SessionInfo {
   readonly stepDowns: readonly { readonly backend: string; readonly reason: string }[];
   /** CLOCK_MONOTONIC. */
   readonly startedNs: number;
+  /** What is shown is a recording. */
+  readonly isReplay: boolean;
 }
 
 export interface HeaderFacts {
@@ -32,6 +35,10 @@ export interface HeaderFacts {
   readonly losses: string;
   /** What is wrong with the log, from outside; empty: nothing. */
   readonly logWarning: string;
+  /** What else went wrong, in words; empty: nothing. From outside. */
+  readonly notice: string;
+  /** null: what is shown is no recording. */
+  readonly play: PlayStatus | null;
 }
 
 /** People's words for groups of states, in the order they are told. */
@@ -61,7 +68,26 @@ function stepDownNotes({ stepDowns }: SessionInfo): string[] {
   return [reasons, `not ${names}, ? says why`, `not ${names}`].map((text) => ` (${sanitise(text)})`);
 }
 
-function titleLine({ info, snapshot, wallMs, state }: HeaderFacts, columns: number): Line {
+function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: number): Line {
+  const place = `${playText(play)} `;
+  const line = new LineWriter(columns);
+  line.add(" tcptop", "strong").addWhole(` · ${formatTimeOfDay(wallMs)}`);
+  const backend = ` · ${sanitise(info.backend)} · Linux ${sanitise(info.kernel)}`;
+  const room = line.left - displayWidth(place) - 10;
+  const name = shorten(sanitise(play.name), Math.max(8, room));
+  if (displayWidth(backend) <= room - displayWidth(name)) line.add(backend, "quiet");
+  const isNamed = room >= 8;
+  const title = isNamed ? `replay ${name} ` : "replay ";
+  return line
+    .to(columns - displayWidth(title) - displayWidth(place))
+    .add(title, "strong")
+    .add(place, play.mode === "playing" ? "plain" : "warn")
+    .done();
+}
+
+function titleLine(facts: HeaderFacts, columns: number): Line {
+  const { info, snapshot, wallMs, state, play } = facts;
+  if (play !== null) return replayLine(facts, play, columns);
   const every = `every ${state.delayS} s  up ${formatMillis(Math.max(0, Math.round((snapshot.timeNs - info.startedNs) / 1e6)))} `;
   const line = new LineWriter(columns);
   line.add(" tcptop", "strong").add(` · ${formatTimeOfDay(wallMs)} · ${sanitise(info.backend)}`);
@@ -111,9 +137,9 @@ function directionLine(
   return line.done();
 }
 
-/** Header lines for so many columns; one more for what could not be counted, and for what could not be logged. */
+/** Header lines for so many columns; one more for what could not be counted, logged, and for what else went wrong. */
 export function headerLines(facts: HeaderFacts, columns: number): Line[] {
-  const { snapshot, history, losses, logWarning } = facts;
+  const { snapshot, history, losses, logWarning, notice } = facts;
   const { totals, counts } = snapshot;
   const graphCells = Math.min(Math.max(columns - 96, columns >= 80 ? 12 : 16), 60);
   const tcp = [`TCP ${counts.tcp}`, ...countStates(snapshot, CONNECTED)];
@@ -152,7 +178,11 @@ export function headerLines(facts: HeaderFacts, columns: number): Line[] {
       columns,
     ),
   ];
-  const warnings = [losses && `incomplete: ${losses}`, logWarning && `log: ${sanitise(logWarning)}`];
+  const warnings = [
+    losses && `incomplete: ${losses}`,
+    logWarning && `log: ${sanitise(logWarning)}`,
+    sanitise(notice),
+  ];
   for (const warning of warnings.filter((text) => text !== "")) {
     lines.push(new LineWriter(columns).add(shorten(` ${warning}`, columns), "warn").done());
   }

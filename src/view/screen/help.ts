@@ -29,6 +29,14 @@ export const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ["Ctrl-Z", "suspend"],
 ];
 
+/** In place of those that mean something else, or nothing, in a replay. */
+const PLAYER_KEYS: readonly (readonly [keys: string, meaning: string])[] = [
+  ["Space  Z", "pause the replay, and go on"],
+  ["[ ]", "back, forward by 10 s"],
+  ["{ }", "back, forward by 60 s"],
+  ["+ -", "faster, slower"],
+];
+
 const MARKS: readonly (readonly [mark: string, meaning: string])[] = [
   ["+", "new since the last refresh"],
   ["-", "closed; gone at the next refresh"],
@@ -52,11 +60,20 @@ function sideBySide(texts: readonly string[], columns: number): string[] {
   return texts.slice(0, half).map((text, i) => padEnd(text, cells) + (texts[half + i] ?? ""));
 }
 
-function helpTexts({ version, backend, kernel, stepDowns }: SessionInfo, columns: number): string[] {
+/** The keys of a player come where the eye looks first. */
+function keysFor({ isReplay }: SessionInfo): readonly (readonly [keys: string, meaning: string])[] {
+  if (!isReplay) return KEYS;
+  const played = new Set(PLAYER_KEYS.map(([keys]) => keys));
+  const others = KEYS.filter(([keys]) => !played.has(keys));
+  return [...others.slice(0, 1), ...PLAYER_KEYS, ...others.slice(1)];
+}
+
+function helpTexts(info: SessionInfo, columns: number): string[] {
+  const { version, backend, kernel, stepDowns } = info;
   return [
     ` tcptop ${version}: every TCP connection and UDP flow, who owns it, exact to the byte`,
     "",
-    ...sideBySide(KEYS.map(keyText), columns),
+    ...sideBySide(keysFor(info).map(keyText), columns),
     "",
     ...sideBySide(MARKS.map(keyText), columns),
     "",

@@ -56,7 +56,12 @@ export type Effect =
   /** Draw everything anew, whatever the terminal shows now. */
   | { readonly kind: "redraw" }
   | { readonly kind: "delay"; readonly delayS: number }
-  | { readonly kind: "all"; readonly all: boolean };
+  | { readonly kind: "all"; readonly all: boolean }
+  /** Pauses the replay, or goes on. */
+  | { readonly kind: "play" }
+  | { readonly kind: "seek"; readonly byS: number }
+  /** One step faster or slower. */
+  | { readonly kind: "speed"; readonly by: 1 | -1 };
 
 export type Choices = Pick<UiState, "style" | "delayS" | "all"> & {
   /** null: the busiest first. */

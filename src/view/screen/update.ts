@@ -24,6 +24,8 @@ export interface Context {
   readonly layout: Layout;
   /** How far the help page scrolls. */
   readonly helpLimit: number;
+  /** What is shown is a recording: keys of time are for its player. */
+  readonly isReplay: boolean;
 }
 
 export interface Change {
@@ -215,6 +217,18 @@ function page({ layout }: Context): number {
   return Math.max(1, layout.pageRows - 1);
 }
 
+/** What keys do while a recording is played. */
+const PLAYER: Readonly<Record<string, Effect>> = {
+  space: { kind: "play" },
+  "[": { kind: "seek", byS: -10 },
+  "]": { kind: "seek", byS: 10 },
+  "{": { kind: "seek", byS: -60 },
+  "}": { kind: "seek", byS: 60 },
+  "+": { kind: "speed", by: 1 },
+  "=": { kind: "speed", by: 1 },
+  "-": { kind: "speed", by: -1 },
+};
+
 const ACTIONS: Readonly<Record<string, Action>> = {
   q: (state) => effect(state, { kind: "quit" }),
   up: (state, context) => step(state, context, -1),
@@ -251,6 +265,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 };
 
 function act(state: UiState, name: string, context: Context): Change {
+  const played = context.isReplay && Object.hasOwn(PLAYER, name) ? PLAYER[name] : undefined;
+  if (played !== undefined) return effect(state, played);
   const sortKey = Object.hasOwn(SORT_KEYS, name) ? SORT_KEYS[name] : undefined;
   if (sortKey !== undefined) return unchanged(sortBy(sortKey, state));
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
@@ -323,7 +339,12 @@ function inPanel(state: UiState, name: string, context: Context): Change {
     case "space":
     case "b":
     case "+":
+    case "=":
     case "-":
+    case "[":
+    case "]":
+    case "{":
+    case "}":
       return act(state, name, context);
     default:
       return unchanged(state);

@@ -84,7 +84,7 @@ export const target: Target = {
     const ledger = new Ledger();
     const lists: SeedEntry[][] = [];
     let nowNs = 10 * S;
-    if (choices.flag()) aggregator.seed({ entries: entriesOf(choices), linesSkipped: 0 }, nowNs);
+    if (choices.flag()) aggregator.seed(entriesOf(choices), nowNs);
     while (!choices.isOver) {
       const kind = choices.byte();
       if (kind < 0xa0) aggregator.apply(makeRecord(recordOf(choices, nowNs)));

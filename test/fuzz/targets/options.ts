@@ -129,6 +129,25 @@ function checkOptions(args: readonly string[]): void {
   }
 }
 
+/** Nothing is opened here. */
+function refuse(): never {
+  throw new ExitError(69, "no files here");
+}
+
+const noFiles: Host["files"] = {
+  open: refuse,
+  facts: refuse,
+  factsAt: refuse,
+  linkFactsAt: refuse,
+  realPath: refuse,
+  read: refuse,
+  write: refuse,
+  truncate: refuse,
+  unlink: refuse,
+  close: refuse,
+  userId: null,
+};
+
 /** As the program does it, up to where it would capture. */
 async function checkProgram(args: readonly string[]): Promise<void> {
   const stdout = new FakeStream();
@@ -142,6 +161,10 @@ async function checkProgram(args: readonly string[]): Promise<void> {
     stderr,
     after: () => () => {},
     onStop: () => () => {},
+    hasLostTerminal: () => false,
+    files: noFiles,
+    createRecording: refuse,
+    openRecording: refuse,
     loadPlatform: () => Promise.reject(new ExitError(69, "no capture here")),
   };
   const { exitCode } = await runCli(args, host);

@@ -1,6 +1,7 @@
 /** Whole screens as plain text, compared with the files beside this one. */
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Size } from "../../../src/view/screen/cells.ts";
+import type { PlayStatus } from "../../../src/view/screen/play.ts";
 import { connection } from "../../support/connections.ts";
 import { crowd, FEW, snapshotOf } from "../../support/crowd.ts";
 import { Desk } from "../../support/desk.ts";
@@ -118,6 +119,35 @@ describe("states", () => {
       "47 rows not written: cannot write to /tmp/\x1b[2J.csv: ENOSPC: no space left on device";
     await expectScreen(shown.redraw(), "log-warning");
   });
+});
+
+describe("a replay", () => {
+  const play: PlayStatus = {
+    name: "night-shift-of-the-web-server.tcptop",
+    positionNs: 42.9e9,
+    lengthNs: 3_790e9,
+    speed: 4,
+    mode: "playing",
+  };
+
+  function replayed(columns: number, status: Partial<PlayStatus> = {}): Desk {
+    const shown = desk({ columns, rows: 10 });
+    shown.info = { ...shown.info, isReplay: true };
+    shown.play = { ...play, ...status };
+    shown.processes.clear();
+    return shown.redraw();
+  }
+
+  test.for([60, 80, 120])("at %i columns", (columns) => expectScreen(replayed(columns), `replay-${columns}`));
+  test("paused, of a length that is not known", () =>
+    expectScreen(replayed(80, { mode: "paused", lengthNs: null, speed: 0.25 }), "replay-paused"));
+  test("at its end, with something to say; its name is hostile", async () => {
+    const shown = replayed(120, { mode: "end", positionNs: 3_790e9, name: "\x1b[2J\n.tcptop" });
+    shown.notice = "x is damaged at byte 7\x1b[2J: a frame has a wrong checksum";
+    await expectScreen(shown.redraw(), "replay-end");
+  });
+  test("its page of keys", () => expectScreen(replayed(120).press("?"), "replay-help"));
+  test("its details", () => expectScreen(replayed(100).press("enter"), "replay-details"));
 });
 
 describe("pages", () => {

@@ -200,6 +200,10 @@ describe("a face with a log", () => {
     refresh(_: Look, isLast: boolean): void {
       this.calls.push(`refresh ${readFileSync(path, "utf8").split("\n").length - 2} ${isLast}`);
     }
+    async ready(): Promise<void> {}
+    pass(): void {}
+    rewind(): void {}
+    played(): void {}
   }
 
   test("is shown what has been logged", () => {

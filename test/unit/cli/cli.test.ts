@@ -7,7 +7,8 @@ import { type Host, runCli } from "../../../src/cli/cli.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
 import { RecordFlag } from "../../../src/model/record.ts";
 import { CSV_HEADER } from "../../../src/output/csv.ts";
-import { makeRecord } from "../../support/records.ts";
+import { MemoryFile, memorySource, record } from "../../support/recordings.ts";
+import { makeRecord, NO_LOSSES } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle, systemError } from "../../support/world.ts";
 
@@ -35,6 +36,12 @@ function machine(environment: Host["environment"] = {}): Machine {
     async loadPlatform() {
       loads++;
       return world.platform;
+    },
+    createRecording() {
+      throw new Error("no file is to be made");
+    },
+    openRecording() {
+      throw new Error("no recording is to be opened");
     },
   };
   return { world, host, loads: () => loads };
@@ -199,6 +206,64 @@ test.each<[string, boolean, Host["environment"], string[], boolean]>([
   it.world.stdout.isTerminal = isTerminal;
   await stream(args, it);
   expect(it.world.stdout.text.includes("\x1b[32m")).toBe(isColored);
+});
+
+describe("recordings", () => {
+  test("are made where it is asked for, and replayed without a platform", async () => {
+    const it = machine();
+    const file = new MemoryFile();
+    const made: unknown[] = [];
+    const host: Host = {
+      ...it.host,
+      createRecording(...args) {
+        made.push(args);
+        return file;
+      },
+    };
+    await stream(["--format", "json", "--record", "a/b.tcptop", "--overwrite"], { ...it, host });
+    expect([made, file.isClosed]).toEqual([[["a/b.tcptop", true]], true]);
+
+    const other = machine();
+    const sources: unknown[] = [];
+    const replaying: Host = {
+      ...other.host,
+      openRecording(from) {
+        sources.push(from);
+        return memorySource(file.bytes);
+      },
+    };
+    other.world.checkFailure = new ExitError(77, "never seen");
+    const outcome = runCli(["--replay", "a/b.tcptop", "--format", "json"], replaying);
+    await other.world.advance(1000);
+    expect(await outcome).toEqual({ exitCode: 0, isFlushed: true });
+    expect(other.world.stdout.text).toBe(it.world.stdout.text);
+    expect([sources, other.loads()]).toEqual([[{ kind: "file", path: "a/b.tcptop" }], 0]);
+  });
+
+  test("that are none are closed again, with one line and 64", async () => {
+    const { world, host } = machine();
+    const source = memorySource(Buffer.from("GIF89a"));
+    const outcome = await runCli(["--replay", "cat.gif"], { ...host, openRecording: () => source });
+    expect(outcome).toEqual({ exitCode: 64, isFlushed: true });
+    expect(world.stderr.text).toBe("error: cat.gif is not a recording of tcptop; --record makes one\n");
+    expect([source.isClosed, world.stopListeners]).toEqual([true, 0]);
+  });
+
+  test("are called by the end of their path on the screen", async () => {
+    const { world, host } = machine();
+    const file = record([["refresh", 2e9, 0, NO_LOSSES]]);
+    const screen = new FakeScreen();
+    const outcome = runCli(["--replay", "/tmp/a/b.tcptop"], {
+      ...host,
+      openScreen: async () => screen,
+      openRecording: () => memorySource(file),
+    });
+    await world.advance(0);
+    await world.advance(0);
+    expect(screen.lines[0]).toMatch(/ replay b\.tcptop 00:00 \/ 00:00 ×1/);
+    screen.type("q");
+    expect(await outcome).toEqual({ exitCode: 0, isFlushed: true });
+  });
 });
 
 test("a reader that does not read is reported, so that nobody waits for it", async () => {

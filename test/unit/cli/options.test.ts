@@ -83,7 +83,25 @@ describe("what is not accepted is refused with flag, value and what would be", (
       `--log: '${value}' is not ${FILE}`,
     ]),
     [["--log"], `--log needs a value: ${FILE}`],
-    [["--record", "file"], "unknown option '--record'; see tcptop --help"],
+    [["--record", ""], `--record: '' is not ${FILE}`],
+    [["--replay"], "--replay needs a value: the name of a file"],
+    [["--demo", "--speed", "0.05"], "--speed: '0.05' is not a number from 0.1 to 1000"],
+    [["--demo", "--speed", "1e2"], "--speed: '1e2' is not a number from 0.1 to 1000"],
+    [["--speed", "2"], "--speed is for --replay and --demo"],
+    [["--replay", "x", "--demo"], "--replay and --demo: give one of them"],
+    [
+      ["--replay", "x", "-d", "1"],
+      "--delay cannot go with --replay: its refreshes are those of the recording; use --speed",
+    ],
+    [
+      ["--interval", "1", "--demo"],
+      "--interval cannot go with --demo: its refreshes are those of the recording; use --speed",
+    ],
+    [["--replay", "x", "--log", "y"], "--log cannot go with --replay: nothing is captured"],
+    [["--replay", "x", "--record", "y"], "--record cannot go with --replay: nothing is captured"],
+    [["--demo", "--backend", "auto"], "--backend cannot go with --demo: nothing is captured"],
+    [["--demo", "--udp-timeout", "5"], "--udp-timeout cannot go with --demo: nothing is captured"],
+    [["--demo", "--ring-bytes", "4096"], "--ring-bytes cannot go with --demo: nothing is captured"],
     [["eth0"], "unexpected argument 'eth0'; tcptop takes options only, see tcptop --help"],
     [["-b", "--", "-d"], "unexpected argument '-d'; tcptop takes options only, see tcptop --help"],
   ])("%j", (args, message) => {
@@ -114,11 +132,36 @@ describe("options", () => {
       color: null,
       backend: "auto",
       log: null,
-      overwrite: false,
       maxTcpFlows: undefined,
       maxUdpFlows: undefined,
       ringBytes: undefined,
+      record: null,
+      overwrite: false,
+      replay: null,
+      speed: 1,
     });
+  });
+
+  test("say what is recorded, and what is replayed", () => {
+    const { record, overwrite } = parse("--record", "a b", "--overwrite");
+    expect([record, overwrite]).toEqual(["a b", true]);
+    const { replay, speed } = parse(
+      "--replay",
+      "-",
+      "--speed",
+      "1000",
+      "-n",
+      "3",
+      "-a",
+      "--raw",
+      "-s",
+      "pid",
+    );
+    expect([replay, speed]).toEqual([{ kind: "file", path: "-" }, 1000]);
+    expect([parse("--demo", "--speed", "0.1").replay, parse("--demo", "--speed", ".5").speed]).toEqual([
+      { kind: "demo" },
+      0.5,
+    ]);
   });
 
   test("are read in their short form, joined too", () => {

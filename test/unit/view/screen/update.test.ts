@@ -306,6 +306,43 @@ describe("the rest", () => {
   });
 });
 
+describe("in a replay", () => {
+  const replayed = () => {
+    const at = desk();
+    at.info = { ...at.info, isReplay: true };
+    return at;
+  };
+
+  test("keys of time are for its player, on every page", () => {
+    const effects = [
+      { kind: "play" },
+      { kind: "play" },
+      { kind: "seek", byS: -10 },
+      { kind: "seek", byS: 10 },
+      { kind: "seek", byS: -60 },
+      { kind: "seek", byS: 60 },
+      { kind: "speed", by: 1 },
+      { kind: "speed", by: 1 },
+      { kind: "speed", by: -1 },
+    ];
+    const keys = [" ", "Z", "[", "]", "{", "}", "+", "=", "-"];
+    for (const pages of [[], ["enter"]]) {
+      const at = replayed().press(...pages, ...keys);
+      expect(at.effects).toEqual(effects);
+      expect([at.state.paused, at.state.delayS]).toEqual([null, 1]);
+    }
+  });
+
+  test("they are text in a filter", () => {
+    const at = replayed().press("/", "[", "+");
+    expect([at.effects, at.state.filter]).toEqual([[], "[+"]);
+  });
+
+  test("brackets mean nothing elsewhere", () => {
+    expect(desk().press("[", "]", "{", "}").effects).toEqual([]);
+  });
+});
+
 describe("the mouse", () => {
   const click = (x: number, y: number): Input => ({ kind: "click", x, y });
 

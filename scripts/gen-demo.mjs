@@ -1,0 +1,144 @@
+// `npm run gen:demo`: makes demo/demo.tcptop, a real capture of made-up traffic. It runs on a stock kernel in a VM
+// (test/kernels/vm-run), where delay and loss can be had, and nothing of this machine gets into it.
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { NAMES, SERVER, start, WORLD } from "./demo-traffic.mjs";
+import { root, say } from "./lib.mjs";
+import { setup } from "./setup.mjs";
+
+const KERNEL = "6.12";
+const SECONDS = 185;
+const FILE = join(root, "demo/demo.tcptop");
+const MARK = "demo recording follows";
+
+function must(command, ...args) {
+  const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr?.trim() || "could not be run"}`);
+}
+
+const prefixOf = (address) => `${address}/${address.includes(":") ? 128 : 32}`;
+
+/** The server in this namespace, everybody else in another; how far away they are depends on who they are. */
+function connectWorld() {
+  must("sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=0");
+  must("ip", "link", "set", "lo", "up");
+  must("ip", "netns", "add", "world");
+  must("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "server", "netns", "world");
+  const sides = [
+    { at: ["ip"], device: "uplink", own: SERVER, others: [...WORLD, "198.51.100.250"] },
+    { at: ["ip", "-n", "world"], device: "server", own: WORLD, others: SERVER },
+  ];
+  for (const {
+    at: [ip, ...args],
+    device,
+    own,
+  } of sides) {
+    must(ip, ...args, "link", "set", device, "up");
+    for (const address of own) must(ip, ...args, "address", "add", prefixOf(address), "dev", device, "nodad");
+  }
+  for (const {
+    at: [ip, ...args],
+    device,
+    own,
+    others,
+  } of sides) {
+    for (const address of others) {
+      const source = own.find((one) => one.includes(":") === address.includes(":"));
+      must(ip, ...args, "route", "add", prefixOf(address), "dev", device, "src", source);
+    }
+  }
+  must("ip", "-n", "world", "route", "add", "blackhole", "198.51.100.250/32");
+  const bands = [
+    "delay 2ms",
+    "delay 34ms 6ms loss 0.4%",
+    "delay 11ms loss 0.08%",
+    "delay 57ms 4ms loss 0.1%",
+  ];
+  const tc = (...args) => must("tc", ...args.join(" ").split(" "));
+  tc("qdisc add dev uplink root handle 1: prio bands 4 priomap", "0 ".repeat(16).trim());
+  for (const [i, netem] of bands.entries()) {
+    tc(`qdisc add dev uplink parent 1:${i + 1} netem limit 4000 ${netem}`);
+  }
+  tc("filter add dev uplink parent 1: protocol ip prio 1 u32 match ip dst 203.0.113.0/24 flowid 1:2");
+  tc("filter add dev uplink parent 1: protocol ip prio 2 u32 match ip dst 198.51.100.0/24 flowid 1:3");
+  tc("filter add dev uplink parent 1: protocol ipv6 prio 3 u32 match u32 0 0 flowid 1:4");
+}
+
+async function record(file) {
+  connectWorld();
+  const players = [await start("world", ["ip", "netns", "exec", "world"])];
+  for (const name of NAMES) players.push(await start(name));
+  const command = [join(root, "bin/tcptop.js"), "--format", "json", "-n", String(SECONDS), "--record", file];
+  const tcptop = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
+  await once(tcptop.stdout, "data");
+  tcptop.stdout.resume();
+  await setTimeout(2_000);
+  for (const { play } of players) play(SECONDS - 5);
+  const [code] = await once(tcptop, "close");
+  for (const { end } of players) end();
+  if (code !== 0) throw new Error(`tcptop: exit ${code}`);
+}
+
+/** Leaves out the other ends, which no server sees: they are in the other namespace. */
+async function keepServer(file) {
+  const { RecordingReader } = await import("../dist/recording/reader.js");
+  const { RecordingWriter } = await import("../dist/recording/writer.js");
+  const { createRecordingFile, openRecordingSource } = await import("../dist/recording/files.js");
+  const { RECORD } = await import("../dist/wire/layout.gen.js");
+  const netns = statSync("/proc/self/ns/net").ino;
+  const reader = await RecordingReader.open(openRecordingSource(file, process.stdin), file);
+  const writer = new RecordingWriter(createRecordingFile(`${file}.server`, false), file);
+  writer.begin(reader.info);
+  for (let frame = await reader.next(); frame !== null; frame = await reader.next()) {
+    for (const operation of frame.operations()) {
+      if (operation.kind === "records") {
+        for (let at = 0; at < operation.bytes.length; at += RECORD.size) {
+          const one = operation.bytes.subarray(at, at + RECORD.size);
+          if (one.readUInt32LE(RECORD.netns) === netns) writer.records(one);
+        }
+      } else if (operation.kind === "losses") writer.refresh(frame, operation.losses);
+      else if (operation.kind === "seed") {
+        writer.seed(
+          operation.entries.filter((entry) => entry.netns === netns),
+          operation.nowNs,
+        );
+      }
+    }
+  }
+  writer.close();
+  if (writer.failure) throw writer.failure;
+  if (reader.isUnfinished) throw new Error("the recording is not whole");
+  return readFileSync(`${file}.server`);
+}
+
+function runInVm() {
+  const inside = [process.execPath, fileURLToPath(import.meta.url), "inside"];
+  const vm = [KERNEL, "--mem", "3G", "--cpus", "2", "--", ...inside];
+  const { stdout, status } = spawnSync(join(root, "test/kernels/vm-run"), vm, {
+    cwd: root,
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [before, encoded] = stdout.split(MARK);
+  if (status !== 0 || encoded === undefined) throw new Error(`the VM ended with ${status}:\n${before}`);
+  return Buffer.from(encoded.trim(), "base64");
+}
+
+if (process.argv[2] === "inside") {
+  const file = "/tmp/demo.tcptop";
+  await record(file);
+  const bytes = await keepServer(file);
+  process.stdout.write(`${MARK}\n${bytes.toString("base64")}\n`, () => process.exit());
+  await new Promise(() => {});
+}
+setup();
+say(`demo: recording for ${SECONDS} s`);
+const bytes = runInVm();
+mkdirSync(join(root, "demo"), { recursive: true });
+writeFileSync(FILE, bytes);
+say(`demo: ${FILE}, ${bytes.length} bytes`);

@@ -1,0 +1,75 @@
+/** A capture as it runs, recorded where that is asked for. */
+import type { ExitError } from "../base/errors.ts";
+import type { StartInfo } from "../output/output.ts";
+import type { Capture } from "../platform/platform.ts";
+import type { RecordingWriter } from "../recording/writer.ts";
+import type { Feed } from "./feed.ts";
+import { type Face, Loop, type LoopOptions } from "./loop.ts";
+import type { Stop } from "./stop.ts";
+import type { World } from "./world.ts";
+
+export interface LiveOptions extends LoopOptions {
+  readonly version: string;
+  /** Makes the file of a recording, while there is still the privilege to; absent: nothing is recorded. */
+  readonly record?: (() => RecordingWriter) | undefined;
+}
+
+export class Live implements Feed {
+  readonly info: StartInfo;
+  readonly player = null;
+  readonly #capture: Capture;
+  readonly #recorder: RecordingWriter | null;
+  readonly #loop: Loop;
+
+  /** Opens the capture. Throws ExitError as the platform does, and 73 where the recording cannot be made. */
+  constructor(world: World, options: LiveOptions) {
+    const { record, capture: captureOptions, version } = options;
+    const recorder = record?.() ?? null;
+    try {
+      const tap = recorder === null ? {} : { tap: (records: Uint8Array) => recorder.records(records) };
+      this.#capture = world.platform.open({ ...captureOptions, ...tap });
+    } catch (error) {
+      recorder?.discard();
+      throw error;
+    }
+    this.#recorder = recorder;
+    this.#loop = new Loop(world, options, this.#capture, recorder);
+    const { backend, kernel, stepDowns } = this.#capture;
+    this.info = { version, backend, kernel, stepDowns };
+    this.#recorder?.begin({ ...this.info, udpIdleNs: captureOptions.udpIdleNs, startNs: this.startNs });
+  }
+
+  get startNs(): number {
+    return this.#loop.startNs;
+  }
+
+  get notice(): string {
+    return this.#recorder?.notice ?? "";
+  }
+
+  get failure(): ExitError | null {
+    return this.#recorder?.failure ?? null;
+  }
+
+  /** Calls back once, when nothing can be recorded any more. */
+  onFailure(listener: () => void): void {
+    this.#recorder?.onFailure(listener);
+  }
+
+  follow(stop: Stop, face: Face): Promise<void> {
+    return this.#loop.follow(stop, face);
+  }
+
+  setDelay(delayNs: number): void {
+    this.#loop.setDelay(delayNs);
+  }
+
+  setAll(all: boolean): void {
+    this.#loop.setAll(all);
+  }
+
+  close(): void {
+    this.#capture.close();
+    this.#recorder?.close();
+  }
+}

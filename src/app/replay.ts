@@ -1,0 +1,361 @@
+/** A recording as it is played: the refreshes of a capture at the pace they had, faster, or from anywhere. */
+import { Aggregator } from "../aggregate/aggregator.ts";
+import { ExitCode, ExitError } from "../base/errors.ts";
+import type { FlowRecord, SeedEntry } from "../model/record.ts";
+import type { StartInfo } from "../output/output.ts";
+import type { RecordingFrame, RecordingReader, RecordingSpan } from "../recording/reader.ts";
+import { Slices } from "../seed/slices.ts";
+import type { PlayStatus } from "../view/screen/play.ts";
+import { decodeRecords } from "../wire/decode.ts";
+import type { Feed, Player } from "./feed.ts";
+import type { Face, Look } from "./loop.ts";
+import type { Stop } from "./stop.ts";
+import type { World } from "./world.ts";
+
+export interface ReplayOptions {
+  /** What the screen calls it. */
+  readonly name: string;
+  /** Times as fast as it was. */
+  readonly speed: number;
+  /** null: to its end. */
+  readonly iterations: number | null;
+  /** Also the sockets that carry no flow, as far as they were recorded. */
+  readonly all: boolean;
+  /** At its end it waits for a request to end. */
+  readonly staysAtEnd: boolean;
+}
+
+/** What `changeSpeed` steps through. */
+const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000] as const;
+
+/** More connections and sockets would take some 2 GB, as no capture with usual tables does. */
+const MOST_ROWS = 2 << 20;
+
+const NS_PER_MS = 1e6;
+
+/** Refreshes come some time after the moment they are due: a seek of 10 s is to 10 refreshes of a second. */
+const LATENESS_NS = 50e6;
+
+/** A long seek shows how far it is this often. */
+const PROGRESS_NS = 250e6;
+
+/** A timer takes no more than 2^31 - 1; who wakes too early looks at the clock. */
+const MOST_SLEEP_MS = 3_600_000;
+
+export class Replay implements Feed, Player {
+  readonly info: StartInfo;
+  readonly startNs: number;
+  readonly player = this;
+  readonly #world: World;
+  readonly #options: ReplayOptions;
+  readonly #reader: RecordingReader;
+  readonly #slices: Slices;
+  #aggregator: Aggregator;
+  #all: boolean;
+  #speed: number;
+  #isPaused = false;
+  /** There is nothing behind the position. */
+  #isAtEnd = false;
+  /** Where a seek goes, CLOCK_MONOTONIC of the recording; null: none is on. */
+  #targetNs: number | null = null;
+  /** The refresh that was shown last; null before the first. */
+  #positionNs: number | null = null;
+  /** From this moment of the world on, the recording goes on from this one of its own. */
+  #anchor = { worldNs: 0, recordingNs: 0 };
+  /** The refresh that is due next, if it is read already. */
+  #next: RecordingFrame | null = null;
+  /** Sockets without a flow as of now, and those of a set that is not whole yet. */
+  #sockets: readonly SeedEntry[] = [];
+  #arrivingSockets: SeedEntry[] = [];
+  #span: RecordingSpan | null = null;
+  #failure: ExitError | null = null;
+  /** How it is played was changed since the loop looked last. */
+  #isChanged = false;
+  #wake: () => void = () => {};
+
+  constructor(world: World, options: ReplayOptions, reader: RecordingReader) {
+    this.#world = world;
+    this.#options = options;
+    this.#reader = reader;
+    this.#slices = new Slices(world.clock);
+    this.#all = options.all;
+    this.#speed = options.speed;
+    const { version, backend, kernel, stepDowns, startNs } = reader.info;
+    this.info = { version, backend, kernel, stepDowns };
+    this.startNs = startNs;
+    this.#aggregator = this.#newAggregator();
+  }
+
+  get notice(): string {
+    if (this.#failure !== null) return this.#failure.message;
+    return this.#isAtEnd && this.#reader.isUnfinished
+      ? "the recorder was stopped while it wrote: an unfinished refresh is left out"
+      : "";
+  }
+
+  get failure(): ExitError | null {
+    return this.#failure;
+  }
+
+  get status(): PlayStatus {
+    const firstNs = this.#span?.firstNs ?? this.#positionNs ?? 0;
+    const mode =
+      this.#targetNs !== null ? "seeking" : this.#isAtEnd ? "end" : this.#isPaused ? "paused" : "playing";
+    return {
+      name: this.#options.name,
+      positionNs: Math.max(0, (this.#positionNs ?? firstNs) - firstNs),
+      lengthNs: this.#span === null ? null : this.#span.lastNs - this.#span.firstNs,
+      speed: this.#speed,
+      mode,
+    };
+  }
+
+  togglePause(): void {
+    const playheadNs = this.#playheadNs();
+    this.#isPaused = !this.#isPaused;
+    this.#goOnFrom(playheadNs);
+  }
+
+  seek(byNs: number): void {
+    const from = this.#targetNs ?? this.#positionNs;
+    if (from === null || !this.#reader.isSeekable) return;
+    const firstNs = this.#span?.firstNs ?? 0;
+    this.#targetNs = Math.max(firstNs, Math.min(from + byNs, this.#span?.lastNs ?? Number.POSITIVE_INFINITY));
+    this.#change();
+  }
+
+  changeSpeed(by: 1 | -1): void {
+    const speed = this.#speed;
+    const playheadNs = this.#playheadNs();
+    const next = by === 1 ? SPEEDS.find((s) => s > speed) : SPEEDS.findLast((s) => s < speed);
+    this.#speed = next ?? speed;
+    this.#goOnFrom(playheadNs);
+  }
+
+  /** The pace is that of the recording. */
+  setDelay(): void {}
+
+  /** Shows the sockets that carry no flow from the next refresh on, or no more. */
+  setAll(all: boolean): void {
+    this.#all = all;
+    this.#aggregator.setSockets(all ? this.#sockets : []);
+  }
+
+  async follow(stop: Stop, face: Face): Promise<void> {
+    if (this.#options.staysAtEnd) this.#measure(face);
+    let shown = 0;
+    while (stop.requests === 0 && !face.hasEnded) {
+      this.#isChanged = false;
+      if (this.#targetNs !== null) {
+        await this.#seekTo(stop, face, this.#targetNs);
+      } else if (this.#isAtEnd && (this.#positionNs === null || !this.#options.staysAtEnd)) {
+        if (this.#positionNs === null) this.#failure ??= this.#emptiness();
+        return;
+      } else if (this.#isPaused || this.#isAtEnd) {
+        await this.#sleep(stop, null);
+      } else {
+        const isShown = await this.#play(stop, face);
+        if (isShown && this.#options.iterations !== null && shown++ === this.#options.iterations) return;
+      }
+    }
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  /** Waits until the next refresh is due, or for something else to do; whether it was shown. */
+  async #play(stop: Stop, face: Face): Promise<boolean> {
+    const frame = await this.#peek(stop);
+    if (frame === null) {
+      face.played();
+      return false;
+    }
+    const isFirst = this.#positionNs === null;
+    const dueNs = isFirst ? 0 : this.#dueNs(frame.nowNs) - this.#world.clock.monotonicNs();
+    if (dueNs > 0) {
+      await this.#sleep(stop, dueNs);
+      return false;
+    }
+    await stop.orNext(face.ready());
+    if (stop.requests > 0 || this.#isChanged) return false;
+    const look = this.#take(frame);
+    if (look === null) {
+      face.played();
+      return false;
+    }
+    if (isFirst) {
+      this.#goOnFrom(frame.nowNs);
+      face.start(look);
+    } else face.refresh(look, false);
+    if (this.#slices.areDue()) await this.#slices.next();
+    return true;
+  }
+
+  /** Reads up to a moment, from the start where that is before the position. */
+  async #seekTo(stop: Stop, face: Face, targetNs: number): Promise<void> {
+    face.played();
+    if (this.#positionNs === null || targetNs < this.#positionNs) this.#rewind(face);
+    let toldNs = this.#world.clock.monotonicNs();
+    while (this.#targetNs === targetNs && stop.requests === 0) {
+      const frame = await this.#peek(stop);
+      const isThere = frame === null || (this.#positionNs !== null && frame.nowNs > targetNs + LATENESS_NS);
+      if (isThere) break;
+      const look = this.#take(frame);
+      if (look !== null) face.pass(look);
+      if (!this.#slices.areDue()) continue;
+      await this.#slices.next();
+      if (this.#world.clock.monotonicNs() - toldNs < PROGRESS_NS) continue;
+      face.played();
+      toldNs = this.#world.clock.monotonicNs();
+    }
+    if (this.#targetNs !== targetNs) return;
+    this.#targetNs = null;
+    this.#goOnFrom(this.#positionNs ?? 0);
+    face.played();
+  }
+
+  #rewind(face: Face): void {
+    this.#reader.rewind();
+    this.#aggregator = this.#newAggregator();
+    this.#sockets = [];
+    this.#arrivingSockets = [];
+    this.#positionNs = null;
+    this.#next = null;
+    this.#isAtEnd = false;
+    face.rewind();
+  }
+
+  #newAggregator(): Aggregator {
+    const { udpIdleNs, startNs } = this.#reader.info;
+    return new Aggregator({ udpIdleNs, startNs });
+  }
+
+  /** The next refresh, null at the end; what belongs to it and was written before is taken in. */
+  async #peek(stop: Stop): Promise<RecordingFrame | null> {
+    try {
+      while (this.#next === null && stop.requests === 0) {
+        const frame = await stop.orNext(this.#reader.next());
+        if (frame === null) break;
+        if (frame.isRefresh) this.#next = frame;
+        else this.#apply(frame);
+        if (this.#slices.areDue()) await this.#slices.next();
+      }
+    } catch (error) {
+      this.#endWith(error);
+    }
+    this.#isAtEnd = this.#next === null;
+    return this.#next;
+  }
+
+  /** Takes a refresh in; null where it is damaged, which is the end. */
+  #take(frame: RecordingFrame): Look | null {
+    this.#next = null;
+    try {
+      const look = this.#apply(frame);
+      this.#positionNs = frame.nowNs;
+      return look;
+    } catch (error) {
+      this.#endWith(error);
+      return null;
+    }
+  }
+
+  #emptiness(): ExitError {
+    const message = `${this.#reader.name} ends before its first refresh`;
+    return new ExitError(ExitCode.ioError, message);
+  }
+
+  /** What was shown until here stays. */
+  #endWith(error: unknown): void {
+    if (!(error instanceof ExitError)) throw error;
+    this.#failure = error;
+    this.#isAtEnd = true;
+  }
+
+  #apply(frame: RecordingFrame): Look | null {
+    let look: Look | null = null;
+    for (const operation of frame.operations()) {
+      switch (operation.kind) {
+        case "seed":
+          this.#aggregator.seed(operation.entries, operation.nowNs);
+          break;
+        case "records":
+          decodeRecords(operation.bytes, this.#applyRecord);
+          break;
+        case "sockets":
+          this.#arrivingSockets.push(...operation.entries);
+          if (operation.isLast) this.#setSockets();
+          break;
+        case "losses": {
+          const at = { nowNs: frame.nowNs, wallMs: frame.wallMs };
+          look = { at, snapshot: this.#aggregator.refresh(at.nowNs, operation.losses) };
+        }
+      }
+      if (this.#aggregator.size + this.#arrivingSockets.length > MOST_ROWS) {
+        const message = `the recording has more than ${MOST_ROWS} connections at once, too many to replay`;
+        throw new ExitError(ExitCode.ioError, message);
+      }
+    }
+    return look;
+  }
+
+  readonly #applyRecord = (record: FlowRecord): void => this.#aggregator.apply(record);
+
+  #setSockets(): void {
+    this.#sockets = this.#arrivingSockets;
+    this.#arrivingSockets = [];
+    if (this.#all) this.#aggregator.setSockets(this.#sockets);
+  }
+
+  /** Finds out how long the recording is, while it is played. */
+  #measure(face: Face): void {
+    this.#reader.span(this.#world.clock).then(
+      (span) => {
+        this.#span = span;
+        face.played();
+      },
+      // Closed meanwhile.
+      () => {},
+    );
+  }
+
+  /** When a moment of the recording is due, by the clock of the world. */
+  #dueNs(recordingNs: number): number {
+    return this.#anchor.worldNs + (recordingNs - this.#anchor.recordingNs) / this.#speed;
+  }
+
+  /** The moment of the recording that is now: behind the refresh that is shown, before the next one. */
+  #playheadNs(): number {
+    const { worldNs, recordingNs } = this.#anchor;
+    if (this.#isPaused || this.#isAtEnd) return recordingNs;
+    const playedNs = (this.#world.clock.monotonicNs() - worldNs) * this.#speed;
+    return Math.min(recordingNs + playedNs, this.#next?.nowNs ?? recordingNs);
+  }
+
+  /** That moment is now; ends a wait. */
+  #goOnFrom(recordingNs: number): void {
+    this.#anchor = { worldNs: this.#world.clock.monotonicNs(), recordingNs };
+    this.#change();
+  }
+
+  #change(): void {
+    this.#isChanged = true;
+    this.#wake();
+  }
+
+  /** Until so much time has passed (null: no limit), a request to end, or a change of how it is played. */
+  async #sleep(stop: Stop, ns: number | null): Promise<void> {
+    if (this.#isChanged) return;
+    let cancel = () => {};
+    const over = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (ns !== null) {
+        cancel = this.#world.after(Math.min(Math.ceil(ns / NS_PER_MS), MOST_SLEEP_MS), resolve);
+      }
+    });
+    await stop.orNext(over);
+    cancel();
+    this.#wake = () => {};
+  }
+}

@@ -1,0 +1,291 @@
+/** The contents of a frame: the calls that the aggregator got, in their order. */
+import { Buffer } from "node:buffer";
+import { canonicalAddress } from "../model/address.ts";
+import { TCP_STATES } from "../model/connection.ts";
+import { IPPROTO_TCP, IPPROTO_UDP, type Losses, type SeedEntry } from "../model/record.ts";
+import { DamageError } from "./format.ts";
+
+const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4 } as const;
+
+/** One call, or a part of one. */
+export type Operation =
+  /** Flows that existed before, read at `nowNs`; several in a row where they are many. */
+  | { readonly kind: "seed"; readonly nowNs: number; readonly entries: readonly SeedEntry[] }
+  /** `struct tcptop_record`s as the kernel side delivered them. */
+  | { readonly kind: "records"; readonly bytes: Buffer }
+  /** Sockets without a flow; the set is whole with `isLast`. */
+  | { readonly kind: "sockets"; readonly isLast: boolean; readonly entries: readonly SeedEntry[] }
+  /** Ends a refresh. */
+  | { readonly kind: "losses"; readonly losses: Losses };
+
+/** In their order in the file. */
+const LOSSES: readonly (keyof Losses)[] = [
+  "flowsUntracked",
+  "bytesUntracked",
+  "datagramsUntracked",
+  "recordsDeferred",
+  "closesLost",
+  "datagramsUncorrected",
+  "recordsInvalid",
+  "seedLinesSkipped",
+];
+
+/** Which parts of an entry's owner are known. */
+const Known = { owner: 1, uid: 2, cgroupId: 4 } as const;
+
+/** An address is at most so long as text (IPv6). */
+const MOST_ADDRESS_BYTES = 39;
+
+/** A name of 15 bytes, each of which may have become U+FFFD. */
+const MOST_NAME_BYTES = 48;
+
+/** An entry takes no more. */
+const MOST_ENTRY_BYTES = 160;
+
+/** Entries of one operation; a larger set is several. */
+const ENTRIES_PER_OPERATION = 4096;
+
+const OPERATION_HEAD_BYTES = 5;
+
+/** Collects operations until they are taken as the contents of a frame. */
+export class OperationWriter {
+  #buffer = Buffer.allocUnsafe(64 << 10);
+  #used = 0;
+  /** Start of the operation that is being written. */
+  #start = 0;
+
+  get bytes(): number {
+    return this.#used;
+  }
+
+  /** What was written since; valid until the next write. */
+  take(): Buffer {
+    const contents = this.#buffer.subarray(0, this.#used);
+    this.#used = 0;
+    return contents;
+  }
+
+  records(bytes: Uint8Array): void {
+    this.#begin(OpCode.records, bytes.length);
+    this.#buffer.set(bytes, this.#used);
+    this.#used += bytes.length;
+    this.#end();
+  }
+
+  /** Calls `written` after each operation. */
+  seed(entries: readonly SeedEntry[], nowNs: number, written: () => void): void {
+    for (let i = 0; i < entries.length; i += ENTRIES_PER_OPERATION) {
+      const some = entries.slice(i, i + ENTRIES_PER_OPERATION);
+      this.#begin(OpCode.seed, 8 + some.length * MOST_ENTRY_BYTES);
+      this.#f64(nowNs);
+      for (const entry of some) this.#entry(entry);
+      this.#end();
+      written();
+    }
+  }
+
+  /** Calls `written` after each operation. */
+  sockets(entries: readonly SeedEntry[], written: () => void): void {
+    for (let i = 0; i === 0 || i < entries.length; i += ENTRIES_PER_OPERATION) {
+      const some = entries.slice(i, i + ENTRIES_PER_OPERATION);
+      this.#begin(OpCode.sockets, 1 + some.length * MOST_ENTRY_BYTES);
+      this.#u8(Number(i + ENTRIES_PER_OPERATION >= entries.length));
+      for (const entry of some) this.#entry(entry);
+      this.#end();
+      written();
+    }
+  }
+
+  losses(losses: Losses): void {
+    this.#begin(OpCode.losses, 8 * LOSSES.length);
+    for (const name of LOSSES) this.#f64(losses[name]);
+    this.#end();
+  }
+
+  #begin(code: number, mostBytes: number): void {
+    const needed = this.#used + OPERATION_HEAD_BYTES + mostBytes;
+    if (needed > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#buffer.length));
+      larger.set(this.#buffer.subarray(0, this.#used));
+      this.#buffer = larger;
+    }
+    this.#start = this.#used;
+    this.#u8(code);
+    this.#used += 4;
+  }
+
+  #end(): void {
+    this.#buffer.writeUInt32LE(this.#used - this.#start - OPERATION_HEAD_BYTES, this.#start + 1);
+  }
+
+  #entry(entry: SeedEntry): void {
+    const { owner } = entry;
+    this.#u8(entry.proto);
+    this.#u8(entry.state);
+    this.#text(entry.localAddress);
+    this.#u16(entry.localPort);
+    this.#text(entry.remoteAddress);
+    this.#u16(entry.remotePort);
+    this.#u32(entry.uid);
+    this.#f64(entry.inode);
+    this.#u32(entry.netns);
+    if (owner === null) {
+      this.#u8(0);
+      return;
+    }
+    const uid = owner.uid === null ? 0 : Known.uid;
+    this.#u8(Known.owner | uid | (owner.cgroupId === null ? 0 : Known.cgroupId));
+    this.#u32(owner.pid);
+    this.#u32(owner.uid ?? 0);
+    this.#used = this.#buffer.writeBigUInt64LE(owner.cgroupId ?? 0n, this.#used);
+    this.#text(owner.process);
+  }
+
+  #u8(value: number): void {
+    this.#used = this.#buffer.writeUInt8(value, this.#used);
+  }
+  #u16(value: number): void {
+    this.#used = this.#buffer.writeUInt16LE(value, this.#used);
+  }
+  #u32(value: number): void {
+    this.#used = this.#buffer.writeUInt32LE(value, this.#used);
+  }
+  #f64(value: number): void {
+    this.#used = this.#buffer.writeDoubleLE(value, this.#used);
+  }
+  #text(text: string): void {
+    const bytes = this.#buffer.write(text, this.#used + 1, MOST_NAME_BYTES, "utf8");
+    this.#u8(bytes);
+    this.#used += bytes;
+  }
+}
+
+/** Reads one operation's bytes; every value that no writer writes is a DamageError. */
+class FieldReader {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
+  u8(): number {
+    return this.#bytes.readUInt8(this.#take(1));
+  }
+  u16(): number {
+    return this.#bytes.readUInt16LE(this.#take(2));
+  }
+  u32(): number {
+    return this.#bytes.readUInt32LE(this.#take(4));
+  }
+  u64(): bigint {
+    return this.#bytes.readBigUInt64LE(this.#take(8));
+  }
+
+  /** A number that counts something. */
+  count(): number {
+    const value = this.#bytes.readDoubleLE(this.#take(8));
+    if (!(Number.isInteger(value) && value >= 0 && value <= 2 ** 64))
+      throw new DamageError("a count is no whole number");
+    return value;
+  }
+
+  text(mostBytes: number): string {
+    const bytes = this.u8();
+    if (bytes > mostBytes) throw new DamageError("a text is too long");
+    const start = this.#take(bytes);
+    return this.#bytes.toString("utf8", start, start + bytes);
+  }
+
+  address(): string {
+    const text = this.text(MOST_ADDRESS_BYTES);
+    if (canonicalAddress(text) !== text) throw new DamageError("an address is none");
+    return text;
+  }
+
+  entry(): SeedEntry {
+    const proto = this.u8();
+    const state = this.u8();
+    if ((proto !== IPPROTO_TCP && proto !== IPPROTO_UDP) || state >= TCP_STATES.length)
+      throw new DamageError("a socket has an impossible protocol or state");
+    return {
+      proto,
+      state,
+      localAddress: this.address(),
+      localPort: this.u16(),
+      remoteAddress: this.address(),
+      remotePort: this.u16(),
+      uid: this.u32(),
+      inode: this.count(),
+      netns: this.u32(),
+      owner: this.#owner(),
+    };
+  }
+
+  entries(): SeedEntry[] {
+    const entries: SeedEntry[] = [];
+    while (!this.isAtEnd) entries.push(this.entry());
+    return entries;
+  }
+
+  #owner(): SeedEntry["owner"] {
+    const known = this.u8();
+    if (known === 0) return null;
+    if ((known & Known.owner) === 0 || known > 7) throw new DamageError("a socket's owner is none");
+    const pid = this.u32();
+    const uid = this.u32();
+    const cgroupId = this.u64();
+    return {
+      pid,
+      uid: (known & Known.uid) === 0 ? null : uid,
+      cgroupId: (known & Known.cgroupId) === 0 ? null : cgroupId,
+      process: this.text(MOST_NAME_BYTES),
+    };
+  }
+
+  #take(bytes: number): number {
+    const at = this.#at;
+    if (at + bytes > this.#bytes.length) throw new DamageError("an operation is cut short");
+    this.#at += bytes;
+    return at;
+  }
+}
+
+function decodeOperation(code: number, bytes: Buffer): Operation {
+  const fields = new FieldReader(bytes);
+  switch (code) {
+    case OpCode.records:
+      return { kind: "records", bytes };
+    case OpCode.seed:
+      return { kind: "seed", nowNs: fields.count(), entries: fields.entries() };
+    case OpCode.sockets: {
+      const isLast = fields.u8();
+      if (isLast > 1) throw new DamageError("an operation has an impossible value");
+      return { kind: "sockets", isLast: isLast === 1, entries: fields.entries() };
+    }
+    case OpCode.losses: {
+      const losses = Object.fromEntries(LOSSES.map((name) => [name, fields.count()]));
+      if (!fields.isAtEnd) throw new DamageError("an operation is too long");
+      return { kind: "losses", losses: losses as unknown as Losses };
+    }
+    default:
+      throw new DamageError("an operation is unknown");
+  }
+}
+
+/** Reads the contents of a frame one operation at a time; throws DamageError where they are none. */
+export function* decodeOperations(contents: Buffer): Generator<Operation> {
+  for (let at = 0; at < contents.length; ) {
+    if (contents.length - at < OPERATION_HEAD_BYTES) throw new DamageError("an operation is cut short");
+    const code = contents.readUInt8(at);
+    const start = at + OPERATION_HEAD_BYTES;
+    const end = start + contents.readUInt32LE(at + 1);
+    if (end > contents.length) throw new DamageError("an operation is cut short");
+    yield decodeOperation(code, contents.subarray(start, end));
+    at = end;
+  }
+}

@@ -1,0 +1,273 @@
+/** Reads a recording refresh by refresh; the file is not trusted. */
+import type { Buffer } from "node:buffer";
+import type { Clock } from "../base/clock.ts";
+import { ExitCode, ExitError } from "../base/errors.ts";
+import { Slices } from "../seed/slices.ts";
+import { WIRE_VERSION } from "../wire/layout.gen.ts";
+import {
+  byteOrder,
+  DamageError,
+  decodeContents,
+  decodeHead,
+  FORMAT_VERSION,
+  type FrameHead,
+  FrameKind,
+  HEAD_BYTES,
+  MAGIC,
+  type RecordingInfo,
+} from "./format.ts";
+import { decodeOperations, type Operation } from "./operations.ts";
+
+/** Where the bytes of a recording come from. */
+export interface RecordingSource {
+  /** Whether bytes can be read again. */
+  readonly isSeekable: boolean;
+  /**
+   * The bytes from `position` on, fewer only at the end. Where they come only once, reads are made in
+   * their order. Throws the system's error.
+   */
+  read(position: number, bytes: number): Promise<Buffer>;
+  close(): void;
+}
+
+/** One refresh, or a part of one. */
+export interface RecordingFrame {
+  readonly isRefresh: boolean;
+  /** CLOCK_MONOTONIC of the refresh, 0 for a part. */
+  readonly nowNs: number;
+  /** Milliseconds since 1970 at the refresh, 0 for a part. */
+  readonly wallMs: number;
+  /** Can be read once; throws ExitError 74 where the frame is damaged. */
+  operations(): Generator<Operation>;
+}
+
+/** Refreshes of a recording at both ends, CLOCK_MONOTONIC. */
+export interface RecordingSpan {
+  readonly firstNs: number;
+  readonly lastNs: number;
+}
+
+const MOST_TEXT = 4096;
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length <= MOST_TEXT;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+function isStepDowns(value: unknown): value is RecordingInfo["stepDowns"] {
+  const isStepDown = (item: unknown) =>
+    typeof item === "object" &&
+    item !== null &&
+    isText((item as Record<string, unknown>)["backend"]) &&
+    isText((item as Record<string, unknown>)["reason"]);
+  return Array.isArray(value) && value.length <= 16 && value.every(isStepDown);
+}
+
+/** A version is shown as it is, so it has to look like one. */
+const VERSION = /^\d[\w.+-]{0,63}$/;
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Told below.
+  }
+  throw new DamageError("its first frame cannot be read");
+}
+
+export class RecordingReader {
+  readonly info: RecordingInfo;
+  readonly isSeekable: boolean;
+  /** What messages call the file. */
+  readonly name: string;
+  readonly #source: RecordingSource;
+  /** Where the frame after the first begins. */
+  readonly #firstFrame: number;
+  #position: number;
+  #lastNs = 0;
+  #isUnfinished = false;
+  #endsInPart = false;
+
+  private constructor(source: RecordingSource, name: string, info: RecordingInfo, position: number) {
+    this.#source = source;
+    this.name = name;
+    this.info = info;
+    this.isSeekable = source.isSeekable;
+    this.#firstFrame = position;
+    this.#position = position;
+  }
+
+  /**
+   * Reads the header. `name` is what a message calls the file. Throws ExitError 64 where it is no recording
+   * or one of a newer tcptop, 74 where it is damaged or cannot be read.
+   */
+  static async open(source: RecordingSource, name: string): Promise<RecordingReader> {
+    const magic = await readBytes(source, name, 0, MAGIC.length);
+    if (!magic.equals(MAGIC)) {
+      const reason = magic.length === 0 ? "is empty" : "is not a recording of tcptop";
+      throw new ExitError(ExitCode.usage, `${name} ${reason}; --record makes one`);
+    }
+    const head = await readBytes(source, name, MAGIC.length, HEAD_BYTES);
+    if (head.length < HEAD_BYTES) throw endsEarly(name);
+    const start = MAGIC.length + HEAD_BYTES;
+    const decoded = undamaged(name, MAGIC.length, () => decodeHead(head));
+    const contents = await readBytes(source, name, start, decoded.bytes);
+    if (contents.length < decoded.bytes) throw endsEarly(name);
+    const header = undamaged(name, MAGIC.length, () => {
+      if (decoded.kind !== FrameKind.info) throw new DamageError("its first frame is another one");
+      return parseObject(decodeContents(decoded, contents).toString());
+    });
+    return new RecordingReader(source, name, checkedInfo(name, header), start + decoded.bytes);
+  }
+
+  /** Whether the recorder was stopped while it wrote: what it had not finished is left out. Known at the end. */
+  get isUnfinished(): boolean {
+    return this.#isUnfinished;
+  }
+
+  /** The next frame, null at the end. Throws ExitError 74 where the file is damaged or cannot be read. */
+  async next(): Promise<RecordingFrame | null> {
+    const at = this.#position;
+    const head = await this.#head(at);
+    const compressed = head && (await readBytes(this.#source, this.name, at + HEAD_BYTES, head.bytes));
+    if (head === null || compressed === null || compressed.length < head.bytes) {
+      this.#isUnfinished ||= head !== null || this.#endsInPart;
+      return null;
+    }
+    const isRefresh = head.kind === FrameKind.refresh;
+    this.#position = at + HEAD_BYTES + head.bytes;
+    this.#endsInPart = !isRefresh;
+    if (isRefresh) this.#lastNs = head.nowNs;
+    const name = this.name;
+    return {
+      isRefresh,
+      nowNs: head.nowNs,
+      wallMs: head.wallMs,
+      *operations() {
+        const contents = undamaged(name, at, () => decodeContents(head, compressed));
+        const decoded = decodeOperations(contents);
+        let isOver = false;
+        for (;;) {
+          const { value, done } = undamaged(name, at, () => decoded.next());
+          if (done) break;
+          if (isOver) throw damaged(name, at, "a refresh goes on behind its end");
+          isOver = value.kind === "losses";
+          yield value;
+        }
+        if (isOver !== isRefresh) throw damaged(name, at, "a refresh has no end");
+      },
+    };
+  }
+
+  /** Back to the first refresh; only where the source is seekable. */
+  rewind(): void {
+    this.#position = this.#firstFrame;
+    this.#lastNs = 0;
+    this.#endsInPart = false;
+  }
+
+  /** Looks through the heads of all frames; null without a refresh, or where the bytes come only once. */
+  async span(clock: Clock): Promise<RecordingSpan | null> {
+    if (!this.isSeekable) return null;
+    const other = new RecordingReader(this.#source, this.name, this.info, this.#firstFrame);
+    const slices = new Slices(clock);
+    let firstNs: number | null = null;
+    try {
+      for (let head = await other.#skip(); head !== null; head = await other.#skip()) {
+        if (head.kind === FrameKind.refresh) firstNs ??= head.nowNs;
+        if (slices.areDue()) await slices.next();
+      }
+    } catch (error) {
+      // Whoever reads up to there is told.
+      if (!(error instanceof ExitError)) throw error;
+    }
+    return firstNs === null ? null : { firstNs, lastNs: other.#lastNs };
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+
+  /** The head of the next whole frame, whose contents are not looked at; null at the end. */
+  async #skip(): Promise<FrameHead | null> {
+    const head = await this.#head(this.#position);
+    if (head === null) return null;
+    this.#position += HEAD_BYTES + head.bytes;
+    const last = await readBytes(this.#source, this.name, this.#position - 1, 1);
+    if (last.length === 0) return null;
+    if (head.kind === FrameKind.refresh) this.#lastNs = head.nowNs;
+    return head;
+  }
+
+  /** The head of the frame at a position, null at the end. */
+  async #head(at: number): Promise<FrameHead | null> {
+    const bytes = await readBytes(this.#source, this.name, at, HEAD_BYTES);
+    if (bytes.length < HEAD_BYTES) {
+      this.#isUnfinished ||= bytes.length > 0;
+      return null;
+    }
+    return undamaged(this.name, at, () => {
+      const head = decodeHead(bytes);
+      if (head.kind === FrameKind.info) throw new DamageError("it begins twice");
+      if (head.kind === FrameKind.refresh && head.nowNs < this.#lastNs)
+        throw new DamageError("time runs backwards");
+      return head;
+    });
+  }
+}
+
+async function readBytes(
+  source: RecordingSource,
+  name: string,
+  position: number,
+  bytes: number,
+): Promise<Buffer> {
+  try {
+    return await source.read(position, bytes);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/, read$/, "") : String(error);
+    throw new ExitError(ExitCode.ioError, `cannot read ${name}: ${reason}`, { cause: error });
+  }
+}
+
+function damaged(name: string, position: number, what: string, cause?: unknown): ExitError {
+  return new ExitError(ExitCode.ioError, `${name} is damaged at byte ${position}: ${what}`, { cause });
+}
+
+function endsEarly(name: string): ExitError {
+  return new ExitError(ExitCode.ioError, `${name} ends before its first refresh`);
+}
+
+function undamaged<T>(name: string, position: number, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof DamageError ? damaged(name, position, error.message, error) : error;
+  }
+}
+
+function checkedInfo(name: string, header: Record<string, unknown>): RecordingInfo {
+  const { format, wire, byteOrder: order, version, backend, kernel, stepDowns, udpIdleNs, startNs } = header;
+  const isWritten = isText(version) && VERSION.test(version) && isCount(format) && isCount(wire);
+  if (!isWritten) throw damaged(name, MAGIC.length, "its first frame has an impossible value");
+  if (format !== FORMAT_VERSION || wire !== WIRE_VERSION) {
+    const message = `${name} was made by tcptop ${version}, whose recordings (format ${format}.${wire}) this one cannot read (it reads ${FORMAT_VERSION}.${WIRE_VERSION}); use that version`;
+    throw new ExitError(ExitCode.usage, message);
+  }
+  if (order !== byteOrder()) {
+    throw new ExitError(ExitCode.usage, `${name} was made on a machine with another byte order`);
+  }
+  if (
+    !isText(backend) ||
+    !isText(kernel) ||
+    !isStepDowns(stepDowns) ||
+    !isCount(udpIdleNs) ||
+    !isCount(startNs)
+  )
+    throw damaged(name, MAGIC.length, "its first frame has an impossible value");
+  return { version, backend, kernel, stepDowns, udpIdleNs, startNs };
+}

@@ -1,0 +1,114 @@
+/** Recordings in memory, and what is in them. */
+import { Buffer } from "node:buffer";
+import type { Losses, SeedEntry } from "../../src/model/record.ts";
+import type { RecordingInfo } from "../../src/recording/format.ts";
+import { RecordingReader, type RecordingSource } from "../../src/recording/reader.ts";
+import { type RecordingFile, RecordingWriter } from "../../src/recording/writer.ts";
+
+export const INFO: RecordingInfo = {
+  version: "0.1.0",
+  backend: "tracepoint",
+  kernel: "6.18.0",
+  stepDowns: [{ backend: "fentry", reason: "this kernel has no function tracing" }],
+  udpIdleNs: 5e9,
+  startNs: 1e9,
+};
+
+/** A file that may fill up. */
+export class MemoryFile implements RecordingFile {
+  bytes = Buffer.alloc(0);
+  isClosed = false;
+  isDiscarded = false;
+  /** Room on its disk. */
+  room = Number.POSITIVE_INFINITY;
+  closeFailure: Error | null = null;
+
+  append(bytes: Uint8Array): void {
+    const fits = Math.min(bytes.length, this.room - this.bytes.length);
+    this.bytes = Buffer.concat([this.bytes, bytes.subarray(0, fits)]);
+    if (fits < bytes.length) throw new Error("ENOSPC: no space left on device, write");
+  }
+
+  truncate(length: number): void {
+    this.bytes = this.bytes.subarray(0, length);
+  }
+
+  discard(): void {
+    this.isDiscarded = true;
+  }
+
+  close(): void {
+    this.isClosed = true;
+    if (this.closeFailure) throw this.closeFailure;
+  }
+}
+
+export function memorySource(bytes: Buffer, isSeekable = true): RecordingSource & { isClosed: boolean } {
+  let next = 0;
+  return {
+    isSeekable,
+    isClosed: false,
+    async read(position, length) {
+      if (!isSeekable && position !== next) throw new Error(`read at ${position}, not at ${next}`);
+      next = Math.min(bytes.length, position + length);
+      return bytes.subarray(position, next);
+    },
+    close() {
+      this.isClosed = true;
+    },
+  };
+}
+
+/** One call of the aggregator, as plain data. */
+export type Call =
+  | readonly ["seed", nowNs: number, ...entries: SeedEntry[]]
+  | readonly ["records", bytes: string]
+  | readonly ["sockets", ...entries: SeedEntry[]]
+  | readonly ["refresh", nowNs: number, wallMs: number, losses: Losses];
+
+/** Writes these calls to a file; returns it. */
+export function record(calls: readonly Call[], info = INFO): Buffer {
+  const file = new MemoryFile();
+  const writer = new RecordingWriter(file, "memory");
+  writer.begin(info);
+  for (const call of calls) {
+    if (call[0] === "seed") writer.seed(call.slice(2) as SeedEntry[], call[1]);
+    else if (call[0] === "records") writer.records(Buffer.from(call[1], "hex"));
+    else if (call[0] === "sockets") writer.sockets(call.slice(1) as SeedEntry[]);
+    else writer.refresh({ nowNs: call[1], wallMs: call[2] }, call[3]);
+  }
+  writer.close();
+  return file.bytes;
+}
+
+export interface Read {
+  readonly info: RecordingInfo | null;
+  /** Of whole refreshes. */
+  readonly calls: Call[];
+  readonly isUnfinished: boolean;
+  readonly error: unknown;
+}
+
+/** Reads all there is. */
+export async function readAll(source: RecordingSource): Promise<Read> {
+  const calls: Call[] = [];
+  let pending: Call[] = [];
+  let reader: RecordingReader | null = null;
+  try {
+    reader = await RecordingReader.open(source, "memory");
+    for (let frame = await reader.next(); frame !== null; frame = await reader.next()) {
+      for (const operation of frame.operations()) {
+        if (operation.kind === "seed") pending.push(["seed", operation.nowNs, ...operation.entries]);
+        else if (operation.kind === "records") pending.push(["records", operation.bytes.toString("hex")]);
+        else if (operation.kind === "sockets") pending.push(["sockets", ...operation.entries]);
+        else pending.push(["refresh", frame.nowNs, frame.wallMs, operation.losses]);
+      }
+      if (!frame.isRefresh) continue;
+      calls.push(...pending);
+      pending = [];
+    }
+    return { info: reader.info, calls, isUnfinished: reader.isUnfinished, error: null };
+  } catch (error) {
+    return { info: reader?.info ?? null, calls, isUnfinished: false, error };
+  }
+}

@@ -1,0 +1,11 @@
+import { expect, test } from "vitest";
+import { replayPlatform } from "../../../src/platform/replay/replay.ts";
+
+test("a replay needs no privilege, captures nothing and knows no process", () => {
+  const platform = replayPlatform();
+  expect(platform.check()).toBeUndefined();
+  expect(() => platform.open({ backend: "auto", udpIdleNs: 5e9 })).toThrow(
+    expect.objectContaining({ exitCode: 69, message: "a recording is no capture" }),
+  );
+  expect(platform.describeProcess(process.pid)).toBeNull();
+});

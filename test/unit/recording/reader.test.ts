@@ -1,0 +1,250 @@
+import { Buffer } from "node:buffer";
+import { crc32, deflateRawSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import {
+  byteOrder,
+  encodeFrame,
+  FORMAT_VERSION,
+  FrameKind,
+  HEAD_BYTES,
+  MAGIC,
+  MOST_RAW_BYTES,
+} from "../../../src/recording/format.ts";
+import { RecordingReader } from "../../../src/recording/reader.ts";
+import { WIRE_VERSION } from "../../../src/wire/layout.gen.ts";
+import { type Call, INFO, memorySource, readAll, record } from "../../support/recordings.ts";
+import { NO_LOSSES, seedEntry } from "../../support/records.ts";
+import { FakeWorld } from "../../support/world.ts";
+
+const HEADER = { format: FORMAT_VERSION, wire: WIRE_VERSION, byteOrder: byteOrder(), ...INFO };
+
+/** A recording with this header and these frames. */
+function file(header: unknown, ...frames: Uint8Array[]): Buffer {
+  return Buffer.concat([MAGIC, encodeFrame(FrameKind.info, Buffer.from(JSON.stringify(header))), ...frames]);
+}
+
+async function errorOf(bytes: Buffer) {
+  return (await readAll(memorySource(bytes))).error;
+}
+
+const SECONDS: readonly Call[] = [1, 2, 3, 7].map((s) => ["refresh", s * 1e9, s * 1e3, NO_LOSSES]);
+
+describe("is refused in one line", () => {
+  test.for([
+    ["nothing at all", Buffer.alloc(0), 64, "memory is empty; --record makes one"],
+    ["text", Buffer.from("time,event\n"), 64, "memory is not a recording of tcptop; --record makes one"],
+    [
+      "what a transfer as text has broken",
+      Buffer.from("\x89tcptop\r\n", "latin1"),
+      64,
+      "memory is not a recording of tcptop; --record makes one",
+    ],
+    [
+      "a newer format",
+      file({ format: 9, wire: WIRE_VERSION, version: "3.0.0" }),
+      64,
+      `memory was made by tcptop 3.0.0, whose recordings (format 9.${WIRE_VERSION}) this one cannot read (it reads ${FORMAT_VERSION}.${WIRE_VERSION}); use that version`,
+    ],
+    [
+      "records of a newer wire",
+      file({ ...HEADER, wire: WIRE_VERSION + 1 }),
+      64,
+      `memory was made by tcptop 0.1.0, whose recordings (format ${FORMAT_VERSION}.${WIRE_VERSION + 1}) this one cannot read (it reads ${FORMAT_VERSION}.${WIRE_VERSION}); use that version`,
+    ],
+    [
+      "another byte order",
+      file({ ...HEADER, byteOrder: "??" }),
+      64,
+      "memory was made on a machine with another byte order",
+    ],
+    [
+      "a header that is no object",
+      file(7),
+      74,
+      "memory is damaged at byte 8: its first frame cannot be read",
+    ],
+    [
+      "a version that is none",
+      file({ ...HEADER, version: "1\x1b[2J" }),
+      74,
+      "memory is damaged at byte 8: its first frame has an impossible value",
+    ],
+    [
+      "a start before the beginning",
+      file({ ...HEADER, startNs: -1 }),
+      74,
+      "memory is damaged at byte 8: its first frame has an impossible value",
+    ],
+    [
+      "reasons that are none",
+      file({ ...HEADER, stepDowns: [{ backend: 1 }] }),
+      74,
+      "memory is damaged at byte 8: its first frame has an impossible value",
+    ],
+    [
+      "a first frame of another kind",
+      Buffer.concat([MAGIC, encodeFrame(FrameKind.part, Buffer.alloc(0))]),
+      74,
+      "memory is damaged at byte 8: its first frame is another one",
+    ],
+  ] as const)("%s", async ([, bytes, exitCode, message]) => {
+    expect(await errorOf(bytes)).toMatchObject({ exitCode, message });
+  });
+
+  test("a source that cannot be read", async () => {
+    const source = {
+      ...memorySource(record(SECONDS)),
+      read: () => Promise.reject(new Error("EIO: i/o error, read")),
+    };
+    expect((await readAll(source)).error).toMatchObject({
+      exitCode: 74,
+      message: "cannot read memory: EIO: i/o error",
+    });
+  });
+});
+
+describe("hostile frames with right checksums", () => {
+  const at = { nowNs: 1e9, wallMs: 0 };
+  const operation = (code: number, contents: Uint8Array) => {
+    const head = Buffer.alloc(5);
+    head.writeUInt8(code);
+    head.writeUInt32LE(contents.length, 1);
+    return Buffer.concat([head, contents]);
+  };
+  const losses = operation(4, Buffer.alloc(64));
+  const refresh = (...parts: Uint8Array[]) => encodeFrame(FrameKind.refresh, Buffer.concat(parts), at);
+  const start = file(HEADER).length;
+
+  test.for([
+    ["a second beginning", encodeFrame(FrameKind.info, Buffer.from("{}")), "it begins twice"],
+    ["a refresh without an end", refresh(), "a refresh has no end"],
+    ["a refresh with two ends", refresh(losses, losses), "a refresh goes on behind its end"],
+    ["an end in a part", encodeFrame(FrameKind.part, losses), "a refresh has no end"],
+    ["an unknown operation", refresh(operation(9, Buffer.alloc(3)), losses), "an operation is unknown"],
+    [
+      "an operation longer than its frame",
+      refresh(Buffer.from([2, 255, 255, 255, 255])),
+      "an operation is cut short",
+    ],
+    ["a cut operation", refresh(Buffer.from([2, 0])), "an operation is cut short"],
+    ["too few counts", refresh(operation(4, Buffer.alloc(63))), "an operation is cut short"],
+    ["too many counts", refresh(operation(4, Buffer.alloc(65))), "an operation is too long"],
+    ["a count that is none", refresh(operation(4, Buffer.alloc(64, 0xff))), "a count is no whole number"],
+    ["a negative count", refresh(operation(4, Buffer.alloc(64, 0xbf))), "a count is no whole number"],
+    [
+      "a socket of no protocol",
+      refresh(operation(3, Buffer.from([1, 0, 0])), losses),
+      "a socket has an impossible protocol or state",
+    ],
+    [
+      "a socket in no state",
+      refresh(operation(3, Buffer.from([1, 6, 14])), losses),
+      "a socket has an impossible protocol or state",
+    ],
+    [
+      "an address that is none",
+      refresh(operation(3, Buffer.from("\x01\x06\x01\x031.2")), losses),
+      "an address is none",
+    ],
+    [
+      "an address in another spelling",
+      refresh(operation(3, Buffer.from("\x01\x06\x01\x04::00")), losses),
+      "an address is none",
+    ],
+    [
+      "an endless address",
+      refresh(operation(3, Buffer.from("\x01\x06\x01\xff", "latin1")), losses),
+      "a text is too long",
+    ],
+    [
+      "a flag that is none",
+      refresh(operation(3, Buffer.from([2])), losses),
+      "an operation has an impossible value",
+    ],
+    [
+      "time before the beginning",
+      encodeFrame(FrameKind.refresh, losses, { nowNs: -1, wallMs: 0 }),
+      "a frame's head has an impossible value",
+    ],
+    [
+      "no time at all",
+      encodeFrame(FrameKind.refresh, losses, { nowNs: Number.NaN, wallMs: 0 }),
+      "a frame's head has an impossible value",
+    ],
+    [
+      "a time that no calendar has",
+      encodeFrame(FrameKind.refresh, losses, { nowNs: 0, wallMs: 1e300 }),
+      "a frame's head has an impossible value",
+    ],
+    ["an unknown kind", encodeFrame(7 as 3, losses, at), "a frame's head has an impossible value"],
+    [
+      "more than a frame may hold",
+      encodeFrame(FrameKind.part, Buffer.alloc(MOST_RAW_BYTES + 1)),
+      "a frame's head has an impossible value",
+    ],
+  ] as const)("%s", async ([, frame, what]) => {
+    expect(await errorOf(file(HEADER, frame))).toMatchObject({
+      exitCode: 74,
+      message: `memory is damaged at byte ${start}: ${what}`,
+    });
+  });
+
+  test("time that runs backwards", async () => {
+    const later = encodeFrame(FrameKind.refresh, losses, { nowNs: 2e9, wallMs: 0 });
+    expect(await errorOf(file(HEADER, later, refresh(losses)))).toMatchObject({
+      message: `memory is damaged at byte ${start + later.length}: time runs backwards`,
+    });
+  });
+
+  test.for([
+    ["more", 100_000_000],
+    ["less", 10],
+  ] as const)("contents that are %s than the head says", async ([, size]) => {
+    const compressed = deflateRawSync(Buffer.alloc(size));
+    const head = Buffer.from(encodeFrame(FrameKind.part, Buffer.alloc(1000)).subarray(0, HEAD_BYTES));
+    head.writeUInt32LE(compressed.length, 4);
+    head.writeUInt32LE(crc32(compressed), 12);
+    head.writeUInt32LE(crc32(head.subarray(0, 32)), 32);
+    expect(await errorOf(file(HEADER, head, compressed))).toMatchObject({
+      message: expect.stringMatching(/: a frame (cannot be decompressed|has another size than it says)$/),
+    });
+  });
+});
+
+describe("a reader", () => {
+  const open = (isSeekable = true) =>
+    RecordingReader.open(memorySource(record([["seed", 5, seedEntry()], ...SECONDS]), isSeekable), "memory");
+  const { clock } = new FakeWorld();
+
+  async function times(reader: RecordingReader): Promise<number[]> {
+    const read: number[] = [];
+    for (let frame = await reader.next(); frame !== null; frame = await reader.next()) read.push(frame.nowNs);
+    return read;
+  }
+
+  test("goes back to the first refresh", async () => {
+    const reader = await open();
+    expect(await times(reader)).toEqual([1e9, 2e9, 3e9, 7e9]);
+    reader.rewind();
+    expect(await times(reader)).toEqual([1e9, 2e9, 3e9, 7e9]);
+  });
+
+  test("knows the span without losing its place", async () => {
+    const reader = await open();
+    await reader.next();
+    expect(await reader.span(clock)).toEqual({ firstNs: 1e9, lastNs: 7e9 });
+    expect((await reader.next())?.nowNs).toBe(2e9);
+  });
+
+  test("knows the span up to damage, none of what comes only once, none of nothing", async () => {
+    const bytes = record(SECONDS);
+    const spanOf = async (what: Buffer) =>
+      (await RecordingReader.open(memorySource(what), "memory")).span(clock);
+    expect(await spanOf(bytes.subarray(0, -1))).toEqual({ firstNs: 1e9, lastNs: 3e9 });
+    const lastHead = record(SECONDS.slice(0, 3)).length;
+    bytes.writeUInt8(9, lastHead);
+    expect(await spanOf(bytes)).toEqual({ firstNs: 1e9, lastNs: 3e9 });
+    expect(await (await open(false)).span(clock)).toBeNull();
+    expect(await (await RecordingReader.open(memorySource(record([])), "memory")).span(clock)).toBeNull();
+  });
+});
