@@ -112,7 +112,7 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
 
   test("the mouse selects a row, opens it, sorts and scrolls", async () => {
     const { server, client } = await converse();
-    const terminal = open(`${RUN} -a`, { columns: 160, rows: 12 });
+    const terminal = open(RUN, { columns: 160, rows: 12 });
     const mouse = (button: number, x: number, y: number) =>
       terminal.type(`\x1b[<${button};${x + 1};${y + 1}M`);
     const at = (pattern: RegExp) => terminal.screen.lines.findIndex((line) => pattern.test(line));
