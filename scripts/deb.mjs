@@ -100,6 +100,7 @@ function stageFiles(stage, arch, modules, date) {
   const gzip = (content) => gzipSync(content, { level: 9 });
   const lib = join(stage, "usr/lib/tcptop");
   cpSync(join(root, "dist"), join(lib, "dist"), { recursive: true });
+  cpSync(join(root, "demo"), join(lib, "demo"), { recursive: true });
   cpSync(modules, join(lib, "node_modules"), { recursive: true });
   write("usr/lib/tcptop/package.json", read("package.json"));
   const addon = `prebuilds/linux-${arch}/tcptop.node`;
