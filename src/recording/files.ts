@@ -12,7 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import type { Readable } from "node:stream";
-import { ExitCode, ExitError } from "../base/errors.ts";
+import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
 import type { RecordingSource } from "./reader.ts";
 import type { RecordingFile } from "./writer.ts";
 
@@ -20,14 +20,12 @@ function systemCode(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
-/** Node's `ENOENT: no such file or directory, open 'x'` without the call. */
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/, \w+( '.*')?$/s, "") : String(error);
-}
-
 function cannotCreate(path: string, reason: string, cause?: unknown): ExitError {
   return new ExitError(ExitCode.cannotCreate, `cannot create ${path}: ${reason}`, { cause });
 }
+
+/** Whoever talks to whom is nobody else's business; the umask may take more away. */
+const MODE = 0o640;
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
 
@@ -39,7 +37,7 @@ interface Opened {
 
 function openForWriting(path: string, overwrite: boolean): Opened {
   try {
-    return { fd: openSync(path, O_WRONLY | O_CREAT | O_EXCL, 0o666), isNew: true };
+    return { fd: openSync(path, O_WRONLY | O_CREAT | O_EXCL, MODE), isNew: true };
   } catch (error) {
     if (systemCode(error) !== "EEXIST") throw cannotCreate(path, reasonOf(error), error);
     if (!overwrite) throw cannotCreate(path, "it exists; --overwrite replaces it", error);

@@ -1,6 +1,6 @@
 /** Writes a recording: each refresh goes to the file as one frame, so that a killed recorder loses at most the last. */
 import { Buffer } from "node:buffer";
-import { ExitCode, ExitError } from "../base/errors.ts";
+import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
 import { isFlow, type Losses, type SeedEntry } from "../model/record.ts";
 import { WIRE_VERSION } from "../wire/layout.gen.ts";
 import { byteOrder, encodeFrame, FORMAT_VERSION, FrameKind, MAGIC, type RecordingInfo } from "./format.ts";
@@ -19,11 +19,6 @@ export interface RecordingFile {
 
 /** A frame is written before a refresh is complete once it has so much. */
 const PART_BYTES = 4 << 20;
-
-/** Node's `ENOSPC: no space left on device, write` without the call. */
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/, (write|fstat|close)$/, "") : String(error);
-}
 
 /**
  * Told of every input of the aggregator in its order. It never throws once the file is there: after a

@@ -1,9 +1,11 @@
 /** Recordings in memory, and what is in them. */
+
 import { Buffer } from "node:buffer";
 import type { Losses, SeedEntry } from "../../src/model/record.ts";
 import type { RecordingInfo } from "../../src/recording/format.ts";
 import { RecordingReader, type RecordingSource } from "../../src/recording/reader.ts";
 import { type RecordingFile, RecordingWriter } from "../../src/recording/writer.ts";
+import { systemError } from "./world.ts";
 
 export const INFO: RecordingInfo = {
   version: "0.1.0",
@@ -26,7 +28,7 @@ export class MemoryFile implements RecordingFile {
   append(bytes: Uint8Array): void {
     const fits = Math.min(bytes.length, this.room - this.bytes.length);
     this.bytes = Buffer.concat([this.bytes, bytes.subarray(0, fits)]);
-    if (fits < bytes.length) throw new Error("ENOSPC: no space left on device, write");
+    if (fits < bytes.length) throw systemError("ENOSPC", "ENOSPC: no space left on device, write");
   }
 
   truncate(length: number): void {

@@ -7,7 +7,7 @@ import { jsonOutput } from "../../../src/output/json.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
 import { MemoryFile, memorySource, readAll } from "../../support/recordings.ts";
 import { FakeScreen } from "../../support/screen.ts";
-import { FakeWorld, settle } from "../../support/world.ts";
+import { FakeWorld, settle, systemError } from "../../support/world.ts";
 
 const LIVE = {
   version: "0.1.0",
@@ -125,7 +125,7 @@ describe("a recorded capture", () => {
   test("as a stream fails with 74 if only the close fails", async () => {
     const world = new FakeWorld();
     const { file, record } = recording();
-    file.closeFailure = new Error("EDQUOT: disk quota exceeded, close");
+    file.closeFailure = systemError("EDQUOT", "EDQUOT: disk quota exceeded, close");
     const state = kept(run(world, { ...LIVE, ...STREAM, record, iterations: 1 }));
     await world.advance(1000);
     expect(state.result).toMatchObject({ exitCode: 74 });

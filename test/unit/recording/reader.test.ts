@@ -14,7 +14,7 @@ import { RecordingReader } from "../../../src/recording/reader.ts";
 import { WIRE_VERSION } from "../../../src/wire/layout.gen.ts";
 import { type Call, INFO, memorySource, readAll, record } from "../../support/recordings.ts";
 import { NO_LOSSES, seedEntry } from "../../support/records.ts";
-import { FakeWorld } from "../../support/world.ts";
+import { FakeWorld, systemError } from "../../support/world.ts";
 
 const HEADER = { format: FORMAT_VERSION, wire: WIRE_VERSION, byteOrder: byteOrder(), ...INFO };
 
@@ -94,7 +94,7 @@ describe("is refused in one line", () => {
   test("a source that cannot be read", async () => {
     const source = {
       ...memorySource(record(SECONDS)),
-      read: () => Promise.reject(new Error("EIO: i/o error, read")),
+      read: () => Promise.reject(systemError("EIO", "EIO: i/o error, read")),
     };
     expect((await readAll(source)).error).toMatchObject({
       exitCode: 74,

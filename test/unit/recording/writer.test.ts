@@ -5,6 +5,7 @@ import { RecordingReader } from "../../../src/recording/reader.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
 import { INFO, MemoryFile, memorySource, readAll } from "../../support/recordings.ts";
 import { NO_LOSSES, seedEntry } from "../../support/records.ts";
+import { systemError } from "../../support/world.ts";
 
 const LISTEN = 10;
 
@@ -116,7 +117,7 @@ describe("a disk that is full", () => {
     refreshes({ writer }, 1);
     file.room = file.bytes.length + 40;
     file.truncate = () => {
-      throw new Error("EIO: i/o error, ftruncate");
+      throw systemError("EIO", "EIO: i/o error, ftruncate");
     };
     refreshes({ writer }, 2);
     expect(writer.notice).toMatch(/^1 refresh not recorded: /);
@@ -136,7 +137,7 @@ describe("a disk that is full", () => {
 
   test("that shows only at the close is a failure too", () => {
     const { file, writer } = started();
-    file.closeFailure = new Error("EDQUOT: disk quota exceeded, close");
+    file.closeFailure = systemError("EDQUOT", "EDQUOT: disk quota exceeded, close");
     writer.close();
     expect(writer.failure?.message).toContain("EDQUOT: disk quota exceeded;");
   });
