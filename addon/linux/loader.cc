@@ -399,9 +399,14 @@ void try_kprobe()
 		throw Failure("FAILED", "attach", ENOENT, "the kernel has no kprobes");
 	event.size = sizeof(event);
 	event.kprobe_func = reinterpret_cast<uintptr_t>(function);
+	// Debian's kernels have a level 3 that asks for CAP_SYS_ADMIN in place of CAP_PERFMON.
+	int paranoid = 0;
+	std::ifstream("/proc/sys/kernel/perf_event_paranoid") >> paranoid;
 	Fd probe(static_cast<int>(syscall(SYS_perf_event_open, &event, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
 	if (probe.get() < 0)
-		throw failed("attach", errno, "kprobe");
+		throw failed("attach", errno,
+			     errno == EACCES && paranoid > 2 ? "kprobe, with kernel.perf_event_paranoid above 2"
+							     : "kprobe");
 }
 
 // The first line in which libbpf or the verifier says what is wrong, for a reason that fits a line.

@@ -11,7 +11,7 @@ import {
   readSync,
   rmSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { release, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { StringDecoder } from "node:string_decoder";
@@ -243,10 +243,18 @@ export function afterMounting(...commands: string[]): readonly string[] {
   return ["unshare", "--mount", "sh", "-ec", `${commands.join("; ")}; exec "$@"`, "sh"];
 }
 
+export function isKernelBefore(major: number, minor: number): boolean {
+  const [first = 0, second = 0] = release().split(".").map(Number);
+  return first < major || (first === major && second < minor);
+}
+
 /** A wrapper for an ordinary user with these capabilities only. */
 export function asUserWith(...capabilities: string[]): readonly string[] {
   const kept = capabilities.map((name) => `+${name}`).join(",");
+  // Before 5.11 maps count as locked memory, of which a user has little.
+  const limit = isKernelBefore(5, 11) ? ["prlimit", "--memlock=unlimited"] : [];
   return [
+    ...limit,
     ...["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"],
     ...["--inh-caps", `-all,${kept}`, "--ambient-caps", `-all,${kept}`],
   ];

@@ -2,18 +2,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
-import { release } from "node:os";
 import { describe, expect, test } from "vitest";
-import { cannotRun, type FlowEnd, facts, Tcptop, Traffic } from "./harness.ts";
+import { asUserWith, cannotRun, type FlowEnd, facts, isKernelBefore, Tcptop, Traffic } from "./harness.ts";
 
 const CAP_SYS_PTRACE = 1n << 19n;
 const CAP_BPF = 1n << 39n;
 const NONE = 0n;
-
-function isKernelBefore(major: number, minor: number): boolean {
-  const [first = 0, second = 0] = release().split(".").map(Number);
-  return first < major || (first === major && second < minor);
-}
 
 /** Before 5.19 reading a map needs CAP_BPF, where unprivileged BPF is off. */
 function needsBpf(): bigint {
@@ -47,24 +41,6 @@ function expectConfined(pid: number, kept: bigint): void {
       noNewPrivs: "1",
     });
   }
-}
-
-const NOBODY = 65_534;
-
-/** An ordinary user with these capabilities and no way to others. */
-function ordinaryUser(...capabilities: string[]): string[] {
-  const list = capabilities.map((name) => `+${name}`).join(",");
-  const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
-  // Before 5.11 maps count as locked memory, of which a user has little.
-  const limit = isKernelBefore(5, 11) ? ["prlimit", "--memlock=unlimited"] : [];
-  return [
-    ...limit,
-    "setpriv",
-    ...ids,
-    `--inh-caps=${list}`,
-    `--ambient-caps=${list}`,
-    `--bounding-set=-all,${list}`,
-  ];
 }
 
 describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () => {
@@ -103,7 +79,7 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
   });
 
   test("of an ordinary user are two: it captures, names others' processes and says what it cannot see", async (context) => {
-    const tcptop = await Tcptop.startIn({ wrapper: ordinaryUser("bpf", "perfmon") }, "auto");
+    const tcptop = await Tcptop.startIn({ wrapper: asUserWith("bpf", "perfmon") }, "auto");
     expectConfined(tcptop.pid, needsBpf());
     const told = (tcptop.start["step_downs"] as { backend: string; reason: string }[]).filter(({ reason }) =>
       reason.includes("CAP_SYS_PTRACE"),
@@ -117,7 +93,7 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
   });
 
   test("of an ordinary user with one of them are too few", async () => {
-    const start = Tcptop.startIn({ wrapper: ordinaryUser("bpf") }, "auto");
+    const start = Tcptop.startIn({ wrapper: asUserWith("bpf") }, "auto");
     await expect(start).rejects.toThrow("exit 77: error: tcptop requires root privileges. Run with sudo.\n");
   });
 });
