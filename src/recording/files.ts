@@ -24,9 +24,6 @@ function cannotCreate(path: string, reason: string, cause?: unknown): ExitError 
   return new ExitError(ExitCode.cannotCreate, `cannot create ${path}: ${reason}`, { cause });
 }
 
-/** Whoever talks to whom is nobody else's business; the umask may take more away. */
-const MODE = 0o640;
-
 const { O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
 
 interface Opened {
@@ -37,7 +34,7 @@ interface Opened {
 
 function openForWriting(path: string, overwrite: boolean): Opened {
   try {
-    return { fd: openSync(path, O_WRONLY | O_CREAT | O_EXCL, MODE), isNew: true };
+    return { fd: openSync(path, O_WRONLY | O_CREAT | O_EXCL, 0o666), isNew: true };
   } catch (error) {
     if (systemCode(error) !== "EEXIST") throw cannotCreate(path, reasonOf(error), error);
     if (!overwrite) throw cannotCreate(path, "it exists; --overwrite replaces it", error);
