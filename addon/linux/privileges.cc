@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 
 #include "collector.hh"
 
@@ -129,8 +130,9 @@ bool is_confined(const char *tid)
 	return (permitted & ~kept) == 0 && no_new_privs == 1;
 }
 
-// Signals every thread that is not confined yet; false while there are any.
-bool confine_threads()
+// Signals every thread that is not confined yet, once: the signal queues, and one that came after the C library
+// has its handler back would end the process. False while there are any.
+bool confine_threads(std::set<int> *signalled)
 {
 	DIR *tasks = opendir("/proc/self/task");
 	bool all = tasks != nullptr;
@@ -138,7 +140,9 @@ bool confine_threads()
 	while (const dirent *task = tasks ? readdir(tasks) : nullptr) {
 		if (task->d_name[0] == '.' || is_confined(task->d_name))
 			continue;
-		syscall(SYS_tgkill, getpid(), atoi(task->d_name), SIGNAL_OF_SETXID);
+		int tid = atoi(task->d_name);
+		if (signalled->insert(tid).second)
+			syscall(SYS_tgkill, getpid(), tid, SIGNAL_OF_SETXID);
 		all = false;
 	}
 	if (tasks)
@@ -177,9 +181,10 @@ void confine(bool keeps_file_access)
 	confine_thread();
 	// A thread that was made while the list was read has the capabilities of the one that made it: twice
 	// in a row there must be none left.
+	std::set<int> signalled;
 	int rounds_clean = 0;
 	for (int round = 0; round < 1000 && rounds_clean < 2; round++) {
-		rounds_clean = confine_threads() ? rounds_clean + 1 : 0;
+		rounds_clean = confine_threads(&signalled) ? rounds_clean + 1 : 0;
 		if (rounds_clean < 2)
 			usleep(1000);
 	}
