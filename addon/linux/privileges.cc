@@ -172,11 +172,15 @@ void confine(bool keeps_file_access)
 	kept = now.permitted & wanted;
 	if (signal_action(nullptr, &former) != 0)
 		fail("rt_sigaction");
-	// Without other threads there is no handler yet, nor anyone to signal.
+	// glibc has its handler there since the first thread was made. In another C library the signal means
+	// something else, or ends the process.
+	if (former.handler == nullptr) {
+		errno = ENOSYS;
+		fail("this C library's threads cannot be reached");
+	}
 	KernelAction action = former;
 	action.handler = on_signal;
-	bool has_handler = former.restorer != nullptr || former.flags != 0;
-	if (has_handler && signal_action(&action, nullptr) != 0)
+	if (signal_action(&action, nullptr) != 0)
 		fail("rt_sigaction");
 	confine_thread();
 	// A thread that was made while the list was read has the capabilities of the one that made it: twice
@@ -188,12 +192,12 @@ void confine(bool keeps_file_access)
 		if (rounds_clean < 2)
 			usleep(1000);
 	}
-	if (has_handler)
-		signal_action(&former, nullptr);
+	// The handler stays where a thread has not come to it yet: the C library's would end the process.
 	if (rounds_clean < 2) {
 		errno = ETIMEDOUT;
 		fail("a thread keeps its capabilities");
 	}
+	signal_action(&former, nullptr);
 }
 
 } // namespace tcptop
