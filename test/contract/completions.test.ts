@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 describe.each(shells)("%s", (shell, missing) => {
-  const run = missing === null ? test : test.skip;
+  const run = test.skipIf(missing !== null);
   const why = missing === null ? "" : `: ${missing}`;
 
   run.each<[keys: string, args: string[]]>([

@@ -4,23 +4,12 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { ExitCode } from "../../src/base/errors.ts";
-import type { Losses } from "../../src/model/record.ts";
 import { lossCounters } from "../../src/output/output.ts";
 import { FIELDS } from "../../src/view/columns.ts";
+import { NO_LOSSES } from "../support/records.ts";
 
 const PAGE = fileURLToPath(new URL("../../man/tcptop.8", import.meta.url));
 const page = readFileSync(PAGE, "utf8");
-
-const NO_LOSSES: Losses = {
-  flowsUntracked: 0,
-  bytesUntracked: 0,
-  datagramsUntracked: 0,
-  recordsDeferred: 0,
-  closesLost: 0,
-  datagramsUncorrected: 0,
-  recordsInvalid: 0,
-  seedLinesSkipped: 0,
-};
 
 /** What the list between two marks explains, in its order. */
 function itemsOf(mark: string): string[] {

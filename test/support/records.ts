@@ -6,6 +6,7 @@ import {
   type FlowRecord,
   IPPROTO_TCP,
   type Losses,
+  RecordFlag,
   RecordKind,
   type SeedEntry,
 } from "../../src/model/record.ts";
@@ -120,6 +121,18 @@ function encodeRecord(r: RecordFields): Uint8Array {
   u32(RECORD.flags, r.flags);
   bytes.set(Buffer.from(r.process).subarray(0, RECORD.size - RECORD.process), RECORD.process);
   return bytes;
+}
+
+/** What a capture tells first of the connection number `id`, one of curl's. */
+export function curlRecord(id: number, fields: Partial<RecordFields> = {}): FlowRecord {
+  return makeRecord({
+    id: BigInt(id),
+    localPort: 40_000 + id,
+    flags: RecordFlag.owned,
+    pid: 7,
+    process: "curl",
+    ...fields,
+  });
 }
 
 /** Records as one batch of bytes in the layout of bpf/wire.h. */

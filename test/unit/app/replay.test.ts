@@ -4,12 +4,12 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import { Replay, type ReplayOptions } from "../../../src/app/replay.ts";
 import { run, streamFeed } from "../../../src/app/run.ts";
 import { showFeed } from "../../../src/app/screen.ts";
-import { RecordFlag, RecordKind } from "../../../src/model/record.ts";
+import { RecordKind } from "../../../src/model/record.ts";
 import { jsonOutput } from "../../../src/output/json.ts";
 import { RecordingReader } from "../../../src/recording/reader.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
 import { INFO, MemoryFile, memorySource } from "../../support/recordings.ts";
-import { makeRecord, type RecordFields, seedEntry } from "../../support/records.ts";
+import { curlRecord, seedEntry } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle } from "../../support/world.ts";
 
@@ -24,17 +24,6 @@ const STREAM = {
 } as const;
 const REFRESHES = 30;
 const LISTENER = seedEntry({ state: 10, remotePort: 0, remoteAddress: "::", localPort: 22 });
-
-function flow(id: number, fields: Partial<RecordFields> = {}) {
-  return makeRecord({
-    id: BigInt(id),
-    localPort: 40_000 + id,
-    flags: RecordFlag.owned,
-    pid: 7,
-    process: "curl",
-    ...fields,
-  });
-}
 
 /** A capture of 30 s with a life of its own, recorded; what its stream was, and what its file is. */
 async function recorded({
@@ -63,10 +52,10 @@ async function recorded({
     const bytesIn = 1000 * second;
     const times = { timeNs: nowNs + 1, openedNs: id * S };
     if (second % 7 === 3) world.capture.lossCounts = { ...world.capture.lossCounts, recordsDeferred: second };
-    if (second % 4 === 0) world.capture.ring.push(flow(id, { ...times, bytesIn }));
+    if (second % 4 === 0) world.capture.ring.push(curlRecord(id, { ...times, bytesIn }));
     else if (second % 4 === 3)
-      world.capture.ring.push(flow(id, { ...times, bytesIn, kind: RecordKind.close }));
-    else world.capture.moved.push(flow(id, { ...times, bytesIn, kind: RecordKind.totals }));
+      world.capture.ring.push(curlRecord(id, { ...times, bytesIn, kind: RecordKind.close }));
+    else world.capture.moved.push(curlRecord(id, { ...times, bytesIn, kind: RecordKind.totals }));
     if (all)
       world.capture.socketReads.push(async () => ({
         entries: second > 9 ? [] : [LISTENER],

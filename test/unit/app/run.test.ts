@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { type RunOptions, run } from "../../../src/app/run.ts";
 import { ExitError } from "../../../src/base/errors.ts";
-import { RecordFlag, RecordKind } from "../../../src/model/record.ts";
+import { RecordKind } from "../../../src/model/record.ts";
 import { csvOutput } from "../../../src/output/csv.ts";
 import { jsonOutput } from "../../../src/output/json.ts";
 import type { Seed } from "../../../src/platform/platform.ts";
 import { findColumn } from "../../../src/view/columns.ts";
-import { makeRecord, NO_LOSSES, type RecordFields, seedEntry } from "../../support/records.ts";
+import { curlRecord, NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { FakeWorld, settle, systemError } from "../../support/world.ts";
 
 const LISTEN = 10;
@@ -23,18 +23,6 @@ function options(fields: Partial<RunOptions> = {}): RunOptions {
     log: null,
     ...fields,
   };
-}
-
-/** A record of curl's flow of the given id, opened at time zero. */
-function flow(id: number, fields: Partial<RecordFields> = {}) {
-  return makeRecord({
-    id: BigInt(id),
-    localPort: 40_000 + id,
-    flags: RecordFlag.owned,
-    pid: 7,
-    process: "curl",
-    ...fields,
-  });
 }
 
 /** Starts the loop and lets the seed finish; `result` is what it resolves to or fails with. */
@@ -140,7 +128,7 @@ describe("the loop", () => {
     const { world } = await started();
     await world.advance(1000);
     world.stallFor(2300);
-    world.capture.moved.push(flow(1, { bytesIn: 2300 }));
+    world.capture.moved.push(curlRecord(1, { bytesIn: 2300 }));
     await world.advance(1700);
     expect(
       told(world, "interval_s", "rate_in", "local_port").filter(([, event]) => event === "summary"),
@@ -156,7 +144,7 @@ describe("the loop", () => {
     const { world } = await started();
     for (const shiftMs of [-3_600_000, 86_400_000, 0]) {
       world.wallShiftMs = shiftMs;
-      world.capture.moved.push(flow(1, { bytesIn: 1000 * (world.capture.calls.length + 1) }));
+      world.capture.moved.push(curlRecord(1, { bytesIn: 1000 * (world.capture.calls.length + 1) }));
       await world.advance(1000);
     }
     const rows = told(world, "interval_s", "local_port", "rate_in", "age_ms");
@@ -186,10 +174,10 @@ describe("the loop", () => {
 
   test("streams opens, updates and closes with totals, final ones included", async () => {
     const { world } = await started();
-    world.capture.ring.push(flow(1, { bytesOut: 10 }), flow(2, { bytesOut: 5 }));
+    world.capture.ring.push(curlRecord(1, { bytesOut: 10 }), curlRecord(2, { bytesOut: 5 }));
     await world.advance(1000);
-    world.capture.moved.push(flow(1, { kind: RecordKind.totals, timeNs: 2_000, bytesOut: 1010 }));
-    world.capture.ring.push(flow(2, { kind: RecordKind.close, timeNs: 2_000, state: 7, bytesOut: 7 }));
+    world.capture.moved.push(curlRecord(1, { kind: RecordKind.totals, timeNs: 2_000, bytesOut: 1010 }));
+    world.capture.ring.push(curlRecord(2, { kind: RecordKind.close, timeNs: 2_000, state: 7, bytesOut: 7 }));
     await world.advance(1000);
     await world.advance(1000);
     expect(told(world, "local_port", "state", "bytes_out", "rate_out", "tcp")).toEqual([
@@ -209,7 +197,11 @@ describe("the loop", () => {
     const column = findColumn("bytes_in") ?? null;
     const filter = ({ local }: { local: { port: number } }) => local.port !== 40_002;
     const { world } = await started({ selection: { filter, order: { column, reverse: false } } });
-    world.capture.ring.push(flow(1, { bytesIn: 1 }), flow(2, { bytesIn: 2 }), flow(3, { bytesIn: 3 }));
+    world.capture.ring.push(
+      curlRecord(1, { bytesIn: 1 }),
+      curlRecord(2, { bytesIn: 2 }),
+      curlRecord(3, { bytesIn: 3 }),
+    );
     await world.advance(1000);
     expect(told(world, "local_port")).toEqual([
       [0, "start"],
@@ -248,8 +240,8 @@ describe("the end", () => {
   test("on request tells all that was seen until then", async () => {
     const { world, state } = await started();
     await world.advance(1100);
-    world.capture.ring.push(flow(1, { bytesIn: 1 }));
-    world.capture.moved.push(flow(1, { kind: RecordKind.totals, timeNs: 2_000, bytesIn: 300 }));
+    world.capture.ring.push(curlRecord(1, { bytesIn: 1 }));
+    world.capture.moved.push(curlRecord(1, { kind: RecordKind.totals, timeNs: 2_000, bytesIn: 300 }));
     world.requestStop();
     await settle();
     expect(state.result).toBe(true);
@@ -314,10 +306,10 @@ describe("a slow reader", () => {
   test("misses refreshes, is told how many, and hears of every connection in the end", async () => {
     const { world, state } = await started();
     world.stdout.stall();
-    world.capture.ring.push(flow(1));
+    world.capture.ring.push(curlRecord(1));
     await world.advance(1000);
-    world.capture.ring.push(flow(2), flow(3));
-    world.capture.moved.push(flow(1, { kind: RecordKind.totals, timeNs: 2_000, bytesIn: 5 }));
+    world.capture.ring.push(curlRecord(2), curlRecord(3));
+    world.capture.moved.push(curlRecord(1, { kind: RecordKind.totals, timeNs: 2_000, bytesIn: 5 }));
     await world.advance(1000);
     await world.advance(1000);
     expect(world.stdout.writes).toHaveLength(2);

@@ -1,9 +1,8 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { runScreen, type ScreenOptions } from "../../../src/app/screen.ts";
 import { ExitError } from "../../../src/base/errors.ts";
-import { RecordFlag } from "../../../src/model/record.ts";
 import type { Seed } from "../../../src/platform/platform.ts";
-import { makeRecord, NO_LOSSES, type RecordFields, seedEntry } from "../../support/records.ts";
+import { curlRecord, NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle } from "../../support/world.ts";
 
@@ -26,18 +25,6 @@ function options(fields: Partial<ScreenOptions> = {}): ScreenOptions {
     log: null,
     ...fields,
   };
-}
-
-/** A record of curl's flow of the given id, opened at time zero. */
-function flow(id: number, fields: Partial<RecordFields> = {}) {
-  return makeRecord({
-    id: BigInt(id),
-    localPort: 40_000 + id,
-    flags: RecordFlag.owned,
-    pid: 7,
-    process: "curl",
-    ...fields,
-  });
 }
 
 async function started(fields: Partial<ScreenOptions> = {}, world = new FakeWorld()) {
@@ -102,7 +89,7 @@ describe("the start", () => {
 describe("while it runs", () => {
   test("each refresh is a frame with its rates", async () => {
     const { world, screen } = await started();
-    world.capture.moved.push(flow(1, { bytesIn: 1_200_000 }));
+    world.capture.moved.push(curlRecord(1, { bytesIn: 1_200_000 }));
     await world.advance(1000);
     expect(screen.frames).toHaveLength(2);
     expect(rows(screen)).toEqual([
@@ -131,7 +118,7 @@ describe("while it runs", () => {
       accept: ({ local }) => local.port !== 40_002,
       order: { key: "local", reverse: true },
     });
-    world.capture.ring.push(flow(1), flow(2), flow(3));
+    world.capture.ring.push(curlRecord(1), curlRecord(2), curlRecord(3));
     await world.advance(1000);
     expect(rows(screen).map((line) => line.split(" ")[2])).toEqual(["192.0.2.1:40003", "192.0.2.1:40001"]);
     expect(screen.lines.at(-1)).toMatch(/^ 2 of 3 connections {2}sort LOCAL▼/);
@@ -171,7 +158,7 @@ describe("while it runs", () => {
   test("details tell the owner's command line, also when it has ended", async () => {
     const { world, screen } = await started();
     world.processes.set(7, { commandLine: "curl -s\x1b[2J x", cgroup: "/user.slice" });
-    world.capture.ring.push(flow(1));
+    world.capture.ring.push(curlRecord(1));
     await world.advance(1000);
     screen.type({ kind: "key", name: "enter" });
     expect(screen.lines).toContain(" Command      curl -s\\x1b[2J x");
@@ -191,7 +178,7 @@ describe("while it runs", () => {
     const { world, screen } = await started();
     await world.advance(1000);
     screen.type(" ");
-    world.capture.moved.push(flow(1, { bytesIn: 5 }));
+    world.capture.moved.push(curlRecord(1, { bytesIn: 5 }));
     await world.advance(2000);
     expect([screen.lines[0]?.slice(0, 18), rows(screen)]).toEqual([" tcptop · 12:04:27", ["no connections"]]);
     expect(world.capture.calls.at(-1)).toBe("sweep 3000");

@@ -5,10 +5,9 @@ import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { ExitError } from "../../../src/base/errors.ts";
 import { type Host, runCli } from "../../../src/cli/cli.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
-import { RecordFlag } from "../../../src/model/record.ts";
 import { CSV_HEADER } from "../../../src/output/csv.ts";
 import { MemoryFile, memorySource, record } from "../../support/recordings.ts";
-import { makeRecord, NO_LOSSES } from "../../support/records.ts";
+import { curlRecord, NO_LOSSES } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle, systemError } from "../../support/world.ts";
 
@@ -51,8 +50,7 @@ function machine(environment: Host["environment"] = {}): Machine {
 async function stream(args: readonly string[], { world, host }: Machine) {
   const outcome = runCli(["-n", "1", ...args], host);
   await settle();
-  const flags = RecordFlag.owned;
-  world.capture.ring.push(makeRecord({ flags, pid: 7, process: "curl", bytesIn: 1_200_000 }));
+  world.capture.ring.push(curlRecord(1, { bytesIn: 1_200_000 }));
   await world.advance(1000);
   return outcome;
 }
@@ -353,9 +351,6 @@ describe("a log", () => {
     return { ...it, host: { ...it.host, files, openScreen }, screen, disk };
   }
 
-  const flow = (id: bigint) =>
-    makeRecord({ id, localPort: 40_000 + Number(id), flags: RecordFlag.owned, pid: 7, process: "curl" });
-
   /** Event and local port of each row. */
   const rows = () =>
     read()
@@ -367,7 +362,7 @@ describe("a log", () => {
     const it = withLog();
     await stream(["--format", "csv", "-l", path], it);
     expect(read()).toBe(it.world.stdout.text);
-    expect(rows()).toEqual([["open", "40000"]]);
+    expect(rows()).toEqual([["open", "40001"]]);
     // It has to be opened again when it is rotated.
     expect(it.world.opened.map(({ opensFilesLater }) => opensFilesLater)).toEqual([true]);
     const other = withLog();
@@ -415,17 +410,17 @@ describe("a log", () => {
     expect(it.world.stderr.text).toBe(
       `warning: ${path} ends in an unfinished row of 4 bytes, which is cut off\n`,
     );
-    expect(rows()).toEqual([["open", "40000"]]);
+    expect(rows()).toEqual([["open", "40001"]]);
   });
 
   test("that cannot be written ends the stream, which is flushed, with 74", async () => {
     const it = withLog();
     const outcome = runCli(["--format", "json", "-l", path], it.host);
     await settle();
-    it.world.capture.ring.push(flow(1n));
+    it.world.capture.ring.push(curlRecord(1));
     await it.world.advance(1000);
     it.disk.isFull = true;
-    it.world.capture.ring.push(flow(2n));
+    it.world.capture.ring.push(curlRecord(2));
     await it.world.advance(1000);
     expect(await outcome).toEqual({ exitCode: 74, isFlushed: true });
     expect(it.world.stderr.text).toBe(`error: cannot write to ${path}: ${NO_SPACE}\n`);
@@ -444,7 +439,7 @@ describe("a log", () => {
     it.world.stdout.stall();
     it.disk.isFull = true;
     await it.world.advance(1000);
-    it.world.capture.ring.push(flow(1n));
+    it.world.capture.ring.push(curlRecord(1));
     await it.world.advance(3000);
     expect(await outcome).toEqual({ exitCode: 74, isFlushed: false });
     expect(it.world.stderr.text).toBe(`error: cannot write to ${path}: ${NO_SPACE}\n`);
@@ -455,8 +450,8 @@ describe("a log", () => {
     runCli(["--format", "json", "-l", path], it.host);
     await settle();
     it.world.stdout.stall();
-    for (const id of [1n, 2n, 3n]) {
-      it.world.capture.ring.push(flow(id));
+    for (const id of [1, 2, 3]) {
+      it.world.capture.ring.push(curlRecord(id));
       await it.world.advance(1000);
     }
     expect(it.world.stdout.objects.map(({ event }) => event)).toEqual(["start", "open", "summary"]);
@@ -474,7 +469,7 @@ describe("a log", () => {
     const outcome = runCli(["-l", path], it.host);
     await settle();
     it.disk.isFull = true;
-    it.world.capture.ring.push(flow(1n), flow(2n));
+    it.world.capture.ring.push(curlRecord(1), curlRecord(2));
     await it.world.advance(1000);
     expect(it.screen.lines[3]).toContain(" log: 2 rows not written: cannot write to ");
     expect(it.world.stderr.text).toBe("");
@@ -490,13 +485,13 @@ describe("a log", () => {
     const it = withLog(true);
     const outcome = runCli(["-l", path], it.host);
     await settle();
-    it.world.capture.ring.push(flow(1n));
+    it.world.capture.ring.push(curlRecord(1));
     await it.world.advance(1000);
     expect(rows()).toEqual([["open", "40001"]]);
     rmSync(path);
     writeFileSync(path, `${CSV_HEADER}half`);
     it.world.requestStop("SIGHUP");
-    it.world.capture.ring.push(flow(2n));
+    it.world.capture.ring.push(curlRecord(2));
     await it.world.advance(1000);
     expect([rows(), it.world.stderr.text]).toEqual([[["open", "40002"]], ""]);
     it.world.terminalIsLost = true;
