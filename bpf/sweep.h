@@ -44,7 +44,9 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 	key = *address;
 	if (is_parked(key)) {
 		copy.r = f->r;
-		if (!bpf_seq_write(ctx->meta->seq, &copy.r, sizeof(copy.r)))
+		/* Else it is still being filled in, in an entry that was another flow's when the walk came here. */
+		if (copy.r.id == key && copy.r.kind == TCPTOP_KIND_CLOSE &&
+		    !bpf_seq_write(ctx->meta->seq, &copy.r, sizeof(copy.r)))
 			bpf_map_delete_elem(&tcp_flows, &key);
 		return 0;
 	}

@@ -539,22 +539,37 @@ static __always_inline void tcp_accepted(const struct sock *sk)
 }
 
 /*
- * Takes a flow off its socket's address. A close that the ring buffer had no room for is parked under
- * the flow's id; where the table is full, in the room that the deleted entry leaves.
+ * Takes a flow off its socket's address and parks its close under the flow's id; where the table is full,
+ * in the room that the deleted entry leaves. That entry may be another flow's at once, so what is parked
+ * is a copy.
  */
+static __noinline void park_tcp(struct tcp_flow *f, __u64 key)
+{
+	struct tcp_flow copy;
+	bool parked;
+	__u64 id;
+
+	__builtin_memcpy(&copy, f, sizeof(copy));
+	copy.r.kind = TCPTOP_KIND_CLOSE;
+	copy.r.time_ns = bpf_ktime_get_ns();
+	id = copy.r.id;
+	parked = !bpf_map_update_elem(&tcp_flows, &id, &copy, BPF_NOEXIST);
+	bpf_map_delete_elem(&tcp_flows, &key);
+	if (!parked && bpf_map_update_elem(&tcp_flows, &id, &copy, BPF_NOEXIST))
+		count(&losses.closes_lost, 1);
+}
+
+/* Takes a flow off its socket's address. A close that the ring buffer had no room for is parked. */
 static __noinline void retire_tcp(struct tcp_flow *f, const struct sock *sk)
 {
-	__u64 key = (__u64)sk, parked = f->r.id;
-	bool deliver = !f->delivered && !emit_tcp(f, TCPTOP_KIND_CLOSE);
+	__u64 key = (__u64)sk;
+	bool has_room = f->delivered || emit_tcp(f, TCPTOP_KIND_CLOSE);
 
 	f->dead = true;
-	f->r.kind = TCPTOP_KIND_CLOSE;
-	f->r.time_ns = bpf_ktime_get_ns();
-	if (deliver && !bpf_map_update_elem(&tcp_flows, &parked, f, BPF_NOEXIST))
-		deliver = false;
-	bpf_map_delete_elem(&tcp_flows, &key);
-	if (deliver && bpf_map_update_elem(&tcp_flows, &parked, f, BPF_NOEXIST))
-		count(&losses.closes_lost, 1);
+	if (has_room)
+		bpf_map_delete_elem(&tcp_flows, &key);
+	else
+		park_tcp(f, key);
 }
 
 /*
