@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { must, root, say } from "./lib.mjs";
+import { root, run, say } from "./lib.mjs";
 import { buildSanitized, cannotSanitize, sanitizedEnvironment, sanitizerReports } from "./sanitize.mjs";
 
 const BUILD = join(root, "build/fuzz");
@@ -102,7 +102,7 @@ export function fuzzSettings() {
 
 /** Compiles sources and targets, with the project's own compiler: Node 20 does not run TypeScript. */
 function buildFuzz() {
-  must("npx", ["--no-install", "tsc", "-p", "tsconfig.fuzz.json"]);
+  return run("npx", ["--no-install", "tsc", "-p", "tsconfig.fuzz.json"]) === 0;
 }
 
 function describe(name, { runs, corpus, characters, seeds, finding }) {
@@ -118,10 +118,16 @@ export async function fuzz({ targets = targetNames, seconds, seed, jobs, minimis
   const cannotRun = (name) => (name === ADDON ? cannotSanitize : null);
   const skipped = targets.filter(cannotRun);
   for (const name of skipped) say(`fuzz ${name}: skipped: ${cannotRun(name)}`);
-  const waiting = targets.filter((name) => !skipped.includes(name));
-  buildFuzz();
-  if (waiting.includes(ADDON)) buildSanitized();
   const ends = new Map(skipped.map((name) => [name, "skipped"]));
+  const areBuilt = buildFuzz();
+  const waiting = [];
+  for (const name of targets.filter((target) => !skipped.includes(target))) {
+    if (areBuilt && (name !== ADDON || buildSanitized())) waiting.push(name);
+    else {
+      ends.set(name, "failed");
+      say(`fuzz ${name}: FAILED: cannot be built`);
+    }
+  }
   const work = async () => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
       const result = await fuzzTarget(name, { seconds, seed, minimise });

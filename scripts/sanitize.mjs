@@ -1,7 +1,7 @@
 // The addon built with the address, leak and undefined-behaviour sanitizers, and how to run Node with it.
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { must, output, root, run, say } from "./lib.mjs";
+import { output, root, run, say } from "./lib.mjs";
 
 const BUILD = join(root, "build/sanitize");
 const LOGS = join(BUILD, "logs");
@@ -10,15 +10,16 @@ const LOGS = join(BUILD, "logs");
 export const cannotSanitize =
   process.platform !== "linux" ? "needs Linux" : process.geteuid() !== 0 ? "needs root" : null;
 
+/** Whether the addon could be built. */
 export function buildSanitized() {
-  if (existsSync(join(BUILD, "CMakeCache.txt"))) {
-    must("cmake", ["--build", "build/sanitize", "--target", "tcptop_addon"]);
-  } else {
-    const options = ["--CDTCPTOP_SANITIZE=ON", "--log-level", "error"];
-    must("npx", ["--no-install", "cmake-js", "compile", "--out", "build/sanitize", ...options]);
-  }
+  const options = ["--CDTCPTOP_SANITIZE=ON", "--log-level", "error"];
+  const code = existsSync(join(BUILD, "CMakeCache.txt"))
+    ? run("cmake", ["--build", "build/sanitize", "--target", "tcptop_addon"])
+    : run("npx", ["--no-install", "cmake-js", "compile", "--out", "build/sanitize", ...options]);
+  if (code !== 0) return false;
   rmSync(LOGS, { recursive: true, force: true });
   mkdirSync(LOGS);
+  return true;
 }
 
 /** Environment of a Node that loads the sanitized addon; Node itself is as it is, so the runtimes come first. */
@@ -52,7 +53,7 @@ export function sanitizerReports() {
 
 /** The addon's own tests, and the program from start to end, with the sanitized addon; whether they passed. */
 export function runSanitized() {
-  buildSanitized();
+  if (!buildSanitized()) return false;
   const options = { env: sanitizedEnvironment() };
   const vitest = (...args) => run("npx", ["--no-install", "vitest", "run", ...args], options);
   const program = ["--project", "e2e", "program", "-t", "leaves no program|goes away|-n 2"];
