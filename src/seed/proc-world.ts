@@ -55,22 +55,27 @@ export function isVanished(error: unknown): boolean {
   return error instanceof Error && "code" in error && VANISHED.has(String(error.code));
 }
 
-/** The result of `read`, null if there is nothing to read. */
+/** Whether the kernel refused: nothing to read, or no memory, no descriptors, a broken file system. */
+export function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^E[0-9A-Z]+$/.test(String(error.code));
+}
+
+/** The result of `read`, null if it cannot be read. */
 export function readIfPresent<T>(read: () => T): T | null {
   try {
     return read();
   } catch (error) {
-    if (isVanished(error)) return null;
+    if (isSystemError(error)) return null;
     throw error;
   }
 }
 
-/** The names in a directory, up to where it vanishes. */
+/** The names in a directory, up to where it cannot be read. */
 export function* listIfPresent(world: ProcWorld, path: string): Iterable<string> {
   try {
     yield* world.list(path);
   } catch (error) {
-    if (!isVanished(error)) throw error;
+    if (!isSystemError(error)) throw error;
   }
 }
 

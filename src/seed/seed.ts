@@ -5,7 +5,7 @@ import type { Seed } from "../platform/platform.ts";
 import { findNamespaces, netnsOf } from "./namespaces.ts";
 import { readOwners } from "./owners.ts";
 import { NET_TABLES, type NetTable, ProcNetParser, type SocketRow } from "./proc-net.ts";
-import { isVanished, type ProcWorld } from "./proc-world.ts";
+import { isSystemError, isVanished, type ProcWorld } from "./proc-world.ts";
 import { Slices } from "./slices.ts";
 
 async function parseTable(
@@ -20,7 +20,8 @@ async function parseTable(
       if (slices.areDue()) await slices.next();
     }
   } catch (error) {
-    if (!isVanished(error)) throw error;
+    if (!isSystemError(error)) throw error;
+    if (!isVanished(error)) parser.linesSkipped++;
   }
   parser.end();
   return parser;
@@ -48,8 +49,8 @@ async function readTable(
 
 /**
  * Reads all sockets. `owners`: by inode number, as the kernel side tells; null to look through the
- * files of all processes instead. Processes and namespaces that end meanwhile are no error. Other work
- * is let through all the time.
+ * files of all processes instead. Processes and namespaces that end meanwhile are no error; a table
+ * that breaks off counts as a skipped line. Other work is let through all the time.
  */
 export async function readSeed(
   world: ProcWorld,

@@ -16,7 +16,6 @@ import {
   NO_LOSSES,
   type Row,
   run,
-  type Surroundings,
   scaled,
   sharedTcptop,
   shiftedClock,
@@ -216,10 +215,14 @@ describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}
       ),
     );
 
-    test.for(CASES)("%s: TCP is exact, what cannot be seen is said", async ([, wrapper], context) => {
+    function skipWhatProbesRefuse(wrapper: readonly string[], context: TestContext): void {
       if (backend === "kprobe" && wrapper.includes("setpriv") && probesNeedRoot()) {
         context.skip("kernel.perf_event_paranoid keeps kprobes for CAP_SYS_ADMIN");
       }
+    }
+
+    test.for(CASES)("%s: TCP is exact, what cannot be seen is said", async ([, wrapper], context) => {
+      skipWhatProbesRefuse(wrapper, context);
       const existing = new Traffic("existing-tcp");
       await existing.ready();
       const tcptop = await startOrSkip(context, required, { wrapper }, backend);
@@ -244,13 +247,21 @@ describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}
       expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
     });
 
-    test("nothing at /proc, root: it runs, and TCP is exact", async (context) => {
-      const surroundings: Surroundings = { wrapper: afterMounting("mount -t tmpfs none /proc") };
-      const tcptop = await startOrSkip(context, required, surroundings, backend);
-      const ends = await endsOf([["tcp-short", { count: scaled(200) }]], context);
-      expect(facts(await tcptop.closesOf(ends, 0))).toEqual(facts(ends));
-      expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
-    });
+    test.for(EVERYBODY)(
+      "nothing at /proc, %s: it runs, says so, and TCP is exact",
+      async ([, user], context) => {
+        skipWhatProbesRefuse(user, context);
+        const wrapper = [...afterMounting("mount -t tmpfs none /proc"), ...user];
+        const tcptop = await startOrSkip(context, required, { wrapper }, backend);
+        expect(tcptop.start["step_downs"]).toContainEqual({
+          backend: "/proc",
+          reason: "cannot be read: listening sockets and idle UDP flows are not seen",
+        });
+        const ends = await endsOf([["tcp-short", { count: scaled(200) }]], context);
+        expect(facts(await tcptop.closesOf(ends, 0))).toEqual(facts(ends));
+        expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
+      },
+    );
   });
 
   describe("a wall clock that is set", () => {

@@ -10,7 +10,7 @@ import { decodeLosses, decodeOwners, decodeRecords } from "../../wire/decode.ts"
 import { RECORD } from "../../wire/layout.gen.ts";
 import type { Capture, CaptureOptions, Platform, Seed, StepDown } from "../platform.ts";
 import { isNativeError, loadNative, type NativeAddon, type NativeError, type Session } from "./native.ts";
-import { thisProcessMayCapture, thisProcessMayInspectOthers } from "./privilege.ts";
+import { thisProcessMayCapture, whatIsHiddenHere } from "./privilege.ts";
 import { tcpTableSize } from "./table-size.ts";
 
 const DEFAULT_MAX_UDP_FLOWS = 32_768;
@@ -42,12 +42,10 @@ function openFailure(error: NativeError): ExitError {
   return new ExitError(ExitCode.unavailable, message, { cause: error });
 }
 
-/** What an ordinary user cannot see. */
+/** What an ordinary user cannot see, and nobody without `/proc`. */
 function limits(): StepDown[] {
-  if (thisProcessMayInspectOthers()) return [];
-  const reason =
-    "without CAP_SYS_PTRACE, listening sockets and idle UDP flows in network namespaces of others are not seen";
-  return [{ backend: "/proc", reason }];
+  const reason = whatIsHiddenHere();
+  return reason === null ? [] : [{ backend: "/proc", reason }];
 }
 
 /** Gives up privileges; where that fails the capture goes on, and the user is told. */

@@ -20,9 +20,14 @@ export function mayCapture(status: string): boolean {
   return (effective & CAP_SYS_ADMIN) !== 0n || (effective & both) === both;
 }
 
-/** Whether it may look at other users' processes (ptrace_may_access, kernel/ptrace.c). */
-export function mayInspectOthers(status: string): boolean {
-  return (effectiveSet(status) & CAP_SYS_PTRACE) !== 0n;
+/**
+ * What /proc hides from this process, by the text of its /proc/PID/status, empty where there is none; null if
+ * nothing. Who may look at other users' processes: ptrace_may_access(), kernel/ptrace.c.
+ */
+export function whatIsHidden(status: string): string | null {
+  if (status === "") return "cannot be read: listening sockets and idle UDP flows are not seen";
+  if ((effectiveSet(status) & CAP_SYS_PTRACE) !== 0n) return null;
+  return "without CAP_SYS_PTRACE, listening sockets and idle UDP flows in network namespaces of others are not seen";
 }
 
 /** /proc/PID/status of this process; empty where /proc cannot tell. */
@@ -34,11 +39,12 @@ function ownStatus(): string {
   }
 }
 
+/** Where `/proc` cannot tell, true: the kernel will. */
 export function thisProcessMayCapture(): boolean {
   const status = ownStatus();
-  return status === "" ? process.geteuid?.() === 0 : mayCapture(status);
+  return status === "" || mayCapture(status);
 }
 
-export function thisProcessMayInspectOthers(): boolean {
-  return mayInspectOthers(ownStatus());
+export function whatIsHiddenHere(): string | null {
+  return whatIsHidden(ownStatus());
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mayCapture, mayInspectOthers } from "../../../src/platform/linux/privilege.ts";
+import { mayCapture, whatIsHidden } from "../../../src/platform/linux/privilege.ts";
 
 const status = (effective: string) =>
   `Name:\tnode\nCapPrm:\t000001ffffffffff\nCapEff:\t${effective}\nSeccomp:\t0\n`;
@@ -28,8 +28,11 @@ describe("the privilege to capture", () => {
   });
 });
 
-it("of CAP_SYS_PTRACE is to inspect others", () => {
-  expect(mayInspectOthers(status("0000000000080000"))).toBe(true);
-  expect(mayInspectOthers(status("000000c000000000"))).toBe(false);
-  expect(mayInspectOthers("")).toBe(false);
+it.each([
+  ["nothing from CAP_SYS_PTRACE", status("0000000000080000"), null],
+  ["others' processes without it", status("000000c000000000"), /^without CAP_SYS_PTRACE, listening/],
+  ["everything where it cannot be read", "", /^cannot be read: listening/],
+])("/proc hides %s", (_, text, expected) => {
+  if (expected === null) expect(whatIsHidden(text)).toBe(null);
+  else expect(whatIsHidden(text)).toMatch(expected);
 });

@@ -197,11 +197,19 @@ describe("owners", () => {
     });
   });
 
-  test("another error is one", async () => {
-    await expect(ownersOf({ ...process(9, HOST, "a\n", [11]), "9/fd": { error: "EIO" } })).rejects.toThrow(
-      "EIO: 9/fd",
-    );
-    await expect(seedOf({ ...self, "self/net/tcp": { error: "EMFILE" } })).rejects.toThrow("EMFILE");
+  test.each(["EIO", "ENOMEM", "EMFILE"])(
+    "%s ends nothing, and is told where it hides sockets",
+    async (error) => {
+      const tree = process(9, HOST, "a\n", [11]);
+      expect((await seedOf({ ...tree, "9/fd": { error } })).linesSkipped).toBe(0);
+      expect((await seedOf({ ...self, "self/net/tcp": { error } })).linesSkipped).toBe(1);
+    },
+  );
+
+  test("an error that is no system error is one", async () => {
+    const error = "ERR_INVALID_STATE";
+    await expect(ownersOf({ ...process(9, HOST, "a\n", [11]), "9/fd": { error } })).rejects.toThrow(error);
+    await expect(seedOf({ ...self, "self/net/tcp": { error } })).rejects.toThrow(error);
   });
 
   test("links that are no socket of ours are passed over", async () => {
