@@ -21,6 +21,8 @@ export interface Feed {
   readonly startNs: number;
   /** null: it is no recording. */
   readonly player: Player | null;
+  /** What comes is written to a recording as well. */
+  readonly isRecorded: boolean;
   /** What went wrong without ending it, in words; empty: nothing. */
   readonly notice: string;
   /** What the program has to end with, once all that could be shown was shown. */

@@ -43,6 +43,10 @@ export class Live implements Feed {
     return this.#loop.startNs;
   }
 
+  get isRecorded(): boolean {
+    return this.#recorder !== null && this.failure === null;
+  }
+
   get notice(): string {
     return this.#recorder?.notice ?? "";
   }

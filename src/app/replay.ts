@@ -46,6 +46,7 @@ export class Replay implements Feed, Player {
   readonly info: StartInfo;
   readonly startNs: number;
   readonly player = this;
+  readonly isRecorded = false;
   readonly #world: World;
   readonly #options: ReplayOptions;
   readonly #reader: RecordingReader;

@@ -103,6 +103,7 @@ class ScreenFace implements Face {
         history: this.#history,
         state,
         losses: describeLosses(snapshot.losses, { refreshes: 0, events: 0 }),
+        isRecorded: this.#feed.isRecorded,
         logWarning: this.#options.log?.warning ?? "",
         notice: this.#feed.notice,
         play: this.#feed.player?.status ?? null,

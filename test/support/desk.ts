@@ -31,6 +31,7 @@ export class Desk {
   size: Size;
   info = INFO;
   losses = "";
+  isRecorded = false;
   logWarning = "";
   notice = "";
   play: PlayStatus | null = null;
@@ -88,12 +89,12 @@ export class Desk {
     const snapshot = this.state.paused ?? this.#newest;
     this.#listing = listEntries(snapshot, this.state, null, before?.listing ?? null);
     this.state = settle(this.state, this.#listing, before);
-    const { info, history, losses, logWarning, notice, play, state } = this;
+    const { info, history, isRecorded, losses, logWarning, notice, play, state } = this;
     const describe = (pid: number) => this.processes.get(pid) ?? null;
     const wallMs = ZERO_MS + snapshot.timeNs / 1e6;
     const listing = this.#listing;
-    const warnings = { losses, logWarning, notice };
-    const scene = { info, snapshot, wallMs, history, state, ...warnings, play, listing, describe };
+    const marks = { isRecorded, losses, logWarning, notice };
+    const scene = { info, snapshot, wallMs, history, state, ...marks, play, listing, describe };
     const picture = draw(scene, this.size);
     this.state = { ...this.state, top: picture.layout.top };
     return picture;

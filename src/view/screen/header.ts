@@ -33,6 +33,7 @@ export interface HeaderFacts {
   readonly state: UiState;
   /** What could not be counted, in words; empty: nothing. */
   readonly losses: string;
+  readonly isRecorded: boolean;
   /** What is wrong with the log, from outside; empty: nothing. */
   readonly logWarning: string;
   /** What else went wrong, in words; empty: nothing. From outside. */
@@ -85,20 +86,31 @@ function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: nu
     .done();
 }
 
+/** That it is recorded, and the pace where there is room for both in so many columns. */
+function recordingMarks(isRecorded: boolean, pace: string, columns: number): readonly [string, string] {
+  if (!isRecorded) return ["", pace];
+  const marks = ["recording  ", "rec  "];
+  const mark = marks.find((text) => displayWidth(text) + displayWidth(pace) < columns);
+  return mark === undefined ? ["recording ", ""] : [mark, pace];
+}
+
 function titleLine(facts: HeaderFacts, columns: number): Line {
-  const { info, snapshot, wallMs, state, play } = facts;
+  const { info, snapshot, wallMs, state, play, isRecorded } = facts;
   if (play !== null) return replayLine(facts, play, columns);
   const every = `every ${state.delayS} s  up ${formatMillis(Math.max(0, Math.round((snapshot.timeNs - info.startedNs) / 1e6)))} `;
   const line = new LineWriter(columns);
   line.add(" tcptop", "strong").add(` · ${formatTimeOfDay(wallMs)} · ${sanitise(info.backend)}`);
-  const room = line.left - displayWidth(every) - 2;
+  const [recording, pace] = recordingMarks(isRecorded, every, line.left);
+  const right = displayWidth(recording) + displayWidth(pace);
+  const room = line.left - right - 2;
   const note = stepDownNotes(info).find((text) => displayWidth(text) <= room);
   if (note !== undefined) line.add(note, "quiet");
   const kernel = ` · Linux ${sanitise(info.kernel)}`;
-  if (displayWidth(kernel) + displayWidth(every) < line.left) line.add(kernel);
+  if (displayWidth(kernel) + right < line.left) line.add(kernel);
   return line
-    .to(columns - displayWidth(every))
-    .add(every, "quiet")
+    .to(columns - right)
+    .add(recording, "strong")
+    .add(pace, "quiet")
     .done();
 }
 

@@ -1,6 +1,6 @@
 /** Whole screens as plain text, compared with the files beside this one. */
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import type { Size } from "../../../src/view/screen/cells.ts";
+import { type Line, lineText, type Size } from "../../../src/view/screen/cells.ts";
 import type { PlayStatus } from "../../../src/view/screen/play.ts";
 import { connection } from "../../support/connections.ts";
 import { crowd, FEW, snapshotOf } from "../../support/crowd.ts";
@@ -110,6 +110,22 @@ describe("states", () => {
       stepDowns: [{ backend: "fentry", reason: "this kernel has no BTF\x1b[2J" }],
     };
     await expectScreen(shown.redraw(), "incomplete");
+  });
+
+  test.for([60, 80])("while it is recorded, at %i columns", async (columns) => {
+    const shown = desk({ columns, rows: 10 });
+    shown.isRecorded = true;
+    shown.info = { ...shown.info, backend: "tracepoint" };
+    await expectScreen(shown.redraw(), `recorded-${columns}`);
+  });
+
+  test("while it is recorded for months, with little room", () => {
+    const shown = desk({ columns: 60, rows: 10 });
+    shown.isRecorded = true;
+    shown.info = { ...shown.info, backend: "tracepoint", startedNs: -1e16 };
+    expect(lineText(shown.redraw().frame.lines[0] as Line)).toBe(
+      " tcptop · 12:04:33 · tracepoint · Linux 6.12.0    recording ",
+    );
   });
 
   test("losses, and a log that cannot be written", async () => {

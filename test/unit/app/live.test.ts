@@ -138,9 +138,10 @@ describe("a recorded capture", () => {
     const { file, record } = recording();
     const state = kept(runScreen(world, async () => screen, { ...LIVE, ...SCREEN, record }));
     await world.advance(2000);
-    expect(screen.lines[3]).toBe("");
+    expect([screen.lines[0], screen.lines[3]]).toEqual([expect.stringContaining(" recording "), ""]);
     file.room = file.bytes.length + 1;
     await world.advance(1000);
+    expect(screen.lines[0]).not.toContain("recording");
     expect(screen.lines[3]).toBe(" 1 refresh not recorded: ENOSPC: no space left on device");
     await world.advance(2000);
     expect(screen.lines[3]).toBe(" 3 refreshes not recorded: ENOSPC: no space left on device");
