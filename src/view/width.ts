@@ -2,11 +2,15 @@
 
 const ASCII = /^[ -~]*$/;
 
-const ZERO_WIDTH = /\p{M}/gu;
+/** Marks, and the vowels and final consonants that complete a Hangul syllable in the cells of its first. */
+const ZERO_WIDTH = /[\p{M}\u1160-\u11ff\ud7b0-\ud7ff]/gu;
 
-/** East Asian Wide and Fullwidth (UAX #11), by block, and emoji that are drawn as pictures. */
+/**
+ * East Asian Wide and Fullwidth (UAX #11), by block, and emoji that are drawn as pictures; the letters that
+ * make a flag by twos are narrow.
+ */
 const DOUBLE_WIDTH =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/gu;
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}]|(?!\p{RI})\p{Emoji_Presentation}/gu;
 
 /** Cells of sanitised text; ambiguous characters count as one, as terminals outside East Asia do. */
 export function displayWidth(text: string): number {

@@ -10,6 +10,8 @@ test.each([
   ["ｆｕｌｌ", 8],
   ["🚀x", 3],
   ["e\u0301", 1],
+  ["\u1112\u1161\u11ab", 2],
+  ["🇩🇪", 2],
 ])("%j takes %i cells", (text, cells) => {
   expect(displayWidth(text)).toBe(cells);
 });
