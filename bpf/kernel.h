@@ -16,15 +16,16 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define AF_INET	     2
-#define AF_INET6     10
-#define IPPROTO_TCP  6
-#define IPPROTO_UDP  17
-#define ENOBUFS	     105
-#define MSG_PEEK     0x2
-#define MSG_ERRQUEUE 0x2000
-#define S_IFMT	     0170000
-#define S_IFSOCK     0140000
+#define AF_INET	      2
+#define AF_INET6      10
+#define IPPROTO_TCP   6
+#define IPPROTO_UDP   17
+#define IPPROTO_MPTCP 262
+#define ENOBUFS	      105
+#define MSG_PEEK      0x2
+#define MSG_ERRQUEUE  0x2000
+#define S_IFMT	      0170000
+#define S_IFSOCK      0140000
 
 /* include/net/tcp_states.h */
 enum {
@@ -110,6 +111,19 @@ struct tcp_sock {
 	struct minmax rtt_min;
 	__u32 total_retrans;
 	__u32 snd_cwnd;
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct mptcp_sock {
+	struct list_head conn_list;
+};
+
+struct mptcp_subflow_context {
+	struct list_head node;
+	struct sock *tcp_sock;
 };
 
 struct kernfs_node {

@@ -159,6 +159,23 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+/* A TCP socket that a process has open: entered if it is older than the capture, owned if nobody was met. */
+static __noinline void seed_tcp(const struct sock *sk, const struct process *p, const struct tcptop_owner *owner)
+{
+	struct tcp_flow *f = find_tcp(sk);
+
+	if (!f) {
+		f = adopt_tcp(sk, 0, 0);
+		if (!f && !seeded && is_connected(BPF_CORE_READ(sk, __sk_common.skc_state)))
+			count(&losses.flows_untracked, 1);
+	}
+	if (f && !(f->r.flags & TCPTOP_FLAG_OWNED)) {
+		f->owner = *p;
+		fill_owner(&f->r, p, owner->uid, owner->cgroup_id);
+		f->dirty = true;
+	}
+}
+
 /*
  * Walks the files of all processes: writes who holds which socket, enters connections that are not in
  * the table (they are older than the capture), and names the owner of those whose owner no hook met.
@@ -169,7 +186,6 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct tcptop_owner out = {};
-	struct tcp_flow *f;
 	struct socket *socket;
 	struct process p;
 	struct sock *sk;
@@ -198,18 +214,18 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 	out.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
-	f = find_tcp(sk);
-	if (!f) {
-		f = adopt_tcp(sk, 0, 0);
-		if (!f && !seeded && is_connected(BPF_CORE_READ(sk, __sk_common.skc_state)))
-			count(&losses.flows_untracked, 1);
-	}
-	if (f && !(f->r.flags & TCPTOP_FLAG_OWNED)) {
-		f->owner = p;
-		fill_owner(&f->r, &p, out.uid, out.cgroup_id);
-		f->dirty = true;
+	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP) {
+		seed_tcp(sk, &p, &out);
+	} else if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP) {
+		struct list_head *at = NULL;
+
+		for (int i = 0; i < MOST_SUBFLOWS; i++) {
+			struct sock *subflow = next_subflow(sk, &at);
+
+			if (!subflow)
+				break;
+			seed_tcp(subflow, &p, &out);
+		}
 	}
 	return 0;
 }

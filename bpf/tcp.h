@@ -492,6 +492,46 @@ static __always_inline struct tcp_flow *find_tcp(const struct sock *sk)
 	return bpf_map_lookup_elem(&tcp_flows, &key);
 }
 
+/* Of a Multipath TCP socket's subflows, so many are looked at. */
+#define MOST_SUBFLOWS 8
+
+/*
+ * The next TCP socket under a Multipath TCP socket, NULL after the last. `at`: where the walk stands, NULL
+ * before the first. The list may change meanwhile: what comes is only good as a key.
+ */
+static __always_inline struct sock *next_subflow(const struct sock *sk, struct list_head **at)
+{
+	struct mptcp_sock *multipath = (struct mptcp_sock *)sk;
+	struct list_head *head;
+	void *subflow;
+
+	if (!bpf_core_field_exists(multipath->conn_list))
+		return NULL;
+	head = __builtin_preserve_access_index(&multipath->conn_list);
+	*at = *at ? BPF_CORE_READ(*at, next) : BPF_CORE_READ(head, next);
+	if (!*at || *at == head)
+		return NULL;
+	subflow = (void *)*at - bpf_core_field_offset(struct mptcp_subflow_context, node);
+	return BPF_CORE_READ((struct mptcp_subflow_context *)subflow, tcp_sock);
+}
+
+/* A call by a Multipath TCP socket's user, who owns the subflows. */
+static __always_inline void multipath_called(const struct sock *sk)
+{
+	struct list_head *at = NULL;
+
+	for (int i = 0; i < MOST_SUBFLOWS; i++) {
+		struct sock *subflow = next_subflow(sk, &at);
+		struct tcp_flow *f;
+
+		if (!subflow)
+			break;
+		f = find_tcp(subflow);
+		if (f)
+			own_tcp(f, subflow);
+	}
+}
+
 /* A look from a hook on the data path. `mine`: the current task is the socket's user. */
 static __always_inline void observe_tcp(struct tcp_flow *f, const struct sock *sk, const struct positions *at,
 					bool mine)

@@ -45,6 +45,8 @@ int BPF_PROG(send_ended, struct sock *sk, int ret, int flags)
 {
 	if (sk->sk_protocol == IPPROTO_TCP) {
 		tcp_call_ended(sk, ret > 0 ? ret : 0, 0);
+	} else if (sk->sk_protocol == IPPROTO_MPTCP) {
+		multipath_called(sk);
 	} else if (sk->sk_protocol == IPPROTO_UDP && is_inet(sk)) {
 		if (udp_by_call && ret >= 0)
 			udp_call_ended(sk, ret, DIRECTION_OUT);
@@ -61,6 +63,8 @@ int BPF_PROG(recv_ended, struct sock *sk, int ret, int flags)
 
 	if (sk->sk_protocol == IPPROTO_TCP) {
 		tcp_call_ended(sk, 0, moved ? ret : 0);
+	} else if (sk->sk_protocol == IPPROTO_MPTCP) {
+		multipath_called(sk);
 	} else if (sk->sk_protocol == IPPROTO_UDP && is_inet(sk)) {
 		if (udp_by_call && ret >= 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
 			udp_call_ended(sk, ret, DIRECTION_IN);

@@ -1,7 +1,16 @@
 /** Every flow that the traffic program makes appears once, with its owner, exact to the byte. */
 import { release } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addresses, backends, facts, NO_LOSSES, scaled, sharedTcptop, Traffic } from "./harness.ts";
+import {
+  addresses,
+  backends,
+  type FlowFacts,
+  facts,
+  NO_LOSSES,
+  scaled,
+  sharedTcptop,
+  Traffic,
+} from "./harness.ts";
 
 const TCP_STATE_AT_END = expect.stringMatching(/^(CLOSE|TIME_WAIT)$/);
 
@@ -84,6 +93,22 @@ describe.for(backends)("%s", ([backend, required]) => {
     const opens = tcptop.rowsOf(ends, since).filter((row) => row.event === "open");
     expect(addresses(opens)).toEqual(addresses(ends));
     for (const row of closes) expect(row.state).toEqual(row.proto === "udp" ? null : TCP_STATE_AT_END);
+  });
+
+  test("Multipath TCP: the programs own the TCP sockets under it", async (context) => {
+    const tcptop = shared.use(context);
+    const since = tcptop.rows.length;
+    const ends = await new Traffic("tcp-multipath").ends(context);
+    const closes = await tcptop.closesOf(ends, since);
+
+    const withoutBytes = (flows: readonly FlowFacts[]) =>
+      facts(flows.map((flow) => ({ ...flow, bytes_in: 0, bytes_out: 0 })));
+    expect(withoutBytes(closes)).toEqual(withoutBytes(ends));
+    // What Multipath TCP sends again is new to TCP.
+    const sum = (flows: readonly FlowFacts[], field: "bytes_in" | "bytes_out") =>
+      flows.reduce((total, flow) => total + flow[field], 0);
+    expect(sum(closes, "bytes_in")).toBeGreaterThanOrEqual(sum(ends, "bytes_in"));
+    expect(sum(closes, "bytes_out")).toBeGreaterThanOrEqual(sum(closes, "bytes_in"));
   });
 
   test("a connection's segments and round-trip times", async (context) => {
