@@ -216,7 +216,7 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 
 	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP) {
 		seed_tcp(sk, &p, &out);
-	} else if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP) {
+	} else if (has_multipath() && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP) {
 		struct list_head *at = NULL;
 
 		for (int i = 0; i < MOST_SUBFLOWS; i++) {

@@ -492,6 +492,12 @@ static __always_inline struct tcp_flow *find_tcp(const struct sock *sk)
 	return bpf_map_lookup_elem(&tcp_flows, &key);
 }
 
+/* Kernels without Multipath TCP have no offsets for what follows. */
+static __always_inline bool has_multipath(void)
+{
+	return bpf_core_field_exists(((struct mptcp_sock *)0)->conn_list);
+}
+
 /* Of a Multipath TCP socket's subflows, so many are looked at. */
 #define MOST_SUBFLOWS 8
 
@@ -505,8 +511,8 @@ static __always_inline struct sock *next_subflow(const struct sock *sk, struct l
 	struct list_head *head;
 	void *subflow;
 
-	if (!bpf_core_field_exists(multipath->conn_list))
-		return NULL;
+	/* Keeps the offsets behind has_multipath(). */
+	barrier_var(multipath);
 	head = __builtin_preserve_access_index(&multipath->conn_list);
 	*at = *at ? BPF_CORE_READ(*at, next) : BPF_CORE_READ(head, next);
 	if (!*at || *at == head)

@@ -45,7 +45,7 @@ int BPF_PROG(send_ended, struct sock *sk, int ret, int flags)
 {
 	if (sk->sk_protocol == IPPROTO_TCP) {
 		tcp_call_ended(sk, ret > 0 ? ret : 0, 0);
-	} else if (sk->sk_protocol == IPPROTO_MPTCP) {
+	} else if (has_multipath() && sk->sk_protocol == IPPROTO_MPTCP) {
 		multipath_called(sk);
 	} else if (sk->sk_protocol == IPPROTO_UDP && is_inet(sk)) {
 		if (udp_by_call && ret >= 0)
@@ -63,7 +63,7 @@ int BPF_PROG(recv_ended, struct sock *sk, int ret, int flags)
 
 	if (sk->sk_protocol == IPPROTO_TCP) {
 		tcp_call_ended(sk, 0, moved ? ret : 0);
-	} else if (sk->sk_protocol == IPPROTO_MPTCP) {
+	} else if (has_multipath() && sk->sk_protocol == IPPROTO_MPTCP) {
 		multipath_called(sk);
 	} else if (sk->sk_protocol == IPPROTO_UDP && is_inet(sk)) {
 		if (udp_by_call && ret >= 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
