@@ -1,4 +1,5 @@
 /** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
+import { findColumn } from "../columns.ts";
 import { displayWidth } from "../width.ts";
 import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { detailLines } from "./details.ts";
@@ -36,7 +37,7 @@ const HINTS = ["q quit", "? help", "/ filter", "v view", "Enter details", "Space
 function orderTitle({ orders, view }: UiState, layout: Layout): string {
   const order = orders[view];
   const column = layout.placed.find(({ column }) => column.sortKey === order.key)?.column;
-  const title = column?.title ?? order.key.replaceAll("_", " ").toUpperCase();
+  const title = column?.title ?? findColumn(order.key)?.title.toUpperCase() ?? order.key.toUpperCase();
   return `sort ${order.key === "rate" || order.key === "bytes" ? "IN+OUT" : title}${arrow(order, view)}`;
 }
 

@@ -106,7 +106,7 @@ function titleLine(facts: HeaderFacts, columns: number): Line {
   const note = stepDownNotes(info).find((text) => displayWidth(text) <= room);
   if (note !== undefined) line.add(note, "quiet");
   const kernel = ` · Linux ${sanitise(info.kernel)}`;
-  if (displayWidth(kernel) + right < line.left) line.add(kernel);
+  if (displayWidth(kernel) + right + 1 < line.left) line.add(kernel);
   return line
     .to(columns - right)
     .add(recording, "strong")

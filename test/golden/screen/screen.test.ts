@@ -119,6 +119,11 @@ describe("states", () => {
     await expectScreen(shown.redraw(), `recorded-${columns}`);
   });
 
+  test("sorted by a column that there is no room for", () => {
+    const status = desk({ columns: 60, rows: 10 }).press("t").frame.lines.at(-1) as Line;
+    expect(lineText(status)).toMatch(/ sort RTT▼ /);
+  });
+
   test("while it is recorded for months, with little room", () => {
     const shown = desk({ columns: 60, rows: 10 });
     shown.isRecorded = true;
