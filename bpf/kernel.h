@@ -124,6 +124,7 @@ struct mptcp_sock {
 struct mptcp_subflow_context {
 	struct list_head node;
 	struct sock *tcp_sock;
+	struct sock *conn;
 };
 
 struct kernfs_node {

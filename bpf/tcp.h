@@ -503,13 +503,13 @@ static __always_inline bool has_multipath(void)
 
 /*
  * The next TCP socket under a Multipath TCP socket, NULL after the last. `at`: where the walk stands, NULL
- * before the first. The list may change meanwhile: what comes is only good as a key.
+ * before the first. The list may change meanwhile, and what is no subflow of this socket any more ends the walk.
  */
 static __always_inline struct sock *next_subflow(const struct sock *sk, struct list_head **at)
 {
 	struct mptcp_sock *multipath = (struct mptcp_sock *)sk;
+	struct mptcp_subflow_context *subflow;
 	struct list_head *head;
-	void *subflow;
 
 	/* Keeps the offsets behind has_multipath(). */
 	barrier_var(multipath);
@@ -518,7 +518,7 @@ static __always_inline struct sock *next_subflow(const struct sock *sk, struct l
 	if (!*at || *at == head)
 		return NULL;
 	subflow = (void *)*at - bpf_core_field_offset(struct mptcp_subflow_context, node);
-	return BPF_CORE_READ((struct mptcp_subflow_context *)subflow, tcp_sock);
+	return BPF_CORE_READ(subflow, conn) == sk ? BPF_CORE_READ(subflow, tcp_sock) : NULL;
 }
 
 /* A call by a Multipath TCP socket's user, who owns the subflows. */
