@@ -12,6 +12,7 @@ import { setup } from "./setup.mjs";
 
 const KERNEL = "6.12";
 const SECONDS = 185;
+const HEAD_START_MS = 5_000;
 const FILE = join(root, "demo/demo.tcptop");
 const MARK = "demo recording follows";
 
@@ -72,12 +73,11 @@ async function record(file) {
   connectWorld();
   const players = [await start("world", ["ip", "netns", "exec", "world"])];
   for (const name of NAMES) players.push(await start(name));
+  for (const { play } of players) play(SECONDS);
+  // What is there when it starts is shown at once, and the last of it ends on the screen.
+  await setTimeout(HEAD_START_MS);
   const command = [join(root, "bin/tcptop.js"), "--format", "json", "-n", String(SECONDS), "--record", file];
-  const tcptop = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
-  await once(tcptop.stdout, "data");
-  tcptop.stdout.resume();
-  await setTimeout(2_000);
-  for (const { play } of players) play(SECONDS - 5);
+  const tcptop = spawn(process.execPath, command, { stdio: ["ignore", "ignore", "inherit"] });
   const [code] = await once(tcptop, "close");
   for (const { end } of players) end();
   if (code !== 0) throw new Error(`tcptop: exit ${code}`);

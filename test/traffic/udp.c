@@ -416,7 +416,7 @@ static void udp_fork(void)
 
 /* --- many peers --- */
 
-enum { ROUNDS = 4 };
+enum { ROUNDS = 4, MOST_NUMBERED = 1500 };
 
 struct crowd {
 	int fd;
@@ -429,7 +429,7 @@ struct crowd {
 /* The first four bytes of a datagram say whose it is: plain recv() tells nothing. */
 static void send_numbered(struct side *side, int number, size_t len)
 {
-	char buffer[1500] = {0};
+	char buffer[MOST_NUMBERED] = {0};
 
 	memcpy(buffer, &number, sizeof(number));
 	count_out(side->end, must(send(side->fd, buffer, len, 0), "send"), 1);
@@ -441,7 +441,7 @@ static void crowd_asks(void *context)
 
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < crowd->size; i++) {
-			send_numbered(&crowd->members[i], i, 4 + i * 11 + round);
+			send_numbered(&crowd->members[i], i, 4 + (i * 11 + round) % (MOST_NUMBERED - 4));
 			recv_datagram(&crowd->members[i]);
 		}
 	}
@@ -470,7 +470,7 @@ static ssize_t recv_somehow(int fd, int how, char *buffer, size_t size)
 static void crowd_is_answered(void *context)
 {
 	const struct crowd *crowd = context;
-	char buffer[1500];
+	char buffer[MOST_NUMBERED];
 
 	for (int i = 0; i < ROUNDS * crowd->size; i++) {
 		ssize_t n = must(recv_somehow(crowd->fd, i, buffer, sizeof(buffer)), "receive");
