@@ -1,6 +1,7 @@
 /** The lines above the table: what everything together does, and how well it is seen. */
 import type { TcpState } from "../../model/connection.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
+import { BACKENDS, type StepDown } from "../../platform/platform.ts";
 import { formatBytes, formatMillis, formatRate, formatTimeOfDay } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
 import { displayWidth, padStart } from "../width.ts";
@@ -16,8 +17,8 @@ export interface SessionInfo {
   readonly version: string;
   readonly backend: string;
   readonly kernel: string;
-  /** Why not a better backend; from outside. */
-  readonly stepDowns: readonly { readonly backend: string; readonly reason: string }[];
+  /** From outside. */
+  readonly stepDowns: readonly StepDown[];
   /** CLOCK_MONOTONIC. */
   readonly startedNs: number;
   /** What is shown is a recording. */
@@ -61,12 +62,21 @@ function countStates({ counts }: Snapshot, words: StateWords): string[] {
   });
 }
 
+/** Whether a step-down tells of another backend than the one in use; else of what that one cannot do here. */
+export function isRefusal(stepDown: StepDown, info: SessionInfo): boolean {
+  return stepDown.backend !== info.backend && BACKENDS.some((name) => name === stepDown.backend);
+}
+
 /** Why there is no better backend, from the full reasons to none; the page of keys has them in full. */
-function stepDownNotes({ stepDowns }: SessionInfo): string[] {
+function stepDownNotes(info: SessionInfo): string[] {
+  const { stepDowns } = info;
   if (stepDowns.length === 0) return [];
+  const namesOf = (some: readonly StepDown[]) => some.map(({ backend }) => backend).join(", ");
   const reasons = stepDowns.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
-  const names = stepDowns.map(({ backend }) => backend).join(", ");
-  return [reasons, `not ${names}, ? says why`, `not ${names}`].map((text) => ` (${sanitise(text)})`);
+  const refused = namesOf(stepDowns.filter((one) => isRefusal(one, info)));
+  const limited = namesOf(stepDowns.filter((one) => !isRefusal(one, info)));
+  const names = [refused && `not ${refused}`, limited && `limits: ${limited}`].filter(Boolean).join("; ");
+  return [reasons, `${names}, ? says why`, names].map((text) => ` (${sanitise(text)})`);
 }
 
 function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: number): Line {

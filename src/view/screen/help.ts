@@ -2,7 +2,7 @@
 import { sanitise } from "../sanitise.ts";
 import { padEnd } from "../width.ts";
 import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
-import type { SessionInfo } from "./header.ts";
+import { isRefusal, type SessionInfo } from "./header.ts";
 
 export const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ["q  Ctrl-C", "quit"],
@@ -78,7 +78,10 @@ function helpTexts(info: SessionInfo, columns: number): string[] {
     ...sideBySide(MARKS.map(keyText), columns),
     "",
     ` Sizes are decimal (1 kB is 1000 B). Backend ${sanitise(backend)}, Linux ${sanitise(kernel)}.`,
-    ...stepDowns.map(({ backend: name, reason }) => ` Not ${sanitise(name)}: ${sanitise(reason)}`),
+    ...stepDowns.map((stepDown) => {
+      const refused = isRefusal(stepDown, info) ? "Not " : "";
+      return ` ${refused}${sanitise(stepDown.backend)}: ${sanitise(stepDown.reason)}`;
+    }),
   ];
 }
 

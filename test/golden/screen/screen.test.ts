@@ -112,6 +112,18 @@ describe("states", () => {
     await expectScreen(shown.redraw(), "incomplete");
   });
 
+  test("a lesser backend that cannot do everything here, on the screen and the page of keys", async () => {
+    const shown = desk({ columns: 120, rows: 34 });
+    const stepDowns = [
+      { backend: "fentry", reason: "load: fentry: Operation not permitted" },
+      { backend: "tracepoint", reason: "UDP of unconnected sockets is not seen: cgroup v2 is not mounted" },
+      { backend: "/proc", reason: "cannot be read: listening sockets and idle UDP flows are not seen" },
+    ];
+    shown.info = { ...shown.info, backend: "tracepoint", stepDowns };
+    await expectScreen(shown.redraw(), "limited");
+    await expectScreen(shown.press("?"), "limited-help");
+  });
+
   test.for([60, 80])("while it is recorded, at %i columns", async (columns) => {
     const shown = desk({ columns, rows: 10 });
     shown.isRecorded = true;
