@@ -1,8 +1,8 @@
 // `npm run test:kernels [-- --kernel 6.1 --backend kprobe --jobs 2]`: the real-kernel tests on stock Debian
-// kernels in VMs, with every backend that a kernel has; a table, and a last line that counts everything. A
-// kernel that cannot be had here is skipped, saying why.
+// kernels in VMs and on this machine's own (`--kernel here`), with every backend that a kernel has; a table, and a
+// last line that counts everything. A kernel that cannot be had here is skipped, saying why.
 import { spawn, spawnSync } from "node:child_process";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream, mkdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -18,6 +18,9 @@ const REQUIRED = new Map([
   ["6.12", ["fentry", "kprobe", "tracepoint"]],
   ["latest", ["fentry", "kprobe", "tracepoint"]],
 ]);
+/** This machine's own kernel, which has what it has. */
+const HERE = "here";
+const KERNELS = [...REQUIRED.keys(), HERE];
 const BACKENDS = ["fentry", "kprobe", "tracepoint"];
 // What is not about one backend: how the program starts, refuses and ends.
 const COLUMNS = [...BACKENDS, "program"];
@@ -28,6 +31,7 @@ const CPUS_PER_GUEST = 2;
 const VM_RUN = join(root, "test/kernels/vm-run");
 const LOGS = join(root, "build/kernels");
 const REPORT_IN_GUEST = "/tmp/report.json";
+const REPORT_HERE = "build/kernels/here.json";
 
 function usage(message) {
   console.error(`test-kernels: ${message}`);
@@ -46,9 +50,9 @@ function readOptions() {
   } catch (error) {
     usage(error.message);
   }
-  const { kernel: kernels = [...REQUIRED.keys()], backend: backends = [] } = values;
+  const { kernel: kernels = KERNELS, backend: backends = [] } = values;
   for (const name of kernels) {
-    if (!REQUIRED.has(name)) usage(`--kernel: '${name}' is not one of ${[...REQUIRED.keys()].join(", ")}`);
+    if (!KERNELS.includes(name)) usage(`--kernel: '${name}' is not one of ${KERNELS.join(", ")}`);
   }
   for (const name of backends) {
     if (!BACKENDS.includes(name)) usage(`--backend: '${name}' is not one of ${BACKENDS.join(", ")}`);
@@ -57,8 +61,9 @@ function readOptions() {
   return { kernels, backends, jobs: Number(values.jobs) };
 }
 
-/** Why a guest with this kernel cannot be made here, or null. */
-function whyNoGuest(kernel) {
+/** Why the tests cannot run on this kernel here, or null. */
+function whyNot(kernel) {
+  if (kernel === HERE) return process.geteuid?.() === 0 ? null : "needs root";
   const { status, stderr, error } = spawnSync(VM_RUN, [kernel, "--prepare"], { encoding: "utf8" });
   if (status === 0) return null;
   return (error?.message ?? stderr).trim().split("\n")[0];
@@ -67,37 +72,42 @@ function whyNoGuest(kernel) {
 /** What depends on the kernel; logs, recordings, pipes and the screen are the same on each, and slow in a guest. */
 const FILES = ["existing", "faults", "flows", "limits", "link", "privileges", "program"];
 
-/** Runs the tests in a guest; vitest's report, or null when it did not come to that. */
-async function runInGuest(kernel, backends) {
+/** Runs a shell command on a kernel: in a guest or here. */
+function start(kernel, command, settings) {
+  const options = { cwd: root, stdio: ["ignore", "pipe", "pipe"] };
+  if (kernel === HERE) {
+    return spawn("sh", ["-c", command], { ...options, env: { ...process.env, ...settings } });
+  }
+  const env = Object.entries({ TCPTOP_TEST_SCALE: SCALE, ...settings }).flatMap(([name, value]) => [
+    "--env",
+    `${name}=${value}`,
+  ]);
+  return spawn(
+    VM_RUN,
+    [kernel, "--cpus", String(CPUS_PER_GUEST), ...env, "--", "sh", "-c", command],
+    options,
+  );
+}
+
+/** Runs the tests on a kernel; vitest's report, or null when it did not come to that. */
+async function runTests(kernel, backends) {
+  const place = kernel === HERE ? REPORT_HERE : REPORT_IN_GUEST;
+  if (kernel === HERE) rmSync(join(root, place), { force: true });
   const files = FILES.map((name) => `test/e2e/${name}.test.ts`).join(" ");
   const run = "node node_modules/vitest/vitest.mjs run --project e2e";
   const vitest = `${run} ${files} --reporter=verbose --reporter=json`;
-  const command = `${vitest} --outputFile.json=${REPORT_IN_GUEST}; cat ${REPORT_IN_GUEST}`;
-  const settings = [`TCPTOP_TEST_SCALE=${SCALE}`, "NO_COLOR=1"];
-  if (backends.length > 0) settings.push(`TCPTOP_TEST_BACKEND=${backends.join(",")}`);
-  const guest = spawn(
-    VM_RUN,
-    [
-      kernel,
-      "--cpus",
-      String(CPUS_PER_GUEST),
-      ...settings.flatMap((s) => ["--env", s]),
-      "--",
-      "sh",
-      "-c",
-      command,
-    ],
-    { cwd: root, stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const command = `${vitest} --outputFile.json=${place}; cat ${place}`;
+  const chosen = backends.length > 0 ? { TCPTOP_TEST_BACKEND: backends.join(",") } : {};
+  const tests = start(kernel, command, { NO_COLOR: "1", ...chosen });
   const log = createWriteStream(join(LOGS, `${kernel}.log`));
   let report = null;
-  for (const stream of [guest.stdout, guest.stderr]) {
+  for (const stream of [tests.stdout, tests.stderr]) {
     createInterface({ input: stream }).on("line", (line) => {
       if (line.startsWith('{"numTotalTestSuites"')) report = JSON.parse(line);
       else log.write(`${line}\n`);
     });
   }
-  await new Promise((resolve) => guest.on("close", resolve));
+  await new Promise((resolve) => tests.on("close", resolve));
   log.end();
   return report;
 }
@@ -127,6 +137,10 @@ function count(kernel, report, required) {
   if (!report) {
     counts.program.failed++;
     failures.push("the tests did not end");
+  }
+  if (report && BACKENDS.every((backend) => counts[backend].passed === 0)) {
+    counts.program.failed++;
+    failures.push("not one test of a backend passed");
   }
   for (const backend of report ? required : []) {
     if (counts[backend].passed > 0) continue;
@@ -159,15 +173,15 @@ function printTable(results) {
 /** Tests one kernel; what it counted by column. */
 async function testKernel(kernel, backends) {
   const began = Date.now();
-  const missing = whyNoGuest(kernel);
+  const missing = whyNot(kernel);
   if (missing !== null) {
     say(`\nSKIPPED: the tests on Linux ${kernel}: ${missing}`);
     const counts = emptyCounts();
     counts.program.skipped++;
     return counts;
   }
-  const report = await runInGuest(kernel, backends);
-  const counts = count(kernel, report, backends.length > 0 ? backends : REQUIRED.get(kernel));
+  const report = await runTests(kernel, backends);
+  const counts = count(kernel, report, backends.length > 0 ? backends : (REQUIRED.get(kernel) ?? []));
   console.log(`${kernel}: ${Math.round((Date.now() - began) / 1000)} s`);
   return counts;
 }
@@ -176,12 +190,14 @@ async function testKernel(kernel, backends) {
 export async function testKernels({ kernels, backends, jobs = 1 }) {
   mkdirSync(LOGS, { recursive: true });
   const results = new Map();
-  const waiting = [...kernels];
+  const waiting = kernels.filter((kernel) => kernel !== HERE);
   async function work() {
     for (let kernel = waiting.shift(); kernel !== undefined; kernel = waiting.shift())
       results.set(kernel, await testKernel(kernel, backends));
   }
   await Promise.all(Array.from({ length: jobs }, work));
+  // Alone: here the traffic is whole.
+  if (kernels.includes(HERE)) results.set(HERE, await testKernel(HERE, backends));
 
   const inOrder = kernels.map((kernel) => [kernel, results.get(kernel)]);
   printTable(inOrder);
