@@ -200,8 +200,8 @@ describe("owners", () => {
   test.each(["EIO", "ENOMEM", "EMFILE"])(
     "%s ends nothing, and is told where it hides sockets",
     async (error) => {
-      const tree = process(9, HOST, "a\n", [11]);
-      expect((await seedOf({ ...tree, "9/fd": { error } })).linesSkipped).toBe(0);
+      const tree = { ...process(9, HOST, "a\n", [11]), ...process(50, HOST, "next\n", [11]) };
+      expect((await ownersOf({ ...tree, "9/fd": { error } }))[0]).toMatchObject({ pid: 50 });
       expect((await seedOf({ ...self, "self/net/tcp": { error } })).linesSkipped).toBe(1);
     },
   );
