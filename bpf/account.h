@@ -33,6 +33,7 @@ struct {
  */
 struct process {
 	__u64 name[TASK_COMM_WORDS];
+	__u64 start_ns; /* CLOCK_BOOTTIME; a process id may be given again */
 	__u32 pid;
 };
 
@@ -68,7 +69,7 @@ static __always_inline void copy_name(char *to, const __u64 *from)
 
 static __always_inline bool is_same(const struct process *a, const struct process *b)
 {
-	return a->pid == b->pid && a->name[0] == b->name[0] && a->name[1] == b->name[1];
+	return a->pid == b->pid && a->start_ns == b->start_ns && a->name[0] == b->name[0] && a->name[1] == b->name[1];
 }
 
 /* Any context whose current task is the socket's user; never an interrupt. */
@@ -78,12 +79,14 @@ static __always_inline void current_process(struct process *p)
 		struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
 
 		p->pid = leader->tgid;
+		p->start_ns = leader->start_boottime;
 		p->name[0] = *(__u64 *)&leader->comm[0];
 		p->name[1] = *(__u64 *)&leader->comm[8];
 	} else {
 		struct task_struct *leader = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader);
 
 		p->pid = BPF_CORE_READ(leader, tgid);
+		p->start_ns = BPF_CORE_READ(leader, start_boottime);
 		bpf_probe_read_kernel(p->name, sizeof(p->name), (void *)leader->comm);
 	}
 }
@@ -95,6 +98,7 @@ static __always_inline void task_identity(const struct task_struct *task, struct
 	const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 
 	p->pid = BPF_CORE_READ(leader, tgid);
+	p->start_ns = BPF_CORE_READ(leader, start_boottime);
 	bpf_probe_read_kernel(p->name, sizeof(p->name), (void *)leader->comm);
 	*uid = BPF_CORE_READ(task, cred, uid.val);
 	*cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
@@ -103,6 +107,7 @@ static __always_inline void task_identity(const struct task_struct *task, struct
 static __always_inline void fill_owner(struct tcptop_record *r, const struct process *p, __u32 uid, __u64 cgroup_id)
 {
 	r->pid = p->pid;
+	r->process_start_ns = p->start_ns;
 	r->uid = uid;
 	r->cgroup_id = cgroup_id;
 	copy_name(r->process, p->name);
@@ -170,6 +175,17 @@ static __always_inline void read_addresses(__u8 *local, __u8 *remote, const stru
 		map_ipv4(local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
 		map_ipv4(remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
 	}
+}
+
+/*
+ * The socket's inode number, as /proc/net/tcp and /proc/PID/fd show it; 0 while no file descriptor stands for
+ * it: before accept() and after close(). Sockets' numbers are 32 bits wide (get_next_ino(), fs/inode.c).
+ */
+static __always_inline __u32 inode_of(const struct sock *sk)
+{
+	const struct socket *socket = BPF_CORE_READ(sk, sk_socket);
+
+	return socket ? BPF_CORE_READ((const struct socket_alloc *)socket, vfs_inode.i_ino) : 0;
 }
 
 static __always_inline __u32 netns_of(const struct sock *sk)

@@ -78,10 +78,14 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct socket;
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	__u16 sk_type;
 	__u16 sk_protocol;
+	struct socket *sk_socket;
 };
 
 struct inet_sock {
@@ -151,6 +155,7 @@ struct task_struct {
 	int tgid;
 	int pid;
 	char comm[16];
+	__u64 start_boottime;
 	struct task_struct *group_leader;
 	const struct cred *cred;
 	struct css_set *cgroups;
@@ -169,6 +174,12 @@ struct file {
 struct socket {
 	struct file *file;
 	struct sock *sk;
+};
+
+/* A socket and its inode are one allocation (SOCK_INODE(), include/net/sock.h). */
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 };
 
 struct refcount_struct {

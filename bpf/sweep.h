@@ -210,6 +210,7 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 
 	task_identity(task, &p, &out.uid, &out.cgroup_id);
 	out.pid = p.pid;
+	out.process_start_ns = p.start_ns;
 	copy_name(out.process, p.name);
 	out.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));

@@ -274,6 +274,15 @@ static __always_inline void read_tuple(struct tcptop_record *r, const struct soc
 	r->remote_port = port;
 }
 
+/* A socket that is closed has lost its inode; the number stays the flow's. */
+static __always_inline void read_inode(struct tcptop_record *r, const struct sock *sk)
+{
+	__u32 inode = inode_of(sk);
+
+	if (inode)
+		r->inode = inode;
+}
+
 /* tcp_get_info() is the source of the shifts. */
 static __always_inline void read_metrics(struct tcptop_record *r, const struct sock *sk)
 {
@@ -319,6 +328,7 @@ static __noinline void refresh_record(struct tcp_flow *f, const struct sock *sk)
 	f->r.bytes_in = f->bytes_in;
 	f->r.bytes_out = f->bytes_out;
 	read_tuple(&f->r, sk);
+	read_inode(&f->r, sk);
 	read_metrics(&f->r, sk);
 	read_packets(f, sk);
 }

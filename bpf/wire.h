@@ -13,8 +13,11 @@
 #include <linux/types.h>
 #endif
 
-/* Goes up with every change to the structs below. */
-#define TCPTOP_WIRE_VERSION 1
+/*
+ * Goes up with every change to the structs below. Fields are only appended, or take the place of reserved
+ * ones, so that recordings of earlier versions can be read (src/wire/decode.ts).
+ */
+#define TCPTOP_WIRE_VERSION 2
 
 #define TCPTOP_COMM_LEN 16
 
@@ -33,6 +36,8 @@ enum tcptop_flag {
 	TCPTOP_FLAG_ACTIVE = 4,	  /* this side connected */
 	TCPTOP_FLAG_TIMED = 8,	  /* srtt_us, rttvar_us and snd_cwnd are known */
 	TCPTOP_FLAG_MIN_RTT = 16, /* min_rtt_us is known */
+	TCPTOP_FLAG_SHARED = 32,  /* more than one process has used the socket; the owner is the last one */
+	TCPTOP_FLAG_ASSUMED = 64, /* nobody has used the socket yet: the owner is its listener, or holds it open */
 };
 
 /*
@@ -67,8 +72,9 @@ struct tcptop_record {
 	__u8 proto;		       /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 state;		       /* TCP_ESTABLISHED ... of the kernel's tcp_states.h; 0 for UDP */
 	__u32 flags;		       /* enum tcptop_flag */
-	__u32 reserved;		       /* zero */
+	__u32 inode;		       /* the socket's, as in /proc/net/tcp; 0 while it has none; version 2 */
 	char process[TCPTOP_COMM_LEN]; /* the owner's name: bytes up to a NUL, any bytes */
+	__u64 process_start_ns;	       /* when the owner's process began, CLOCK_BOOTTIME; 0: unknown; version 2 */
 };
 
 /* One open socket and a process that holds it, read while seeding. */
@@ -78,6 +84,7 @@ struct tcptop_owner {
 	__u32 pid;
 	__u32 uid;
 	char process[TCPTOP_COMM_LEN];
+	__u64 process_start_ns; /* CLOCK_BOOTTIME */
 };
 
 /* What could not be counted or not in time; each only grows. */
@@ -93,18 +100,18 @@ struct tcptop_losses {
 #ifndef __bpf__
 #ifdef __cplusplus
 #include <cstddef>
-static_assert(sizeof(struct tcptop_record) == 176, "record size");
+static_assert(sizeof(struct tcptop_record) == 184, "record size");
 static_assert(offsetof(struct tcptop_record, srtt_us) == 80, "srtt_us");
 static_assert(offsetof(struct tcptop_record, local_address) == 112, "local_address");
 static_assert(offsetof(struct tcptop_record, local_port) == 144, "local_port");
 static_assert(offsetof(struct tcptop_record, flags) == 152, "flags");
 static_assert(offsetof(struct tcptop_record, process) == 160, "process");
-static_assert(sizeof(struct tcptop_owner) == 40, "owner size");
+static_assert(sizeof(struct tcptop_owner) == 48, "owner size");
 static_assert(sizeof(struct tcptop_losses) == 48, "losses size");
 #endif
 #else
-_Static_assert(sizeof(struct tcptop_record) == 176, "record size");
-_Static_assert(sizeof(struct tcptop_owner) == 40, "owner size");
+_Static_assert(sizeof(struct tcptop_record) == 184, "record size");
+_Static_assert(sizeof(struct tcptop_owner) == 48, "owner size");
 _Static_assert(sizeof(struct tcptop_losses) == 48, "losses size");
 #endif
 

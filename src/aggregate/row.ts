@@ -25,9 +25,14 @@ function ownerOf(record: FlowRecord, before: Owner | null): Owner | null {
   const { pid, uid } = record;
   const process = record.process();
   const cgroupId = record.cgroupId === 0n ? null : record.cgroupId;
+  const startNs = record.processStartNs === 0 ? null : record.processStartNs;
   const isSame =
-    before?.pid === pid && before.uid === uid && before.process === process && before.cgroupId === cgroupId;
-  return isSame ? before : { pid, process, uid, cgroupId };
+    before?.pid === pid &&
+    before.startNs === startNs &&
+    before.uid === uid &&
+    before.process === process &&
+    before.cgroupId === cgroupId;
+  return isSame ? before : { pid, process, uid, cgroupId, startNs };
 }
 
 /** A record's measurements; `before` when they are the same. Counters never shrink. */

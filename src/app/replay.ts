@@ -282,7 +282,7 @@ export class Replay implements Feed, Player {
           this.#aggregator.seed(operation.entries, operation.nowNs);
           break;
         case "records":
-          decodeRecords(operation.bytes, this.#applyRecord);
+          decodeRecords(operation.bytes, this.#applyRecord, this.#reader.wireVersion);
           break;
         case "sockets":
           this.#arrivingSockets.push(...operation.entries);

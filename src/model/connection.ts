@@ -54,6 +54,8 @@ export interface Owner {
   readonly uid: number | null;
   /** cgroup v2 id, null when unknown. */
   readonly cgroupId: bigint | null;
+  /** When the process began, CLOCK_BOOTTIME; null when unknown. With the pid it tells processes apart. */
+  readonly startNs: number | null;
 }
 
 /** TCP's own measurements; null where the kernel has none yet. */

@@ -5,7 +5,15 @@ import { TCP_STATES, type TcpState } from "./connection.ts";
 export const RecordKind = { open: 1, state: 2, owner: 3, sample: 4, close: 5, totals: 6 } as const;
 
 /** `enum tcptop_flag` of bpf/wire.h. */
-export const RecordFlag = { partial: 1, owned: 2, active: 4, timed: 8, minRtt: 16 } as const;
+export const RecordFlag = {
+  partial: 1,
+  owned: 2,
+  active: 4,
+  timed: 8,
+  minRtt: 16,
+  shared: 32,
+  assumed: 64,
+} as const;
 
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
@@ -38,6 +46,10 @@ export interface FlowRecord {
   readonly pid: number;
   readonly uid: number;
   readonly netns: number;
+  /** Of the socket; 0 where it has none, and in recordings of version 1. */
+  readonly inode: number;
+  /** CLOCK_BOOTTIME; 0 where unknown, and in recordings of version 1. */
+  readonly processStartNs: number;
   readonly localPort: number;
   readonly remotePort: number;
   /** Canonical text, IPv4-mapped shown as IPv4. Made anew at each call: ask once per flow. */
@@ -79,6 +91,7 @@ export interface SeedEntry {
     readonly process: string;
     readonly uid: number | null;
     readonly cgroupId: bigint | null;
+    readonly startNs: number | null;
   } | null;
 }
 

@@ -31,7 +31,7 @@ const LOSSES: readonly (keyof Losses)[] = [
 ];
 
 /** Which parts of an entry's owner are known. */
-const Known = { owner: 1, uid: 2, cgroupId: 4 } as const;
+const Known = { owner: 1, uid: 2, cgroupId: 4, startNs: 8 } as const;
 
 /** An address is at most so long as text (IPv6). */
 const MOST_ADDRESS_BYTES = 39;
@@ -134,11 +134,13 @@ export class OperationWriter {
       return;
     }
     const uid = owner.uid === null ? 0 : Known.uid;
-    this.#u8(Known.owner | uid | (owner.cgroupId === null ? 0 : Known.cgroupId));
+    const cgroupId = owner.cgroupId === null ? 0 : Known.cgroupId;
+    this.#u8(Known.owner | uid | cgroupId | (owner.startNs === null ? 0 : Known.startNs));
     this.#u32(owner.pid);
     this.#u32(owner.uid ?? 0);
     this.#used = this.#buffer.writeBigUInt64LE(owner.cgroupId ?? 0n, this.#used);
     this.#text(owner.process);
+    if (owner.startNs !== null) this.#f64(owner.startNs);
   }
 
   #u8(value: number): void {
@@ -235,7 +237,7 @@ class FieldReader {
   #owner(): SeedEntry["owner"] {
     const known = this.u8();
     if (known === 0) return null;
-    if ((known & Known.owner) === 0 || known > 7) throw new DamageError("a socket's owner is none");
+    if ((known & Known.owner) === 0 || known > 15) throw new DamageError("a socket's owner is none");
     const pid = this.u32();
     const uid = this.u32();
     const cgroupId = this.u64();
@@ -244,6 +246,7 @@ class FieldReader {
       uid: (known & Known.uid) === 0 ? null : uid,
       cgroupId: (known & Known.cgroupId) === 0 ? null : cgroupId,
       process: this.text(MOST_NAME_BYTES),
+      startNs: (known & Known.startNs) === 0 ? null : this.count(),
     };
   }
 

@@ -3,6 +3,7 @@ import type { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { Slices } from "../seed/slices.ts";
+import { isKnownWireVersion } from "../wire/decode.ts";
 import { WIRE_VERSION } from "../wire/layout.gen.ts";
 import {
   byteOrder,
@@ -47,6 +48,12 @@ export interface RecordingSpan {
   readonly lastNs: number;
 }
 
+/** What the first frame says. */
+interface CheckedHeader {
+  readonly info: RecordingInfo;
+  readonly wireVersion: number;
+}
+
 const MOST_TEXT = 4096;
 
 function isText(value: unknown): value is string {
@@ -82,6 +89,8 @@ function parseObject(text: string): Record<string, unknown> {
 export class RecordingReader {
   readonly info: RecordingInfo;
   readonly isSeekable: boolean;
+  /** Version of its records. */
+  readonly wireVersion: number;
   /** What messages call the file. */
   readonly name: string;
   readonly #source: RecordingSource;
@@ -92,10 +101,16 @@ export class RecordingReader {
   #isUnfinished = false;
   #endsInPart = false;
 
-  private constructor(source: RecordingSource, name: string, info: RecordingInfo, position: number) {
+  private constructor(
+    source: RecordingSource,
+    name: string,
+    { info, wireVersion }: CheckedHeader,
+    position: number,
+  ) {
     this.#source = source;
     this.name = name;
     this.info = info;
+    this.wireVersion = wireVersion;
     this.isSeekable = source.isSeekable;
     this.#firstFrame = position;
     this.#position = position;
@@ -121,7 +136,7 @@ export class RecordingReader {
       if (decoded.kind !== FrameKind.info) throw new DamageError("its first frame is another one");
       return parseObject(decodeContents(decoded, contents).toString());
     });
-    return new RecordingReader(source, name, checkedInfo(name, header), start + decoded.bytes);
+    return new RecordingReader(source, name, checkedHeader(name, header), start + decoded.bytes);
   }
 
   /** Whether the recorder was stopped while it wrote: what it had not finished is left out. Known at the end. */
@@ -173,7 +188,7 @@ export class RecordingReader {
   /** Looks through the heads of all frames; null without a refresh, or where the bytes come only once. */
   async span(clock: Clock): Promise<RecordingSpan | null> {
     if (!this.isSeekable) return null;
-    const other = new RecordingReader(this.#source, this.name, this.info, this.#firstFrame);
+    const other = new RecordingReader(this.#source, this.name, this, this.#firstFrame);
     const slices = new Slices(clock);
     let firstNs: number | null = null;
     try {
@@ -250,11 +265,11 @@ function undamaged<T>(name: string, position: number, read: () => T): T {
   }
 }
 
-function checkedInfo(name: string, header: Record<string, unknown>): RecordingInfo {
+function checkedHeader(name: string, header: Record<string, unknown>): CheckedHeader {
   const { format, wire, byteOrder: order, version, backend, kernel, stepDowns, udpIdleNs, startNs } = header;
   const isWritten = isText(version) && VERSION.test(version) && isCount(format) && isCount(wire);
   if (!isWritten) throw damaged(name, MAGIC.length, "its first frame has an impossible value");
-  if (format !== FORMAT_VERSION || wire !== WIRE_VERSION) {
+  if (format !== FORMAT_VERSION || !isKnownWireVersion(wire)) {
     const message = `${name} was made by tcptop ${version}, whose recordings (format ${format}.${wire}) this one cannot read (it reads ${FORMAT_VERSION}.${WIRE_VERSION}); use that version`;
     throw new ExitError(ExitCode.usage, message);
   }
@@ -269,5 +284,5 @@ function checkedInfo(name: string, header: Record<string, unknown>): RecordingIn
     !isCount(startNs)
   )
     throw damaged(name, MAGIC.length, "its first frame has an impossible value");
-  return { version, backend, kernel, stepDowns, udpIdleNs, startNs };
+  return { info: { version, backend, kernel, stepDowns, udpIdleNs, startNs }, wireVersion: wire };
 }

@@ -31,6 +31,7 @@ function identify(world: ProcWorld, pid: number): Owner | null {
     process: decodeProcessName(comm, 0, MAX_NAME_BYTES).replace(/\n$/, ""),
     uid: uid <= 0xffff_ffff ? uid : null,
     cgroupId: null,
+    startNs: null,
   };
 }
 

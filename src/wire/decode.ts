@@ -8,6 +8,17 @@ import { LOSSES, OWNER, RECORD, WIRE_VERSION } from "./layout.gen.ts";
 /** Numbers cross in the machine's byte order. */
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
+/**
+ * Size of a record in each version that was ever released. A later version only appends fields, or uses
+ * reserved ones that were zero.
+ */
+const RECORD_BYTES: Readonly<Record<number, number>> = { 1: 176, [WIRE_VERSION]: RECORD.size };
+
+/** Whether records of a version can be decoded. */
+export function isKnownWireVersion(version: number): boolean {
+  return Object.hasOwn(RECORD_BYTES, version);
+}
+
 /** TASK_COMM_LEN: where a process name ends at the latest; it ends at its first NUL. */
 const PROCESS_BYTES = 16;
 
@@ -56,21 +67,20 @@ class FieldReader {
 class RecordCursor implements FlowRecord {
   at = 0;
   readonly #fields: FieldReader;
+  readonly #version: number;
 
-  constructor(fields: FieldReader) {
+  constructor(fields: FieldReader, version: number) {
     this.#fields = fields;
+    this.#version = version;
   }
 
   isValid(): boolean {
     const { kind, proto, state } = this;
     return (
-      this.#fields.u8(this.at + RECORD.version) === WIRE_VERSION &&
+      this.#fields.u8(this.at + RECORD.version) === this.#version &&
       kind >= RecordKind.open &&
       kind <= RecordKind.totals &&
-      (proto === IPPROTO_TCP
-        ? state > 0 && state < TCP_STATES.length
-        : proto === IPPROTO_UDP && state === 0) &&
-      this.#fields.u32(this.at + RECORD.reserved) === 0
+      (proto === IPPROTO_TCP ? state > 0 && state < TCP_STATES.length : proto === IPPROTO_UDP && state === 0)
     );
   }
 
@@ -140,6 +150,12 @@ class RecordCursor implements FlowRecord {
   get netns(): number {
     return this.#fields.u32(this.at + RECORD.netns);
   }
+  get inode(): number {
+    return this.#fields.u32(this.at + RECORD.inode);
+  }
+  get processStartNs(): number {
+    return this.#version === 1 ? 0 : this.#fields.u64(this.at + RECORD.process_start_ns);
+  }
   get localPort(): number {
     return this.#fields.u16(this.at + RECORD.local_port);
   }
@@ -162,15 +178,20 @@ class RecordCursor implements FlowRecord {
 
 /**
  * Calls `take` for each valid `struct tcptop_record` of a batch, always with the same object, which is
- * valid during the call. Returns how many records were dropped: of another version, of an unknown kind
- * or protocol, with an impossible state or a reserved field in use; trailing bytes that are no whole
- * record count as one.
+ * valid during the call. Returns how many records were dropped: of another version than `version`, of an
+ * unknown kind or protocol, or with an impossible state; trailing bytes that are no whole record count as
+ * one. `version` is a known one.
  */
-export function decodeRecords(batch: Uint8Array, take: (record: FlowRecord) => void): number {
-  const cursor = new RecordCursor(new FieldReader(batch));
-  const end = batch.byteLength - (batch.byteLength % RECORD.size);
+export function decodeRecords(
+  batch: Uint8Array,
+  take: (record: FlowRecord) => void,
+  version: number = WIRE_VERSION,
+): number {
+  const cursor = new RecordCursor(new FieldReader(batch), version);
+  const size = RECORD_BYTES[version] ?? RECORD.size;
+  const end = batch.byteLength - (batch.byteLength % size);
   let invalid = end === batch.byteLength ? 0 : 1;
-  for (; cursor.at < end; cursor.at += RECORD.size) {
+  for (; cursor.at < end; cursor.at += size) {
     if (cursor.isValid()) take(cursor);
     else invalid++;
   }
@@ -195,6 +216,7 @@ export function decodeOwners(batch: Uint8Array): Map<number, Owner> {
       process: decodeProcessName(fields.bytes, at + OWNER.process),
       uid: fields.u32(at + OWNER.uid),
       cgroupId: cgroupId === 0n ? null : cgroupId,
+      startNs: fields.u64(at + OWNER.process_start_ns) || null,
     });
   }
   return owners;

@@ -1,10 +1,10 @@
 // Generated from the BTF of bpf/wire.h by `npm run gen:layout`; do not edit.
 
-export const WIRE_VERSION = 1;
+export const WIRE_VERSION = 2;
 
 /** Byte offsets in `struct tcptop_record`. */
 export const RECORD = {
-  size: 176,
+  size: 184,
   id: 0,
   time_ns: 8,
   opened_ns: 16,
@@ -32,18 +32,20 @@ export const RECORD = {
   proto: 150,
   state: 151,
   flags: 152,
-  reserved: 156,
+  inode: 156,
   process: 160,
+  process_start_ns: 176,
 } as const;
 
 /** Byte offsets in `struct tcptop_owner`. */
 export const OWNER = {
-  size: 40,
+  size: 48,
   inode: 0,
   cgroup_id: 8,
   pid: 16,
   uid: 20,
   process: 24,
+  process_start_ns: 40,
 } as const;
 
 /** Byte offsets in `struct tcptop_losses`. */

@@ -32,6 +32,8 @@ function copy(record: FlowRecord) {
     pid: record.pid,
     uid: record.uid,
     netns: record.netns,
+    inode: record.inode,
+    processStartNs: record.processStartNs,
     local: record.localAddress(),
     remote: record.remoteAddress(),
     localPort: record.localPort,
@@ -72,6 +74,8 @@ describe("the wire between C++ and TypeScript", () => {
         pid: 15,
         uid: 4_294_967_294,
         netns: 4_026_531_840,
+        inode: 4_294_967_293,
+        processStartNs: 5_000_000_026,
         local: "2021:2223:2425:2627:2829:2a2b:2c2d:2e2f",
         remote: "192.0.2.1",
         localPort: 65_535,
@@ -87,7 +91,7 @@ describe("the wire between C++ and TypeScript", () => {
 
   it("carries owners and losses", () => {
     expect([...decodeOwners(bytes.subarray(ownersAt, lossesAt))]).toEqual([
-      [4_294_967_297, { pid: 18, process: "owner", uid: 19, cgroupId: 17n }],
+      [4_294_967_297, { pid: 18, process: "owner", uid: 19, cgroupId: 17n, startNs: 5_000_000_027 }],
     ]);
     expect(decodeLosses(bytes.subarray(lossesAt))).toEqual({
       flowsUntracked: 20,

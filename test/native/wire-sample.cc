@@ -47,7 +47,9 @@ int main()
 	r.proto = 6;
 	r.state = 8;
 	r.flags = TCPTOP_FLAG_PARTIAL | TCPTOP_FLAG_MIN_RTT;
+	r.inode = 4294967293u;
 	memcpy(r.process, "sixteen-bytes-ab", 16);
+	r.process_start_ns = 5000000026u;
 	put(r);
 
 	tcptop_owner o = {};
@@ -56,6 +58,7 @@ int main()
 	o.pid = 18;
 	o.uid = 19;
 	strcpy(o.process, "owner");
+	o.process_start_ns = 5000000027u;
 	put(o);
 
 	tcptop_losses l = {};

@@ -4,7 +4,7 @@ import type { Snapshot } from "../../src/model/snapshot.ts";
 import { connection, snapshot, udpFlow } from "./connections.ts";
 
 function named(process: string, pid: number) {
-  return { pid, process, uid: 1000, cgroupId: 42n };
+  return { pid, process, uid: 1000, cgroupId: 42n, startNs: null };
 }
 
 function tcp(srttUs: number) {

@@ -44,6 +44,8 @@ const DEFAULTS: RecordFields = {
   pid: 0,
   uid: 0,
   netns: 4_026_531_840,
+  inode: 0,
+  processStartNs: 0,
   localPort: 40_000,
   remotePort: 443,
   localAddress: "192.0.2.1",
@@ -119,7 +121,9 @@ function encodeRecord(r: RecordFields): Uint8Array {
   view.setUint8(RECORD.proto, r.proto);
   view.setUint8(RECORD.state, r.state);
   u32(RECORD.flags, r.flags);
-  bytes.set(Buffer.from(r.process).subarray(0, RECORD.size - RECORD.process), RECORD.process);
+  u32(RECORD.inode, r.inode);
+  bytes.set(Buffer.from(r.process).subarray(0, RECORD.process_start_ns - RECORD.process), RECORD.process);
+  u64(RECORD.process_start_ns, r.processStartNs);
   return bytes;
 }
 

@@ -19,7 +19,7 @@ const START: StartInfo = {
 const EVERYTHING: Selection = { filter: null, order: { column: null, reverse: false } };
 
 function named(process: string, pid: number) {
-  return { pid, process, uid: 0, cgroupId: 42n };
+  return { pid, process, uid: 0, cgroupId: 42n, startNs: null };
 }
 
 const partial = connection({

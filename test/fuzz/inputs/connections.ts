@@ -34,6 +34,7 @@ function owner(choices: Choices): Owner | null {
     process: choices.text(64),
     uid: choices.flag() ? choices.count(MOST_U32) : null,
     cgroupId: choices.flag() ? BigInt(choices.count(2 ** 48)) << 16n : null,
+    startNs: choices.flag() ? choices.count(2 ** 52) : null,
   };
 }
 

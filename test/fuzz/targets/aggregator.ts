@@ -56,7 +56,9 @@ function entryOf(choices: Choices): SeedEntry {
     ...tupleOf(choices),
     uid: choices.byte(),
     inode: choices.below(4),
-    owner: isOwned ? { pid: choices.byte(), process: choices.text(15), uid: null, cgroupId: null } : null,
+    owner: isOwned
+      ? { pid: choices.byte(), process: choices.text(15), uid: null, cgroupId: null, startNs: null }
+      : null,
   };
 }
 

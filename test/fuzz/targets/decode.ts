@@ -25,7 +25,7 @@ function readRecord(bytes: Uint8Array, at: number): object | null {
   const [version, kind, proto, state] = [148, 149, 150, 151].map(u8) as [number, number, number, number];
   const isTcp = proto === 6 && state >= 1 && state <= 13;
   const isUdp = proto === 17 && state === 0;
-  if (version !== WIRE_VERSION || kind < 1 || kind > 6 || !(isTcp || isUdp) || u32(156) !== 0) return null;
+  if (version !== WIRE_VERSION || kind < 1 || kind > 6 || !(isTcp || isUdp)) return null;
   return {
     kind,
     id: view.getBigUint64(0, LITTLE),
@@ -49,6 +49,8 @@ function readRecord(bytes: Uint8Array, at: number): object | null {
     pid: u32(100),
     uid: u32(104),
     netns: u32(108),
+    inode: u32(156),
+    processStartNs: u64(176),
     localPort: view.getUint16(144, LITTLE),
     remotePort: view.getUint16(146, LITTLE),
     localAddress: addressText(bytes.subarray(at + 112, at + 128)),

@@ -81,7 +81,7 @@ describe("a row", () => {
           local: { address: "192.0.2.1", port: 40_000 },
           remote: { address: "2001:db8::7", port: 443 },
           netns: 4_026_531_840,
-          owner: { pid: 42, process: "curl", uid: 1000, cgroupId: 77n },
+          owner: { pid: 42, process: "curl", uid: 1000, cgroupId: 77n, startNs: null },
           state: "ESTABLISHED",
           stateSinceNs: null,
           phase: { kind: "new" },
@@ -218,11 +218,17 @@ describe("records out of order, repeated or lost", () => {
   });
 
   test("the same process with another name is another owner", () => {
-    const owned = { flags: RecordFlag.owned, pid: 7, uid: 1, cgroupId: 3n };
+    const owned = { flags: RecordFlag.owned, pid: 7, uid: 1, cgroupId: 3n, processStartNs: 12 };
     apply({ ...owned, process: "sh" });
     refresh(1);
     apply({ kind: totals, atS: 1, ...owned, process: "nc" });
-    expect(only(refresh(2).updated).owner).toEqual({ pid: 7, process: "nc", uid: 1, cgroupId: 3n });
+    expect(only(refresh(2).updated).owner).toEqual({
+      pid: 7,
+      process: "nc",
+      uid: 1,
+      cgroupId: 3n,
+      startNs: 12,
+    });
   });
 
   test("nothing reopens a closed TCP connection: not older, later or larger records, not another close", () => {
@@ -500,7 +506,7 @@ describe("UDP", () => {
 
 describe("seeding", () => {
   test("shows what was there, partial, with zero counts and the owner of /proc", () => {
-    const process = { pid: 9, process: "sshd", uid: 0, cgroupId: null };
+    const process = { pid: 9, process: "sshd", uid: 0, cgroupId: null, startNs: null };
     seed({ owner: process, state: 8 });
     const snapshot = refresh(1);
     expect(keys(snapshot)).toEqual([[1], [1], [], []]);
@@ -538,7 +544,7 @@ describe("seeding", () => {
   });
 
   test("a record with the same addresses is the same row; whether it is partial, the record knows", () => {
-    const process = { pid: 9, process: "sshd", uid: 0, cgroupId: null };
+    const process = { pid: 9, process: "sshd", uid: 0, cgroupId: null, startNs: null };
     seed({ localPort: 1, owner: process }, { localPort: 2 });
     refresh(1);
     apply(
@@ -569,7 +575,7 @@ describe("seeding", () => {
   });
 
   test("a connection that the records told of first is one row, and gets the owner it lacks", () => {
-    const process = { pid: 9, process: "sshd", uid: 0, cgroupId: null };
+    const process = { pid: 9, process: "sshd", uid: 0, cgroupId: null, startNs: null };
     apply(
       { id: 1n, localPort: 1 },
       { id: 2n, localPort: 2, flags: RecordFlag.owned, pid: 3 },
@@ -639,7 +645,7 @@ describe("sockets without a flow", () => {
     });
     aggregator.setSockets([
       listener,
-      { ...sibling, owner: { pid: 4, process: "httpd", uid: 0, cgroupId: null } },
+      { ...sibling, owner: { pid: 4, process: "httpd", uid: 0, cgroupId: null, startNs: null } },
     ]);
     const second = refresh(60);
     expect(keys(second)).toEqual([[1, -1, -2, -3, -4], [], [-2], [-3, -4]]);

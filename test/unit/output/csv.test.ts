@@ -19,7 +19,7 @@ function parse(line: string): string[] {
 }
 
 function lineOf(process: string): string {
-  const owner = { pid: 1, process, uid: 0, cgroupId: null };
+  const owner = { pid: 1, process, uid: 0, cgroupId: null, startNs: null };
   return csvOutput().events([{ event: "open", connection: connection({ owner }) }], AT);
 }
 

@@ -27,7 +27,7 @@ describe("the lines of a refresh", () => {
   });
 
   test("open a connection that the filter lets through late, and close it even when it no longer does", () => {
-    const owner = (pid: number) => ({ pid, process: "x", uid: null, cgroupId: null });
+    const owner = (pid: number) => ({ pid, process: "x", uid: null, cgroupId: null, startNs: null });
     const source = new EventSource({
       filter: (row) => row.owner?.pid === 7,
       order: { column: null, reverse: false },

@@ -74,7 +74,7 @@ describe("JSON", () => {
     ["a lone surrogate", "\ud800", "\\ud800"],
     ["a name of Object's prototype", "__proto__", "__proto__"],
   ])("a process name with %s stays one line of valid JSON", (_, name, shown) => {
-    const row = connection({ owner: { pid: 1, process: name, uid: 0, cgroupId: null } });
+    const row = connection({ owner: { pid: 1, process: name, uid: 0, cgroupId: null, startNs: null } });
     expect(events(row)).toEqual([expect.objectContaining({ process: shown })]);
   });
 

@@ -63,7 +63,7 @@ describe("text", () => {
     ["escape sequences", "\x1b[2J", "\\x1b[2J[5]"],
     ["line ends", "a\n[CLOSED] b", "a\\x0a[CLOSED]\\x20b[5]"],
   ])("a process name with %s is one harmless word", (_, process, shown) => {
-    const owner = { pid: 5, process, uid: 0, cgroupId: null };
+    const owner = { pid: 5, process, uid: 0, cgroupId: null, startNs: null };
     expect(line("update", connection({ owner })).split(/\s+/)[5]).toBe(shown);
   });
 

@@ -33,6 +33,7 @@ const entry: fc.Arbitrary<SeedEntry> = fc.record({
       process: name,
       uid: fc.option(u32),
       cgroupId: fc.option(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
+      startNs: fc.option(fc.maxSafeNat()),
     }),
   ),
 });
@@ -73,7 +74,7 @@ const LISTENER = seedEntry({
   localPort: 22,
   remoteAddress: "::",
   remotePort: 0,
-  owner: { pid: 1, process: "sshd \ufffd日\x1b", uid: null, cgroupId: 2n ** 63n },
+  owner: { pid: 1, process: "sshd \ufffd日\x1b", uid: null, cgroupId: 2n ** 63n, startNs: null },
 });
 
 const RECORDS = Buffer.from(encodeRecords({ id: 1n }, { id: 2n, process: "curl" })).toString("hex");

@@ -123,7 +123,7 @@ describe("owners", () => {
     (await seedOf({ ...sockets, ...tree }, owners)).entries.map(({ owner }) => owner);
 
   test("as the kernel side tells, then no process is looked at", async () => {
-    const sshd: Owner = { pid: 7, process: "sshd", uid: 0, cgroupId: 5n };
+    const sshd: Owner = { pid: 7, process: "sshd", uid: 0, cgroupId: 5n, startNs: null };
     const world = fakeProc({ ...sockets, ...process(9, HOST, "other\n", [11, 12]) });
     const { entries } = await readSeed(world, new Map([[12, sshd]]), clock);
     expect(entries.map(({ owner }) => owner)).toEqual([null, sshd, null, null]);
@@ -137,10 +137,10 @@ describe("owners", () => {
       ...process(40, HOST, "x\n", [11]),
     };
     expect(await ownersOf(tree)).toEqual([
-      { pid: 9, process: "first", uid: 1009, cgroupId: null },
+      { pid: 9, process: "first", uid: 1009, cgroupId: null, startNs: null },
       null,
       null,
-      { pid: 300, process: "late", uid: 1300, cgroupId: null },
+      { pid: 300, process: "late", uid: 1300, cgroupId: null, startNs: null },
     ]);
   });
 
@@ -173,7 +173,13 @@ describe("owners", () => {
     "status %j tells no user",
     async (status) => {
       const tree = { ...process(9, HOST, "a\n", [11]), "9/status": status };
-      expect((await ownersOf(tree))[0]).toEqual({ pid: 9, process: "a", uid: null, cgroupId: null });
+      expect((await ownersOf(tree))[0]).toEqual({
+        pid: 9,
+        process: "a",
+        uid: null,
+        cgroupId: null,
+        startNs: null,
+      });
     },
   );
 

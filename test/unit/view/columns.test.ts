@@ -35,7 +35,7 @@ describe("fields for programs", () => {
   });
 
   test("sanitise the process name", () => {
-    const owner = { pid: 1, process: "\x1b[2J", uid: 0, cgroupId: null };
+    const owner = { pid: 1, process: "\x1b[2J", uid: 0, cgroupId: null, startNs: null };
     expect(valuesOf(connection({ owner }), ["process"])).toEqual(["\\x1b[2J"]);
   });
 

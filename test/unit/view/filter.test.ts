@@ -14,7 +14,7 @@ const NOTHING: Filter = {
 };
 
 function named(process: string) {
-  return { pid: 5, process, uid: 0, cgroupId: null };
+  return { pid: 5, process, uid: 0, cgroupId: null, startNs: null };
 }
 
 const rows = [

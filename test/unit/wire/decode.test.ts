@@ -35,6 +35,8 @@ const FULL: RecordFields = {
   pid: 4_194_304,
   uid: 0xffff_fffe,
   netns: 0xf000_0001,
+  inode: 0xffff_fffd,
+  processStartNs: 0x7_0000_0007,
   localPort: 65_535,
   remotePort: 1,
   localAddress: "2001:db8::7",
@@ -72,8 +74,6 @@ describe("decodeRecords", () => {
     ["TCP without state", RECORD.state, 0],
     ["state 14", RECORD.state, 14],
     ["state 255", RECORD.state, 255],
-    ["reserved, first byte", RECORD.reserved, 1],
-    ["reserved, last byte", RECORD.reserved + 3, 128],
   ])("drops and counts a record with %s and goes on", (_, offset, value) => {
     const batch = encodeRecords({ id: 1n }, { id: 2n }, { id: 3n });
     batch[RECORD.size + offset] = value;
@@ -93,6 +93,19 @@ describe("decodeRecords", () => {
     const batch = encodeRecords({ process: "curl" });
     batch.set([0xff, 0x61, 0xc3, 0x00, 0x62], RECORD.process);
     expect(decodeAll(batch).records[0]?.process).toBe("\ufffda\ufffd");
+  });
+
+  test("records of version 1 end before the start of the process", () => {
+    const batch = encodeRecords(FULL, { ...FULL, id: 2n });
+    const old = Buffer.concat([0, 1].map((i) => batch.subarray(i * RECORD.size, i * RECORD.size + 176)));
+    for (const at of [0, 176]) old[at + RECORD.version] = 1;
+    const records: RecordFields[] = [];
+    expect(decodeRecords(old, (record) => records.push(copyRecord(record)), 1)).toBe(0);
+    expect(records).toEqual([
+      { ...FULL, processStartNs: 0 },
+      { ...FULL, id: 2n, processStartNs: 0 },
+    ]);
+    expect(decodeRecords(old, () => {})).toBe(2);
   });
 
   test("arbitrary bytes never throw, and every record is delivered or counted", () => {
@@ -132,8 +145,8 @@ describe("decodeOwners", () => {
     ]);
     expect(decodeOwners(batch)).toEqual(
       new Map([
-        [7, { pid: 20, process: "parent", uid: 0, cgroupId: 6n }],
-        [0x1_0000_0007, { pid: 99, process: "other", uid: 4_294_967_294, cgroupId: null }],
+        [7, { pid: 20, process: "parent", uid: 0, cgroupId: 6n, startNs: null }],
+        [0x1_0000_0007, { pid: 99, process: "other", uid: 4_294_967_294, cgroupId: null, startNs: null }],
       ]),
     );
   });
