@@ -126,6 +126,7 @@ int BPF_KPROBE(consume, struct sock *sk, struct sk_buff *skb, int len)
 }
 
 /* Last: libbpf loads in this order, and a kernel that refuses the doors should say so at once. */
+#include "sweep-udp.h"
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -209,6 +209,7 @@ int BPF_PROG(datagram_dropped, int rc, struct sock *sk, struct sk_buff *skb)
 }
 
 /* Last: libbpf loads in this order, and a kernel that refuses the doors should say so at once. */
+#include "sweep-udp.h"
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "GPL";
