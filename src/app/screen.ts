@@ -1,13 +1,14 @@
 /** The screen: every refresh and every key as a frame, until the user has seen enough. */
 import { describeLosses } from "../output/output.ts";
 import type { Screen } from "../tui/terminal.ts";
+import type { Accept } from "../view/filter.ts";
 import type { NumberStyle } from "../view/format.ts";
 import { draw } from "../view/screen/frame.ts";
 import type { SessionInfo } from "../view/screen/header.ts";
 import { helpScrollLimit } from "../view/screen/help.ts";
 import { History } from "../view/screen/history.ts";
 import type { Layout } from "../view/screen/layout.ts";
-import { type Accept, type Listing, listEntries } from "../view/screen/listing.ts";
+import { type Listing, listEntries } from "../view/screen/listing.ts";
 import { type Effect, initialState, type Order, type UiState } from "../view/screen/state.ts";
 import { type Input, settle, update } from "../view/screen/update.ts";
 import type { Feed } from "./feed.ts";

@@ -1,12 +1,13 @@
 /** The lines each refresh has to say, filtered and in order. */
 import type { Connection } from "../model/connection.ts";
 import type { Snapshot } from "../model/snapshot.ts";
+import type { Accept } from "../view/filter.ts";
 import { type SortOrder, sortConnections } from "../view/sort.ts";
 import type { ConnectionEvent } from "./output.ts";
 
 export interface Selection {
   /** null: everything. */
-  readonly filter: ((connection: Connection) => boolean) | null;
+  readonly filter: Accept | null;
   readonly order: SortOrder;
 }
 

@@ -20,7 +20,8 @@ export interface Filter {
   readonly noLoopback: boolean;
 }
 
-type Test = (connection: Connection) => boolean;
+/** Whether a connection is to be shown. */
+export type Accept = (connection: Connection) => boolean;
 
 /** The kernel keeps this much of a process name (TASK_COMM_LEN without the NUL). */
 const COMM_BYTES = 15;
@@ -41,10 +42,10 @@ function familyOf({ local }: Connection): Family {
   return local.address.includes(":") ? 6 : 4;
 }
 
-function tests(filter: Filter): Test[] {
+function tests(filter: Filter): Accept[] {
   const { pids, ports, hosts, protocols, families } = filter;
   const patterns = filter.processes.map(processPattern);
-  const list: Test[] = [];
+  const list: Accept[] = [];
   if (protocols.length > 0) list.push((c) => protocols.includes(c.protocol));
   if (families.length > 0) list.push((c) => families.includes(familyOf(c)));
   if (pids.length > 0) list.push((c) => c.owner !== null && pids.includes(c.owner.pid));
@@ -63,7 +64,7 @@ function tests(filter: Filter): Test[] {
 }
 
 /** Makes one question of a filter; null when it lets everything through. */
-export function compileFilter(filter: Filter): Test | null {
+export function compileFilter(filter: Filter): Accept | null {
   const list = tests(filter);
   return list.length === 0 ? null : (connection) => list.every((test) => test(connection));
 }

@@ -2,6 +2,7 @@
 import type { Connection } from "../../model/connection.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
 import { findColumn } from "../columns.ts";
+import type { Accept } from "../filter.ts";
 import { formatEndpoint } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
 import { sortRows, sortsSmallestFirst } from "../sort.ts";
@@ -11,8 +12,6 @@ import type { EntryId, Order, UiState } from "./state.ts";
 
 /** The part of the state that entries depend on. */
 type Wishes = Pick<UiState, "view" | "orders" | "filter" | "frozen" | "unfolded">;
-
-export type Accept = (connection: Connection) => boolean;
 
 export interface Listing {
   readonly entries: Entries;
