@@ -70,7 +70,7 @@ function whyNot(kernel) {
 }
 
 /** What depends on the kernel; logs, recordings, pipes and the screen are the same on each, and slow in a guest. */
-const FILES = ["existing", "faults", "flows", "limits", "link", "privileges", "program"];
+const FILES = ["existing", "faults", "flows", "limits", "link", "privileges", "program", "sockets"];
 
 /** Runs a shell command on a kernel: in a guest or here. */
 function start(kernel, command, settings) {

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct scenario *const groups[] = {tcp_scenarios, tcp_owner_scenarios, udp_scenarios, kernel_scenarios};
+static const struct scenario *const groups[] = {tcp_scenarios,	  tcp_owner_scenarios, udp_scenarios,
+						kernel_scenarios, socket_scenarios,    raw_udp_scenarios};
 
 static const struct scenario *find(const char *name)
 {

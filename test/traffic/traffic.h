@@ -165,7 +165,8 @@ struct scenario {
 	const char *name;
 	void (*run)(void);
 };
-extern const struct scenario tcp_scenarios[], tcp_owner_scenarios[], udp_scenarios[], kernel_scenarios[];
+extern const struct scenario tcp_scenarios[], tcp_owner_scenarios[], udp_scenarios[], kernel_scenarios[],
+    socket_scenarios[], raw_udp_scenarios[];
 
 /* The rest of tcp-exec, after exec. */
 void resume_after_exec(void);

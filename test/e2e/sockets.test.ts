@@ -1,0 +1,84 @@
+/** Sockets that are neither TCP nor UDP have no row, whatever their protocol's number, and do not change others'. */
+import { afterAll, beforeAll, describe } from "vitest";
+import { backends, sharedTcptop, startOrSkip, Traffic } from "./harness.ts";
+import { expectRows, testUnless } from "./namespaces.ts";
+
+const SCENARIOS = [
+  ["every socket that can be made", "sockets"],
+  ["connected raw sockets of protocol TCP", "raw-tcp"],
+  ["connected raw sockets of Multipath TCP's number", "raw-multipath"],
+  ["connected sockets of NETLINK_XFRM", "netlink-xfrm"],
+] as const;
+
+/** By backend and title. */
+const NOT_YET: ReadonlySet<string> = new Set([
+  "tracepoint: every socket that can be made",
+  "tracepoint: connected raw sockets of protocol TCP",
+  "tracepoint: connected sockets of NETLINK_XFRM",
+  "tracepoint: older: every socket that can be made",
+  "tracepoint: older: connected raw sockets of protocol TCP",
+  "tracepoint: older: connected sockets of NETLINK_XFRM",
+  "tracepoint: 400 raw sockets of an ordinary user",
+  "tracepoint: one that reads what others are sent",
+  "tracepoint: one that sends",
+]);
+
+describe.for(backends)("%s", ([backend, required]) => {
+  const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
+
+  describe("made under tcptop", () => {
+    for (const [title, scenario] of SCENARIOS) {
+      testOf(title)(`${title} (${scenario})`, async (context) => {
+        const tcptop = await startOrSkip(context, required, {}, backend);
+        const traffic = new Traffic(scenario);
+        await traffic.ready();
+        await tcptop.refreshed();
+        await tcptop.refreshed();
+        traffic.go();
+        await expectRows(tcptop, await traffic.ends(context), 0);
+      });
+    }
+  });
+
+  describe("older than tcptop", () => {
+    for (const [title, scenario] of SCENARIOS) {
+      testOf(`older: ${title}`)(`${title} (${scenario})`, async (context) => {
+        const traffic = new Traffic(scenario, { existing: 1 });
+        await traffic.ready();
+        const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "5");
+        await tcptop.refreshed();
+        traffic.go();
+        await expectRows(tcptop, await traffic.ends(context), 0);
+      });
+    }
+  });
+
+  testOf("400 raw sockets of an ordinary user")(
+    "400 raw sockets of an ordinary user and a table of 256",
+    async (context) => {
+      const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "256");
+      const traffic = new Traffic("raw-crowd");
+      await traffic.ready();
+      await tcptop.refreshed();
+      traffic.go();
+      await expectRows(tcptop, await traffic.ends(context), 0);
+    },
+  );
+
+  describe("raw sockets of protocol UDP", () => {
+    const shared = sharedTcptop(backend, required);
+    beforeAll(shared.open);
+    afterAll(shared.close);
+
+    for (const [title, scenario] of [
+      ["one that reads what others are sent", "raw-udp-listener"],
+      ["one that sends", "raw-udp-sender"],
+    ] as const) {
+      testOf(title)(`${title} (${scenario})`, async (context) => {
+        const tcptop = shared.use(context);
+        const since = tcptop.rows.length;
+        await expectRows(tcptop, await new Traffic(scenario).ends(context), since);
+      });
+    }
+  });
+});
