@@ -211,6 +211,15 @@ function checkOnDebian() {
   ]);
   report("Debian 13: npm install --global", install.code === 0 ? null : install.stderr);
   checkProgram(system, "Debian 13, npm", ["tcptop"]);
+  const page = system.run([
+    "sh",
+    "-c",
+    "cat $(node /mnt/npm/bin/npm-cli.js prefix --global)/share/man/man8/tcptop.8",
+  ]);
+  expectResult("Debian 13, npm: the manual page is in place", page, {
+    code: 0,
+    stdout: readFileSync(join(root, "man/tcptop.8"), "utf8"),
+  });
   system.remove();
 }
 

@@ -1,6 +1,8 @@
 /** The manual page against the program: fields, loss counters, exit codes; and as roff. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { ExitCode } from "../../src/base/errors.ts";
@@ -8,7 +10,8 @@ import { lossCounters } from "../../src/output/output.ts";
 import { FIELDS } from "../../src/view/columns.ts";
 import { NO_LOSSES } from "../support/records.ts";
 
-const PAGE = fileURLToPath(new URL("../../man/tcptop.8", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PAGE = join(ROOT, "man/tcptop.8");
 const page = readFileSync(PAGE, "utf8");
 
 /** What the list between two marks explains, in its order. */
@@ -36,4 +39,26 @@ test.skipIf(!hasMandoc)(`mandoc finds nothing to blame${hasMandoc ? "" : ": need
   // Whether this system has the pages it refers to is no matter of the page.
   const { stdout } = spawnSync("mandoc", ["-Tlint", "-Wwarning", PAGE], { encoding: "utf8" });
   expect(stdout).toBe("");
+});
+
+/** A package of the manual page and a command, as package.json names them, installed with a prefix of its own. */
+test("npm install --global puts it where man looks", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tcptop-man-"));
+  try {
+    const description = readFileSync(join(ROOT, "package.json"), "utf8");
+    const { name, version, bin, man } = JSON.parse(description) as Record<string, unknown>;
+    const from = join(folder, "package");
+    for (const file of ["man/tcptop.8", "bin/tcptop.js"]) cpSync(join(ROOT, file), join(from, file));
+    writeFileSync(join(from, "package.json"), JSON.stringify({ name, version, bin, man }));
+    const npm = (...args: string[]) => {
+      const quiet = ["--silent", "--offline", "--cache", join(folder, "cache")];
+      const { status, stderr } = spawnSync("npm", [...args, ...quiet], { cwd: folder, encoding: "utf8" });
+      expect([status, stderr]).toEqual([0, ""]);
+    };
+    npm("pack", from);
+    npm("install", "--global", "--prefix", join(folder, "prefix"), `${name}-${version}.tgz`);
+    expect(readFileSync(join(folder, "prefix/share/man/man8/tcptop.8"), "utf8")).toBe(page);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
