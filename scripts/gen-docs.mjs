@@ -1,11 +1,13 @@
-// Writes what the program knows of itself into man/tcptop.8, and completions/ for the shells; with --check only
+// Writes what the program knows of itself into man/tcptop.8 and README.md, and completions/ for the shells; with --check only
 // compares. Reads the built program: `npm run gen:docs` builds it first.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describeOptions } from "../dist/cli/options.js";
+import { LOSS_COUNTERS } from "../dist/model/losses.js";
 import { KEYS } from "../dist/view/screen/help.js";
 import { bashCompletion, fishCompletion, zshCompletion } from "./docs/completions.mjs";
-import { fillPage, keyList, optionList } from "./docs/man.mjs";
+import { fillPage, keyList, lossList, optionList } from "./docs/man.mjs";
+import { fillReadme, lossTable } from "./docs/readme.mjs";
 import { root } from "./lib.mjs";
 
 const PAGE = "man/tcptop.8";
@@ -15,6 +17,10 @@ const texts = {
   [PAGE]: fillPage(readFileSync(join(root, PAGE), "utf8"), {
     options: optionList(options),
     keys: keyList(KEYS),
+    losses: lossList(LOSS_COUNTERS),
+  }),
+  "README.md": fillReadme(readFileSync(join(root, "README.md"), "utf8"), {
+    losses: lossTable(LOSS_COUNTERS),
   }),
   "completions/tcptop.bash": bashCompletion(options),
   "completions/_tcptop": zshCompletion(options),

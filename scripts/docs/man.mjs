@@ -73,6 +73,14 @@ export function keyList(keys) {
   return [".Bl -tag -compact -width Tab_left_right", ...items, ".El"].join("\n");
 }
 
+/** The counters of what was lost. */
+export function lossList(counters) {
+  const items = counters.map(
+    ({ key, counts }) => `.It Cm ${key}\n${wrap(roff(sentence(counts, ["tcptop"])))}`,
+  );
+  return [".Bl -tag -width Ds", ...items, ".El"].join("\n");
+}
+
 /** Puts the parts where the page has their marks. Throws when a mark is missing. */
 export function fillPage(page, parts) {
   return Object.entries(parts).reduce((text, [name, part]) => {

@@ -1,13 +1,7 @@
 /** The state machine between capture and screen: records and the time in, snapshots out. */
 import { type Connection, TCP_STATES, type TcpState } from "../model/connection.ts";
-import {
-  type FlowRecord,
-  IPPROTO_TCP,
-  isFlow,
-  type Losses,
-  RecordKind,
-  type SeedEntry,
-} from "../model/record.ts";
+import type { Losses } from "../model/losses.ts";
+import { type FlowRecord, IPPROTO_TCP, isFlow, RecordKind, type SeedEntry } from "../model/record.ts";
 import type { Counts, Snapshot, Totals } from "../model/snapshot.ts";
 import { ClosedFlows } from "./closed-flows.ts";
 import { type Counters, exceeds, perSecond, ZERO } from "./counters.ts";

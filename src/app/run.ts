@@ -1,5 +1,5 @@
 /** The stream: every refresh as lines, for as long as somebody reads them. */
-import type { Losses } from "../model/record.ts";
+import { NONE_SKIPPED, type Skipped } from "../model/losses.ts";
 import { Backlog } from "../output/backlog.ts";
 import { EventSource, type Selection } from "../output/events.ts";
 import type { Output, StartInfo } from "../output/output.ts";
@@ -32,8 +32,8 @@ class Stream implements Face {
   readonly #sink: Sink;
   readonly #events: EventSource;
   readonly #backlog = new Backlog();
-  #skipped = { refreshes: 0, events: 0 };
-  #losses: Losses | null = null;
+  #skipped: Skipped = NONE_SKIPPED;
+  #latest: Look | null = null;
 
   constructor(world: World, options: StreamOptions, info: StartInfo, sink: Sink) {
     this.#world = world;
@@ -48,15 +48,16 @@ class Stream implements Face {
   }
 
   /** Two writes: a reader that waits for the start need not wait for what existed before to be put in words. */
-  start({ at, snapshot }: Look): void {
+  start(look: Look): void {
+    const { at, snapshot } = look;
     const { output } = this.#options;
-    this.#losses = snapshot.losses;
+    this.#latest = look;
     this.#sink.write(output.start(this.#info, at));
     this.#sink.write(output.events(this.#events.of(snapshot), at));
   }
 
   refresh(look: Look, isLast: boolean): void {
-    this.#losses = look.snapshot.losses;
+    this.#latest = look;
     this.#write(look, isLast);
     // With nothing to write, no write tells.
     if (!this.#world.platform.hasReader(STDOUT_FD)) this.#sink.readerLeft();
@@ -73,8 +74,9 @@ class Stream implements Face {
 
   /** Tells on standard error what the form had no room for. */
   warn(): void {
-    if (this.#losses === null) return;
-    const warning = this.#options.output.warning(this.#losses, this.#skipped);
+    if (this.#latest === null) return;
+    const { at, snapshot } = this.#latest;
+    const warning = this.#options.output.warning(snapshot.losses, this.#skipped, at);
     if (warning !== "") this.#world.stderr.write(warning, () => {});
   }
 
@@ -83,8 +85,11 @@ class Stream implements Face {
     const { output } = this.#options;
     const events = this.#events.of(snapshot);
     if (!this.#sink.isIdle && !isLast) {
-      const { refreshes, events: before } = this.#skipped;
-      this.#skipped = { refreshes: refreshes + 1, events: before + this.#backlog.add(events) };
+      const { refreshesSkipped, eventsSkipped } = this.#skipped;
+      this.#skipped = {
+        refreshesSkipped: refreshesSkipped + 1,
+        eventsSkipped: eventsSkipped + this.#backlog.add(events),
+      };
       return;
     }
     this.#sink.write(

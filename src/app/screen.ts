@@ -1,8 +1,9 @@
 /** The screen: every refresh and every key as a frame, until the user has seen enough. */
-import { describeLosses } from "../output/output.ts";
+import { NONE_SKIPPED } from "../model/losses.ts";
 import type { Screen } from "../tui/terminal.ts";
 import type { Accept } from "../view/filter.ts";
 import type { NumberStyle } from "../view/format.ts";
+import { LossWatch } from "../view/losses.ts";
 import { draw } from "../view/screen/frame.ts";
 import type { SessionInfo } from "../view/screen/header.ts";
 import { helpScrollLimit } from "../view/screen/help.ts";
@@ -44,6 +45,7 @@ class ScreenFace implements Face {
   readonly #feed: Feed;
   readonly #quit: () => void;
   #history = new History();
+  #watch = new LossWatch();
   #state: UiState;
   #latest: Look | null = null;
   #shown: { readonly listing: Listing; readonly layout: Layout } | null = null;
@@ -79,10 +81,12 @@ class ScreenFace implements Face {
   pass(look: Look): void {
     this.#latest = look;
     this.#history.record(look.snapshot);
+    this.#watch.see(look.snapshot.losses, NONE_SKIPPED, look.at.wallMs);
   }
 
   rewind(): void {
     this.#history = new History();
+    this.#watch = new LossWatch();
   }
 
   played(): void {
@@ -103,7 +107,7 @@ class ScreenFace implements Face {
         wallMs: at.wallMs - (at.nowNs - snapshot.timeNs) / NS_PER_MS,
         history: this.#history,
         state,
-        losses: describeLosses(snapshot.losses, { refreshes: 0, events: 0 }),
+        losses: this.#watch.text,
         isRecorded: this.#feed.isRecorded,
         logWarning: this.#options.log?.warning ?? "",
         notice: this.#feed.notice,

@@ -59,20 +59,6 @@ export interface FlowRecord {
   process(): string;
 }
 
-/** What could not be counted, or not in time; each only grows. `struct tcptop_losses` and more. */
-export interface Losses {
-  readonly flowsUntracked: number;
-  readonly bytesUntracked: number;
-  readonly datagramsUntracked: number;
-  readonly recordsDeferred: number;
-  readonly closesLost: number;
-  readonly datagramsUncorrected: number;
-  /** Records of a wrong version, size or kind, dropped by the decoder. */
-  readonly recordsInvalid: number;
-  /** Lines of /proc that could not be understood. */
-  readonly seedLinesSkipped: number;
-}
-
 /** A socket that existed before the capture, from /proc/net. */
 export interface SeedEntry {
   readonly proto: typeof IPPROTO_TCP | typeof IPPROTO_UDP;

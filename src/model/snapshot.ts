@@ -1,6 +1,6 @@
 /** Everything one refresh has to show. */
 import type { Connection, TcpState } from "./connection.ts";
-import type { Losses } from "./record.ts";
+import type { Losses } from "./losses.ts";
 
 /** Sums over all flows, the gone ones included. */
 export interface Totals {

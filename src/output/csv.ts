@@ -1,6 +1,7 @@
 /** The stream as CSV: a header, then one line for each open, update and close. */
 import { type Cell, FIELDS } from "../view/columns.ts";
-import { type ConnectionEvent, describeLosses, isoTime, type Output } from "./output.ts";
+import { LossWatch } from "../view/losses.ts";
+import { type ConnectionEvent, isoTime, type Output } from "./output.ts";
 
 /** The first line, with its end. */
 export const CSV_HEADER = `${["time", "event", ...FIELDS.map(({ key }) => key)].join(",")}\n`;
@@ -26,16 +27,20 @@ function eventLine({ event, connection }: ConnectionEvent, time: string, nowNs: 
 
 /** Lines end in a bare LF, as the tools at the other end of a pipe expect. */
 export function csvOutput(): Output {
+  const watch = new LossWatch();
   return {
     start: () => CSV_HEADER,
     events(events, at) {
       const time = isoTime(at);
       return events.map((event) => eventLine(event, time, at.nowNs)).join("");
     },
-    summary: () => "",
-    warning(losses, skipped) {
-      const counters = describeLosses(losses, skipped);
-      return counters && `warning: incomplete: ${counters}\n`;
+    summary({ losses }, skipped, at) {
+      watch.see(losses, skipped, at.wallMs);
+      return "";
+    },
+    warning(losses, skipped, at) {
+      watch.see(losses, skipped, at.wallMs);
+      return watch.text && `warning: ${watch.text}\n`;
     },
   };
 }

@@ -1,4 +1,5 @@
 /** The stream as JSON lines: one self-contained object a line, every event and every loss counter. */
+import type { Skipped } from "../model/losses.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { type Cell, FIELDS } from "../view/columns.ts";
 import { sanitise } from "../view/sanitise.ts";
@@ -8,7 +9,6 @@ import {
   lossCounters,
   type Moment,
   type Output,
-  type Skipped,
   type StartInfo,
 } from "./output.ts";
 

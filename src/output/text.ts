@@ -2,9 +2,10 @@
 import type { Connection } from "../model/connection.ts";
 import { type Column, getColumn, showCell } from "../view/columns.ts";
 import { formatTimeOfDay, type NumberStyle, UNKNOWN } from "../view/format.ts";
+import { describeLosses } from "../view/losses.ts";
 import { sanitise } from "../view/sanitise.ts";
 import { displayWidth, padEnd } from "../view/width.ts";
-import { type ConnectionEvent, describeLosses, type Moment, type Output, type StartInfo } from "./output.ts";
+import type { ConnectionEvent, Moment, Output, StartInfo } from "./output.ts";
 
 export interface TextOptions {
   readonly style: NumberStyle;
@@ -118,7 +119,7 @@ export function textOutput({ style, color }: TextOptions): Output {
       return events.map((item) => eventLine(item, at, time)).join("");
     },
     summary(snapshot, skipped, at) {
-      const losses = describeLosses(snapshot.losses, skipped);
+      const losses = describeLosses(snapshot.losses, skipped).join("; ");
       if (losses === lossesShown) return "";
       lossesShown = losses;
       return `${paint(SGR.remark, `# ${formatTimeOfDay(at.wallMs)} incomplete: ${losses}`)}\n`;

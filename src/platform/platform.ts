@@ -1,6 +1,7 @@
 /** What tcptop needs of an operating system; every platform implements this and nothing more. */
+import type { Losses } from "../model/losses.ts";
 import type { ProcessFacts } from "../model/process.ts";
-import type { FlowRecord, Losses, SeedEntry } from "../model/record.ts";
+import type { FlowRecord, SeedEntry } from "../model/record.ts";
 
 export const BACKENDS = ["fentry", "kprobe", "tracepoint"] as const;
 export type Backend = (typeof BACKENDS)[number];

@@ -2,7 +2,8 @@
 import { Buffer } from "node:buffer";
 import { canonicalAddress } from "../model/address.ts";
 import { TCP_STATES } from "../model/connection.ts";
-import { IPPROTO_TCP, IPPROTO_UDP, type Losses, type SeedEntry } from "../model/record.ts";
+import { LOSS_NAMES, type Losses, NO_LOSSES } from "../model/losses.ts";
+import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "../model/record.ts";
 import { DamageError } from "./format.ts";
 
 const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4 } as const;
@@ -17,18 +18,6 @@ export type Operation =
   | { readonly kind: "sockets"; readonly isLast: boolean; readonly entries: readonly SeedEntry[] }
   /** Ends a refresh. */
   | { readonly kind: "losses"; readonly losses: Losses };
-
-/** In their order in the file. */
-const LOSSES: readonly (keyof Losses)[] = [
-  "flowsUntracked",
-  "bytesUntracked",
-  "datagramsUntracked",
-  "recordsDeferred",
-  "closesLost",
-  "datagramsUncorrected",
-  "recordsInvalid",
-  "seedLinesSkipped",
-];
 
 /** Which parts of an entry's owner are known. */
 const Known = { owner: 1, uid: 2, cgroupId: 4, startNs: 8 } as const;
@@ -97,8 +86,8 @@ export class OperationWriter {
   }
 
   losses(losses: Losses): void {
-    this.#begin(OpCode.losses, 8 * LOSSES.length);
-    for (const name of LOSSES) this.#f64(losses[name]);
+    this.#begin(OpCode.losses, 8 * LOSS_NAMES.length);
+    for (const name of LOSS_NAMES) this.#f64(losses[name]);
     this.#end();
   }
 
@@ -271,9 +260,11 @@ function decodeOperation(code: number, bytes: Buffer): Operation {
       return { kind: "sockets", isLast: isLast === 1, entries: fields.entries() };
     }
     case OpCode.losses: {
-      const losses = Object.fromEntries(LOSSES.map((name) => [name, fields.count()]));
+      const losses = { ...NO_LOSSES };
+      // An older tcptop has recorded fewer.
+      for (const name of LOSS_NAMES) if (!fields.isAtEnd) losses[name] = fields.count();
       if (!fields.isAtEnd) throw new DamageError("an operation is too long");
-      return { kind: "losses", losses: losses as unknown as Losses };
+      return { kind: "losses", losses };
     }
     default:
       throw new DamageError("an operation is unknown");

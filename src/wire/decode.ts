@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { formatAddress } from "../model/address.ts";
 import { type Owner, TCP_STATES } from "../model/connection.ts";
-import { type FlowRecord, IPPROTO_TCP, IPPROTO_UDP, type Losses, RecordKind } from "../model/record.ts";
+import { type FlowRecord, IPPROTO_TCP, IPPROTO_UDP, RecordKind } from "../model/record.ts";
 import { LOSSES, OWNER, RECORD, WIRE_VERSION } from "./layout.gen.ts";
 
 /** Numbers cross in the machine's byte order. */
@@ -222,18 +222,25 @@ export function decodeOwners(batch: Uint8Array): Map<number, Owner> {
   return owners;
 }
 
-/** What the kernel side counts of `Losses`. */
-export type KernelLosses = Omit<Losses, "recordsInvalid" | "seedLinesSkipped">;
+/** `flowsUntracked` of `flows_untracked`. */
+type Camel<Name extends string> = Name extends `${infer First}_${infer Rest}`
+  ? `${First}${Capitalize<Camel<Rest>>}`
+  : Name;
+
+type LossField = Exclude<keyof typeof LOSSES, "size">;
+
+/** What the kernel side counts of `Losses` of the model. */
+export type KernelLosses = Readonly<Record<Camel<LossField>, number>>;
+
+function camelCase(name: string): string {
+  return name.replace(/_[a-z]/g, (letter) => letter.charAt(1).toUpperCase());
+}
 
 /** Decodes `struct tcptop_losses`; throws RangeError when there are fewer bytes. */
 export function decodeLosses(bytes: Uint8Array): KernelLosses {
   const fields = new FieldReader(bytes);
-  return {
-    flowsUntracked: fields.u64(LOSSES.flows_untracked),
-    bytesUntracked: fields.u64(LOSSES.bytes_untracked),
-    datagramsUntracked: fields.u64(LOSSES.datagrams_untracked),
-    recordsDeferred: fields.u64(LOSSES.records_deferred),
-    closesLost: fields.u64(LOSSES.closes_lost),
-    datagramsUncorrected: fields.u64(LOSSES.datagrams_uncorrected),
-  };
+  const { size: _, ...offsets } = LOSSES;
+  return Object.fromEntries(
+    Object.entries(offsets).map(([name, offset]) => [camelCase(name), fields.u64(offset)]),
+  ) as KernelLosses;
 }

@@ -1,4 +1,4 @@
-/** The manual page against the program: fields, loss counters, exit codes; and as roff. */
+/** The manual page against the program: fields, exit codes; and as roff. */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,9 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { ExitCode } from "../../src/base/errors.ts";
-import { lossCounters } from "../../src/output/output.ts";
 import { FIELDS } from "../../src/view/columns.ts";
-import { NO_LOSSES } from "../support/records.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PAGE = join(ROOT, "man/tcptop.8");
@@ -22,11 +20,6 @@ function itemsOf(mark: string): string[] {
 
 test("explains every field of the stream, in its order", () => {
   expect(itemsOf("fields")).toEqual(FIELDS.map(({ key }) => key));
-});
-
-test("explains every loss counter", () => {
-  const counters = lossCounters(NO_LOSSES, { refreshes: 0, events: 0 });
-  expect(itemsOf("losses")).toEqual(counters.map(([key]) => key));
 });
 
 test("explains every exit code", () => {

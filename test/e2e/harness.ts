@@ -17,6 +17,7 @@ import { createInterface } from "node:readline";
 import { StringDecoder } from "node:string_decoder";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "vitest";
+import { LOSS_COUNTERS, type LossKey } from "../../src/model/losses.ts";
 import { BACKENDS, type Backend } from "../../src/platform/platform.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -110,24 +111,13 @@ export interface Row extends FlowFacts {
   readonly age_ms: number;
 }
 
-/** A record `summary`; its counters of what was lost are named in LOSS_COUNTERS. */
+/** A record `summary`; its counters of what was lost are named in COUNTERS. */
 export type Summary = Readonly<Record<string, unknown>>;
 
 /** Without refreshes_skipped: a refresh merged into the next because this process reads slowly loses nothing. */
-const LOSS_COUNTERS = [
-  "flows_untracked",
-  "bytes_untracked",
-  "datagrams_untracked",
-  "records_deferred",
-  "closes_lost",
-  "datagrams_uncorrected",
-  "records_invalid",
-  "seed_lines_skipped",
-  "events_skipped",
-] as const;
-type LossCounter = (typeof LOSS_COUNTERS)[number];
+const COUNTERS = LOSS_COUNTERS.map(({ key }) => key).filter((key) => key !== "refreshes_skipped");
 
-export const NO_LOSSES = Object.fromEntries(LOSS_COUNTERS.map((name) => [name, 0]));
+export const NO_LOSSES = Object.fromEntries(COUNTERS.map((key) => [key, 0]));
 
 export interface Exit {
   readonly code: number | null;
@@ -371,12 +361,9 @@ export class Tcptop {
   }
 
   /** Every loss counter, as of the last refresh. */
-  losses(): Record<LossCounter, number> {
+  losses(): Record<LossKey, number> {
     const last = this.summaries.at(-1);
-    return Object.fromEntries(LOSS_COUNTERS.map((name) => [name, last?.[name]])) as Record<
-      LossCounter,
-      number
-    >;
+    return Object.fromEntries(COUNTERS.map((name) => [name, last?.[name]])) as Record<LossKey, number>;
   }
 
   /** What it holds of BPF, from its open files. */

@@ -5,7 +5,6 @@ import { parseAddress } from "../../src/model/address.ts";
 import {
   type FlowRecord,
   IPPROTO_TCP,
-  type Losses,
   RecordFlag,
   RecordKind,
   type SeedEntry,
@@ -144,17 +143,7 @@ export function encodeRecords(...records: readonly Partial<RecordFields>[]): Uin
   return Uint8Array.from(Buffer.concat(records.map((fields) => encodeRecord(recordFields(fields)))));
 }
 
-/** No losses. */
-export const NO_LOSSES: Losses = {
-  flowsUntracked: 0,
-  bytesUntracked: 0,
-  datagramsUntracked: 0,
-  recordsDeferred: 0,
-  closesLost: 0,
-  datagramsUncorrected: 0,
-  recordsInvalid: 0,
-  seedLinesSkipped: 0,
-};
+export { NO_LOSSES } from "../../src/model/losses.ts";
 
 /** An established TCP connection of before the capture, the one of `makeRecord()`, unless given. */
 export function seedEntry(fields: Partial<SeedEntry> = {}): SeedEntry {

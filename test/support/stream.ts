@@ -1,8 +1,9 @@
 /** A short history with every kind of line, as the outputs are given it. */
 import type { Connection } from "../../src/model/connection.ts";
+import { NONE_SKIPPED, type Skipped } from "../../src/model/losses.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
 import { EventSource, type Selection } from "../../src/output/events.ts";
-import type { Moment, Output, Skipped, StartInfo } from "../../src/output/output.ts";
+import type { Moment, Output, StartInfo } from "../../src/output/output.ts";
 import { connection, snapshot, udpFlow } from "./connections.ts";
 import { NO_LOSSES } from "./records.ts";
 
@@ -81,7 +82,7 @@ const gone = (row: Connection): Connection => ({
   phase: { kind: "closing", closedNs: 5_900_000_000 },
 });
 
-const NONE_SKIPPED: Skipped = { refreshes: 0, events: 0 };
+const SLOW: Skipped = { refreshesSkipped: 3, eventsSkipped: 40 };
 const HISTORY: readonly [Snapshot, Skipped][] = [
   [
     snapshot({
@@ -116,14 +117,14 @@ const HISTORY: readonly [Snapshot, Skipped][] = [
       closed: [gone(udp), gone(connection())],
       losses: { ...NO_LOSSES, flowsUntracked: 2, bytesUntracked: 3_400, seedLinesSkipped: 1 },
     }),
-    { refreshes: 3, events: 40 },
+    SLOW,
   ],
   [
     snapshot({
       timeNs: 7_000_000_000,
       losses: { ...NO_LOSSES, flowsUntracked: 2, bytesUntracked: 3_400, seedLinesSkipped: 1 },
     }),
-    { refreshes: 3, events: 40 },
+    SLOW,
   ],
 ];
 
@@ -145,6 +146,6 @@ export function play(output: Output, selection = EVERYTHING): string {
   return [
     output.start(START, moment(4_000_000_000)),
     ...refreshes,
-    output.warning(last.losses, skipped),
+    output.warning(last.losses, skipped, moment(last.timeNs)),
   ].join("");
 }

@@ -1,10 +1,11 @@
 /** A machine for tests: its time stands still until it is moved, its kernel says what the test says. */
 import type { Cancel, StopSignal, World } from "../../src/app/world.ts";
+import { type Losses, NO_LOSSES } from "../../src/model/losses.ts";
 import type { ProcessFacts } from "../../src/model/process.ts";
-import type { FlowRecord, Losses } from "../../src/model/record.ts";
+import type { FlowRecord } from "../../src/model/record.ts";
 import type { OutputStream } from "../../src/output/sink.ts";
 import type { Capture, CaptureOptions, Platform, Seed } from "../../src/platform/platform.ts";
-import { copyRecord, encodeRecords, NO_LOSSES } from "./records.ts";
+import { copyRecord, encodeRecords } from "./records.ts";
 
 const NS_PER_MS = 1e6;
 

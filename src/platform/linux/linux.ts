@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { ExitCode, ExitError } from "../../base/errors.ts";
-import type { FlowRecord, Losses } from "../../model/record.ts";
+import type { Losses } from "../../model/losses.ts";
+import type { FlowRecord } from "../../model/record.ts";
 import { procWorld } from "../../seed/proc-world.ts";
 import { readProcessFacts } from "../../seed/process-facts.ts";
 import { readSeed } from "../../seed/seed.ts";

@@ -5,7 +5,7 @@ import { BACKENDS, type StepDown } from "../../platform/platform.ts";
 import { formatBytes, formatMillis, formatRate, formatTimeOfDay } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
 import { displayWidth, padStart } from "../width.ts";
-import { type Line, LineWriter, shorten } from "./cells.ts";
+import { type Line, LineWriter, shorten, textLine, truncate } from "./cells.ts";
 import { barGraph } from "./graph.ts";
 import type { History } from "./history.ts";
 import { type PlayStatus, playText } from "./play.ts";
@@ -32,7 +32,7 @@ export interface HeaderFacts {
   readonly wallMs: number;
   readonly history: History;
   readonly state: UiState;
-  /** What could not be counted, in words; empty: nothing. */
+  /** What is missing, in words; empty: nothing. */
   readonly losses: string;
   readonly isRecorded: boolean;
   /** What is wrong with the log, from outside; empty: nothing. */
@@ -200,13 +200,14 @@ export function headerLines(facts: HeaderFacts, columns: number): Line[] {
       columns,
     ),
   ];
+  // A loss is told in the order of weight; of a message from the system the end matters as well.
   const warnings = [
-    losses && `incomplete: ${losses}`,
-    logWarning && `log: ${sanitise(logWarning)}`,
-    sanitise(notice),
+    truncate(losses, columns - 1),
+    shorten(logWarning && `log: ${sanitise(logWarning)}`, columns - 1),
+    shorten(sanitise(notice), columns - 1),
   ];
   for (const warning of warnings.filter((text) => text !== "")) {
-    lines.push(new LineWriter(columns).add(shorten(` ${warning}`, columns), "warn").done());
+    lines.push(textLine(` ${warning}`, columns, "warn"));
   }
   return lines;
 }

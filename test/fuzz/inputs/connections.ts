@@ -6,11 +6,10 @@ import {
   TCP_STATES,
   type TcpState,
 } from "../../../src/model/connection.ts";
-import type { Losses } from "../../../src/model/record.ts";
+import { LOSS_NAMES, type Losses, NO_LOSSES } from "../../../src/model/losses.ts";
 import type { Snapshot } from "../../../src/model/snapshot.ts";
 import { connection } from "../../support/connections.ts";
 import { snapshotOf } from "../../support/crowd.ts";
-import { NO_LOSSES } from "../../support/records.ts";
 import type { Choices } from "../engine/choices.ts";
 import { addressText } from "../oracles/address.ts";
 
@@ -81,8 +80,7 @@ export function connectionOf(choices: Choices, key: number, timeNs: number): Con
 
 export function lossesOf(choices: Choices): Losses {
   if (choices.flag()) return NO_LOSSES;
-  const names = Object.keys(NO_LOSSES) as (keyof Losses)[];
-  return Object.fromEntries(names.map((name) => [name, choices.count(MOST_U64)])) as unknown as Losses;
+  return Object.fromEntries(LOSS_NAMES.map((name) => [name, choices.count(MOST_U64)])) as unknown as Losses;
 }
 
 /** Some of the connections before stay as they were, so that a screen has something to follow. */

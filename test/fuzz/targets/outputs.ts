@@ -101,9 +101,9 @@ function checkRest(output: Output, choices: Choices): void {
   };
   harmlessLines(output.start(info, AT)).forEach(assertHarmless);
   const snapshot = snapshotFrom(choices, null, NOW_NS);
-  const skipped = { refreshes: choices.count(1e9), events: choices.count(1e9) };
+  const skipped = { refreshesSkipped: choices.count(1e9), eventsSkipped: choices.count(1e9) };
   harmlessLines(output.summary(snapshot, skipped, AT));
-  harmlessLines(output.warning(snapshot.losses, skipped));
+  harmlessLines(output.warning(snapshot.losses, skipped, AT));
 }
 
 export const target: Target = {

@@ -428,6 +428,8 @@ test("losses that the form has no room for are told at the end, on standard erro
   const { world } = await started({ output: csvOutput(), iterations: 1 });
   world.capture.lossCounts = { ...NO_LOSSES, flowsUntracked: 3 };
   await world.advance(1000);
-  expect(world.stderr.text).toBe("warning: incomplete: flows_untracked=3\n");
+  expect(world.stderr.text).toBe(
+    "warning: incomplete, last at 12:04:27: 3 flows not shown, the kernel's flow table was full\n",
+  );
   expect(world.stdout.text.split("\n")).toHaveLength(2);
 });

@@ -169,9 +169,19 @@ describe("while it runs", () => {
 
   test("losses are told in the header", async () => {
     const { world, screen } = await started();
+    const told = " incomplete, last at 12:04:27: 2 flows not shown, the kernel's flow table was full";
     world.capture.lossCounts = { ...NO_LOSSES, flowsUntracked: 2 };
     await world.advance(1000);
-    expect(screen.lines[3]).toBe(" incomplete: flows_untracked=2");
+    expect(screen.lines[3]).toBe(told);
+    await world.advance(1000);
+    expect(screen.lines[3]).toBe(told);
+  });
+
+  test("what was only late is not told in the header", async () => {
+    const { world, screen } = await started();
+    world.capture.lossCounts = { ...NO_LOSSES, recordsDeferred: 200_113 };
+    await world.advance(1000);
+    expect(screen.lines.slice(3, 5)).toEqual(["", expect.stringMatching(/^ {2}PROTO /)]);
   });
 
   test("paused, it shows what was; the capture goes on", async () => {

@@ -1,14 +1,13 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { NO_LOSSES, NONE_SKIPPED } from "../../../src/model/losses.ts";
 import { CSV_HEADER, csvOutput } from "../../../src/output/csv.ts";
 import { FIELDS } from "../../../src/view/columns.ts";
 import { sanitise } from "../../../src/view/sanitise.ts";
 import { connection, snapshot, udpFlow } from "../../support/connections.ts";
-import { NO_LOSSES } from "../../support/records.ts";
 
 const AT = { wallMs: 0, nowNs: 5_000_000_000 };
-const NONE_SKIPPED = { refreshes: 0, events: 0 };
 const PROCESS_COLUMN = 2 + FIELDS.findIndex(({ key }) => key === "process");
 
 /** Fields of one line as RFC 4180 reads them. */
@@ -110,9 +109,20 @@ describe("CSV", () => {
   });
 
   test("losses, which have no column, are told at the end", () => {
-    expect(csvOutput().warning(NO_LOSSES, NONE_SKIPPED)).toBe("");
-    expect(csvOutput().warning({ ...NO_LOSSES, closesLost: 2 }, { refreshes: 1, events: 9 })).toBe(
-      "warning: incomplete: closes_lost=2 refreshes_skipped=1 events_skipped=9\n",
+    const output = csvOutput();
+    const losses = { ...NO_LOSSES, closesLost: 2 };
+    const later = (seconds: number) => ({ ...AT, wallMs: AT.wallMs + 1000 * seconds });
+    expect(output.warning(NO_LOSSES, NONE_SKIPPED, AT)).toBe("");
+    output.summary(snapshot({ losses }), NONE_SKIPPED, later(1));
+    output.summary(snapshot({ losses }), { refreshesSkipped: 1, eventsSkipped: 9 }, later(2));
+    expect(output.warning(losses, { refreshesSkipped: 7, eventsSkipped: 9 }, later(3))).toBe(
+      "warning: incomplete, last at 00:00:02: 2 connections ended without final totals; " +
+        "9 events not written, the reader was too slow\n",
     );
+  });
+
+  test("what was only late is no loss", () => {
+    const losses = { ...NO_LOSSES, recordsDeferred: 200_113 };
+    expect(csvOutput().warning(losses, { refreshesSkipped: 3, eventsSkipped: 0 }, AT)).toBe("");
   });
 });

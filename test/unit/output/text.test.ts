@@ -1,12 +1,11 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Connection } from "../../../src/model/connection.ts";
+import { NO_LOSSES, NONE_SKIPPED } from "../../../src/model/losses.ts";
 import type { EventName } from "../../../src/output/output.ts";
 import { textOutput } from "../../../src/output/text.ts";
 import { connection, snapshot, udpFlow } from "../../support/connections.ts";
-import { NO_LOSSES } from "../../support/records.ts";
 
 const AT = { wallMs: Date.UTC(2026, 0, 2, 12, 4, 31), nowNs: 5_000_000_000 };
-const NONE_SKIPPED = { refreshes: 0, events: 0 };
 const closing = { kind: "closing", closedNs: 3_000_000_000 } as const;
 
 const CURL =
@@ -100,17 +99,24 @@ describe("text", () => {
 
   test("losses are told when they change, and only then", () => {
     const output = textOutput({ style: "human", color: true });
-    const summary = (flowsUntracked: number, refreshes: number) =>
+    const summary = (bytesUntracked: number, eventsSkipped: number) =>
       output.summary(
-        snapshot({ losses: { ...NO_LOSSES, flowsUntracked } }),
-        { ...NONE_SKIPPED, refreshes },
+        snapshot({ losses: { ...NO_LOSSES, bytesUntracked } }),
+        { ...NONE_SKIPPED, eventsSkipped },
         AT,
       );
-    expect([summary(0, 0), summary(1, 0), summary(1, 0), summary(1, 2)]).toEqual([
+    const bytes = "3.4 kB in no row and no total";
+    expect([summary(0, 0), summary(3_400, 0), summary(3_400, 0), summary(3_400, 1)]).toEqual([
       "",
-      "\x1b[33m# 12:04:31 incomplete: flows_untracked=1\x1b[0m\n",
+      `\x1b[33m# 12:04:31 incomplete: ${bytes}\x1b[0m\n`,
       "",
-      "\x1b[33m# 12:04:31 incomplete: flows_untracked=1 refreshes_skipped=2\x1b[0m\n",
+      `\x1b[33m# 12:04:31 incomplete: ${bytes}; 1 event not written, the reader was too slow\x1b[0m\n`,
     ]);
+  });
+
+  test("what was only late is not told", () => {
+    const losses = { ...NO_LOSSES, recordsDeferred: 200_113 };
+    const output = textOutput({ style: "human", color: false });
+    expect(output.summary(snapshot({ losses }), { refreshesSkipped: 2, eventsSkipped: 0 }, AT)).toBe("");
   });
 });

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { crc32, deflateRawSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { LOSS_NAMES } from "../../../src/model/losses.ts";
 import {
   byteOrder,
   encodeFrame,
@@ -127,8 +128,12 @@ describe("hostile frames with right checksums", () => {
       "an operation is cut short",
     ],
     ["a cut operation", refresh(Buffer.from([2, 0])), "an operation is cut short"],
-    ["too few counts", refresh(operation(4, Buffer.alloc(63))), "an operation is cut short"],
-    ["too many counts", refresh(operation(4, Buffer.alloc(65))), "an operation is too long"],
+    ["half a count", refresh(operation(4, Buffer.alloc(63))), "an operation is cut short"],
+    [
+      "too many counts",
+      refresh(operation(4, Buffer.alloc(8 * LOSS_NAMES.length + 1))),
+      "an operation is too long",
+    ],
     ["a count that is none", refresh(operation(4, Buffer.alloc(64, 0xff))), "a count is no whole number"],
     ["a negative count", refresh(operation(4, Buffer.alloc(64, 0xbf))), "a count is no whole number"],
     [

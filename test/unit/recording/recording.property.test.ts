@@ -4,11 +4,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ExitError } from "../../../src/base/errors.ts";
 import { formatAddress } from "../../../src/model/address.ts";
+import { LOSS_NAMES, type Losses, NO_LOSSES } from "../../../src/model/losses.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, isFlow, type SeedEntry } from "../../../src/model/record.ts";
 import { decodeHead, HEAD_BYTES, MAGIC } from "../../../src/recording/format.ts";
 import { decodeOperations } from "../../../src/recording/operations.ts";
 import { type Call, INFO, memorySource, readAll, record } from "../../support/recordings.ts";
-import { encodeRecords, NO_LOSSES, seedEntry } from "../../support/records.ts";
+import { encodeRecords, seedEntry } from "../../support/records.ts";
 
 const address = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => formatAddress(bytes));
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
@@ -38,16 +39,12 @@ const entry: fc.Arbitrary<SeedEntry> = fc.record({
   ),
 });
 
-const losses = fc.record({
-  flowsUntracked: count,
-  bytesUntracked: count,
-  datagramsUntracked: count,
-  recordsDeferred: count,
-  closesLost: count,
-  datagramsUncorrected: count,
-  recordsInvalid: count,
-  seedLinesSkipped: count,
-});
+const losses = fc.array(count, { minLength: LOSS_NAMES.length, maxLength: LOSS_NAMES.length }).map(
+  (counts): Losses => ({
+    ...NO_LOSSES,
+    ...Object.fromEntries(LOSS_NAMES.map((name, i) => [name, counts[i]])),
+  }),
+);
 
 const before: fc.Arbitrary<Call> = fc.oneof(
   fc
@@ -163,6 +160,16 @@ describe("damage", () => {
         );
       }
     }
+  });
+
+  test("counters that an older recording has not are zero", () => {
+    const counts = Buffer.alloc(8 * (LOSS_NAMES.length - 1));
+    counts.writeDoubleLE(7, 8 * (LOSS_NAMES.length - 2));
+    const head = Buffer.from([4, counts.length, 0, 0, 0]);
+    const last = LOSS_NAMES.at(-2) as keyof Losses;
+    expect([...decodeOperations(Buffer.concat([head, counts]))]).toEqual([
+      { kind: "losses", losses: { ...NO_LOSSES, [last]: 7 } },
+    ]);
   });
 
   test("random contents never crash the reader of a frame", () => {
