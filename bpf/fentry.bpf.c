@@ -67,7 +67,7 @@ int BPF_PROG(accepted)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(set_state, struct sock *sk, int from, int to)
 {
-	if (sk->sk_protocol == IPPROTO_TCP)
+	if (load_kind(sk) == SOCKET_TCP)
 		tcp_state_changed(sk, from, to);
 	return 0;
 }
@@ -75,7 +75,7 @@ int BPF_PROG(set_state, struct sock *sk, int from, int to)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(set_state_again, struct sock *sk, int from, int to)
 {
-	if (sk->sk_protocol == IPPROTO_TCP)
+	if (load_kind(sk) == SOCKET_TCP)
 		tcp_state_changed_again(sk, from, to);
 	return 0;
 }

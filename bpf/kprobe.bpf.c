@@ -63,7 +63,7 @@ int BPF_KRETPROBE(accepted, struct sock *sk)
 SEC("raw_tp/inet_sock_set_state")
 int BPF_PROG(set_state, struct sock *sk, int from, int to)
 {
-	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+	if (read_kind(sk) == SOCKET_TCP)
 		tcp_state_changed(sk, from, to);
 	return 0;
 }
@@ -71,7 +71,7 @@ int BPF_PROG(set_state, struct sock *sk, int from, int to)
 SEC("raw_tp/inet_sock_set_state")
 int BPF_PROG(set_state_again, struct sock *sk, int from, int to)
 {
-	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+	if (read_kind(sk) == SOCKET_TCP)
 		tcp_state_changed_again(sk, from, to);
 	return 0;
 }

@@ -110,6 +110,7 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct tcptop_owner out = {};
+	enum socket_kind kind;
 	struct socket *socket;
 	struct process p;
 	struct sock *sk;
@@ -124,13 +125,9 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 	sk = BPF_CORE_READ(socket, sk);
 	if (!sk)
 		return 0;
-	switch (BPF_CORE_READ(sk, __sk_common.skc_family)) {
-	case AF_INET:
-	case AF_INET6:
-		break;
-	default:
+	kind = read_kind(sk);
+	if (kind == SOCKET_OTHER)
 		return 0;
-	}
 
 	task_identity(task, &p, &out.uid, &out.cgroup_id);
 	out.pid = p.pid;
@@ -139,9 +136,9 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 	out.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 
-	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP) {
+	if (kind == SOCKET_TCP) {
 		seed_tcp(sk, &p, &out);
-	} else if (has_multipath() && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP) {
+	} else if (kind == SOCKET_MULTIPATH && has_multipath()) {
 		struct list_head *at = NULL;
 
 		for (int i = 0; i < MOST_SUBFLOWS; i++) {

@@ -588,7 +588,8 @@ static __always_inline void tcp_accepted(const struct sock *sk)
 {
 	struct tcp_flow *f = find_tcp(sk);
 
-	if (!f)
+	/* Other protocols accept by the same function. */
+	if (!f && read_kind(sk) == SOCKET_TCP)
 		f = adopt_tcp(sk, 0, 0);
 	if (f)
 		own_tcp(f, sk);

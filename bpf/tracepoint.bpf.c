@@ -35,23 +35,25 @@ static __always_inline void udp_call_ended(struct sock *sk, __u32 bytes, enum di
 	count_datagrams(&key, &d, 0, true);
 }
 
-static __always_inline bool is_inet(const struct sock *sk)
-{
-	return sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6;
-}
-
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(send_ended, struct sock *sk, int ret, int flags)
 {
-	if (sk->sk_protocol == IPPROTO_TCP) {
+	switch (load_kind(sk)) {
+	case SOCKET_TCP:
 		tcp_call_ended(sk, ret > 0 ? ret : 0, 0);
-	} else if (has_multipath() && sk->sk_protocol == IPPROTO_MPTCP) {
-		multipath_called(sk);
-	} else if (sk->sk_protocol == IPPROTO_UDP && is_inet(sk)) {
-		if (udp_by_call && ret >= 0)
-			udp_call_ended(sk, ret, DIRECTION_OUT);
-		else if (!udp_by_call)
+		break;
+	case SOCKET_MULTIPATH:
+		if (has_multipath())
+			multipath_called(sk);
+		break;
+	case SOCKET_UDP:
+		if (!udp_by_call)
 			own_udp(bpf_get_socket_cookie(sk));
+		else if (ret >= 0)
+			udp_call_ended(sk, ret, DIRECTION_OUT);
+		break;
+	default:
+		break;
 	}
 	return 0;
 }
@@ -59,17 +61,24 @@ int BPF_PROG(send_ended, struct sock *sk, int ret, int flags)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(recv_ended, struct sock *sk, int ret, int flags)
 {
-	bool moved = ret > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE));
+	bool took = !(flags & (MSG_PEEK | MSG_ERRQUEUE));
 
-	if (sk->sk_protocol == IPPROTO_TCP) {
-		tcp_call_ended(sk, 0, moved ? ret : 0);
-	} else if (has_multipath() && sk->sk_protocol == IPPROTO_MPTCP) {
-		multipath_called(sk);
-	} else if (sk->sk_protocol == IPPROTO_UDP && is_inet(sk)) {
-		if (udp_by_call && ret >= 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
-			udp_call_ended(sk, ret, DIRECTION_IN);
-		else if (!udp_by_call)
+	switch (load_kind(sk)) {
+	case SOCKET_TCP:
+		tcp_call_ended(sk, 0, took && ret > 0 ? ret : 0);
+		break;
+	case SOCKET_MULTIPATH:
+		if (has_multipath())
+			multipath_called(sk);
+		break;
+	case SOCKET_UDP:
+		if (!udp_by_call)
 			own_udp(bpf_get_socket_cookie(sk));
+		else if (took && ret >= 0)
+			udp_call_ended(sk, ret, DIRECTION_IN);
+		break;
+	default:
+		break;
 	}
 	return 0;
 }
@@ -77,7 +86,7 @@ int BPF_PROG(recv_ended, struct sock *sk, int ret, int flags)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(set_state, struct sock *sk, int from, int to)
 {
-	if (sk->sk_protocol == IPPROTO_TCP)
+	if (load_kind(sk) == SOCKET_TCP)
 		tcp_state_changed(sk, from, to);
 	return 0;
 }
@@ -85,7 +94,7 @@ int BPF_PROG(set_state, struct sock *sk, int from, int to)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(set_state_again, struct sock *sk, int from, int to)
 {
-	if (sk->sk_protocol == IPPROTO_TCP)
+	if (load_kind(sk) == SOCKET_TCP)
 		tcp_state_changed_again(sk, from, to);
 	return 0;
 }

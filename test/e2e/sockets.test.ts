@@ -13,12 +13,7 @@ const SCENARIOS = [
 /** By backend and title. */
 const NOT_YET: ReadonlySet<string> = new Set([
   "tracepoint: every socket that can be made",
-  "tracepoint: connected raw sockets of protocol TCP",
-  "tracepoint: connected sockets of NETLINK_XFRM",
   "tracepoint: older: every socket that can be made",
-  "tracepoint: older: connected raw sockets of protocol TCP",
-  "tracepoint: older: connected sockets of NETLINK_XFRM",
-  "tracepoint: 400 raw sockets of an ordinary user",
   "tracepoint: one that reads what others are sent",
   "tracepoint: one that sends",
 ]);
