@@ -83,7 +83,7 @@ export class Aggregator {
         this.#lastKey++;
         this.#track(row);
       } else if (known.isOpen()) {
-        known.nameOwner(entry.owner);
+        known.nameOwner(entry.owner, true);
         if (known.isChanged) this.#enqueue(known);
       }
     }

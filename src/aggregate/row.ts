@@ -90,6 +90,8 @@ export class Row implements Counters {
   #local = NOWHERE;
   #remote = NOWHERE;
   #owner: Owner | null = null;
+  #isShared = false;
+  #isAssumed = false;
   #state: TcpState | null = null;
   /** Time of the record that told of the state; null for one that is older than the capture. */
   #stateSinceNs: number | null = null;
@@ -176,12 +178,17 @@ export class Row implements Counters {
     }
     const isUdp = this.protocol === "udp";
     const owner = ownerOf(record, this.#owner);
+    const isOwned = (record.flags & RecordFlag.owned) !== 0;
+    const isShared = isOwned ? (record.flags & RecordFlag.shared) !== 0 : this.#isShared;
+    const isAssumed = isOwned ? (record.flags & RecordFlag.assumed) !== 0 : this.#isAssumed;
     const state = isUdp ? null : (TCP_STATES[record.state] ?? null);
     const tcp = isUdp ? null : metricsOf(record, this.#tcp);
     const activeNs = Math.max(record.activeNs, this.#activeNs ?? 0) || null;
     const isPartial = (record.flags & RecordFlag.partial) !== 0 || (isUdp && this.#isSeeded);
     if (
       owner === this.#owner &&
+      isShared === this.#isShared &&
+      isAssumed === this.#isAssumed &&
       state === this.#state &&
       tcp === this.#tcp &&
       activeNs === this.#activeNs &&
@@ -194,6 +201,8 @@ export class Row implements Counters {
       this.#stateSinceNs = state === null || isOlder ? null : record.timeNs;
     }
     this.#owner = owner;
+    this.#isShared = isShared;
+    this.#isAssumed = isAssumed;
     this.#state = state;
     this.#tcp = tcp;
     this.#activeNs = activeNs;
@@ -230,13 +239,14 @@ export class Row implements Counters {
       this.#state = state;
       this.isChanged = true;
     }
-    this.nameOwner(entry.owner);
+    this.nameOwner(entry.owner, this.#isSeeded);
   }
 
-  /** An owner from /proc, for a row that has none. */
-  nameOwner(owner: Owner | null): void {
+  /** Who has the socket open, for a row without an owner. A socket that carries no flow is its holder's. */
+  nameOwner(owner: Owner | null, isAssumed: boolean): void {
     if (this.#owner !== null || owner === null) return;
     this.#owner = owner;
+    this.#isAssumed = isAssumed;
     this.isChanged = true;
   }
 
@@ -250,6 +260,8 @@ export class Row implements Counters {
       remote: this.#remote,
       netns: this.#netns,
       owner: this.#owner,
+      shared: this.#isShared,
+      assumed: this.#isAssumed,
       state: this.#state,
       stateSinceNs: this.#stateSinceNs,
       phase,

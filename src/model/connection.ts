@@ -46,7 +46,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** The process that used the socket last. */
+/** A process, as it was when it was seen with a socket. */
 export interface Owner {
   readonly pid: number;
   /** Its name as the kernel gives it: untrusted text, sanitise before showing. */
@@ -78,7 +78,7 @@ export type Phase =
 
 /** One row, as of one refresh. Totals count from first sight. */
 export interface Connection {
-  /** Unique and stable for one run; a row keeps it for life. */
+  /** Unique and stable for one run; a row keeps it for life. Below zero for sockets that carry no flow. */
   readonly key: number;
   readonly protocol: Protocol;
   readonly local: Endpoint;
@@ -86,6 +86,10 @@ export interface Connection {
   /** Inode number of the network namespace. */
   readonly netns: number;
   readonly owner: Owner | null;
+  /** More than one process has used the socket; the owner is the last one. */
+  readonly shared: boolean;
+  /** Nobody was seen using the socket: the owner is its listener, or has it open. */
+  readonly assumed: boolean;
   /** null for UDP (D-07). */
   readonly state: TcpState | null;
   /** CLOCK_MONOTONIC of the change to that state; null for UDP, and where it is older than tcptop. */

@@ -46,6 +46,11 @@ function rate(bytesPerSecond: number): number {
   return Math.round(bytesPerSecond * 1000) / 1000;
 }
 
+/** Text, so that sockets without a flow have names of their own. */
+function flowName({ key }: Connection): Cell {
+  return key > 0 ? String(key) : `s${-key}`;
+}
+
 function processName({ owner }: Connection): Cell {
   return owner && sanitise(owner.process);
 }
@@ -78,6 +83,9 @@ export const FIELDS: readonly Column[] = [
   // Text: 64 bits do not fit a JSON number of most readers.
   column("cgroup_id", "Cgroup", "text", (c) => c.owner?.cgroupId?.toString()),
   column("age_ms", "Age", "millis", ageMs),
+  column("shared", "Shared", "flag", (c) => c.owner && c.shared),
+  column("assumed", "Assumed", "flag", (c) => c.owner && c.assumed),
+  column("flow", "Flow", "text", flowName),
 ];
 
 /** Columns made of others, for the screen and for sorting. */

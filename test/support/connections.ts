@@ -12,6 +12,8 @@ export function connection(fields: Partial<Connection> = {}): Connection {
     remote: { address: "140.82.112.3", port: 443 },
     netns: 4026531840,
     owner: { pid: 1234, process: "curl", uid: 1000, cgroupId: 18446744073709551615n, startNs: null },
+    shared: false,
+    assumed: false,
     state: "ESTABLISHED",
     stateSinceNs: null,
     phase: { kind: "live" },

@@ -57,6 +57,8 @@ export function connectionOf(choices: Choices, key: number, timeNs: number): Con
     stateSinceNs: choices.flag() ? choices.count(MOST_U64) : null,
     phase,
     partial: choices.flag(),
+    shared: choices.flag(),
+    assumed: choices.flag(),
     openedNs: choices.count(MOST_U64),
     activeNs: choices.flag() ? choices.count(MOST_U64) : null,
     bytesIn: choices.count(MOST_U64),

@@ -34,6 +34,7 @@ function valuesOf({ event, connection: c }: ConnectionEvent): Cells {
     ...[c.tcp?.retransmits ?? null, c.tcp?.bytesRetrans ?? null, c.tcp?.sndCwnd ?? null],
     ...[c.owner?.uid ?? null, c.netns, c.owner?.cgroupId?.toString() ?? null],
     Math.max(0, Math.round((endNs - c.openedNs) / 1e6)),
+    ...[c.owner && c.shared, c.owner && c.assumed, c.key > 0 ? `${c.key}` : `s${-c.key}`],
   ];
 }
 
@@ -114,7 +115,7 @@ export const target: Target = {
     const events: ConnectionEvent[] = [];
     while (!choices.isOver && events.length < 8) {
       const event = choices.pick(["open", "update", "close"] as const);
-      events.push({ event, connection: connectionOf(choices, events.length, NOW_NS) });
+      events.push({ event, connection: connectionOf(choices, events.length - 4, NOW_NS) });
     }
     checkCsv(events);
     checkJson(events);

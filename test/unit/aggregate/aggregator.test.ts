@@ -82,6 +82,8 @@ describe("a row", () => {
           remote: { address: "2001:db8::7", port: 443 },
           netns: 4_026_531_840,
           owner: { pid: 42, process: "curl", uid: 1000, cgroupId: 77n, startNs: null },
+          shared: false,
+          assumed: false,
           state: "ESTABLISHED",
           stateSinceNs: null,
           phase: { kind: "new" },
@@ -119,6 +121,20 @@ describe("a row", () => {
       bytesRetrans: 0,
       sndCwnd: null,
     });
+  });
+
+  test("says of its owner what the newest record says that knows one", () => {
+    const { owned, shared, assumed } = RecordFlag;
+    const marks = () => {
+      const { shared: isShared, assumed: isAssumed } = only(refresh(1).connections);
+      return [isShared, isAssumed];
+    };
+    apply({ flags: owned | assumed });
+    expect(marks()).toEqual([false, true]);
+    apply({ kind: totals, atS: 1, flags: 0 });
+    expect(marks()).toEqual([false, true]);
+    apply({ kind: owner, atS: 2, flags: owned | shared });
+    expect(marks()).toEqual([true, false]);
   });
 
   test("of UDP has neither state nor TCP metrics", () => {
@@ -372,6 +388,8 @@ describe("updates and rates", () => {
     ["a packet", { packetsOut: 1 }],
     ["its state", { state: 8 }],
     ["its owner", { flags: RecordFlag.owned }],
+    ["another user of its socket", { flags: RecordFlag.owned | RecordFlag.shared }],
+    ["an owner that was not seen using it", { flags: RecordFlag.owned | RecordFlag.assumed }],
     ["its round-trip time", { flags: RecordFlag.timed, srttUs: 1 }],
     ["its minimum", { flags: RecordFlag.minRtt }],
     ["a retransmit", { retransmits: 1 }],
@@ -512,6 +530,7 @@ describe("seeding", () => {
     expect(keys(snapshot)).toEqual([[1], [1], [], []]);
     expect(only(snapshot.connections)).toMatchObject({
       partial: true,
+      assumed: true,
       state: "CLOSE_WAIT",
       owner: process,
       openedNs: START,

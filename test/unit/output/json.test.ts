@@ -50,6 +50,9 @@ describe("JSON", () => {
         netns: 4026531840,
         cgroup_id: "18446744073709551615",
         age_ms: 4_000,
+        shared: false,
+        assumed: false,
+        flow: "1",
       }),
     );
   });
@@ -63,6 +66,8 @@ describe("JSON", () => {
         rtt_us: null,
         uid: null,
         cgroup_id: null,
+        shared: null,
+        assumed: null,
       }),
     ]);
   });
