@@ -8,6 +8,22 @@ const LIMIT_MS = 500;
 /** The load ends by itself after this, should this process die. */
 const LOAD_S = 120;
 
+/**
+ * @typedef {object} FirstRecord
+ * @property {number} sockets
+ * @property {number} repeats
+ * @property {number | null} median_ms
+ * @property {number | null} min_ms
+ * @property {number | null} max_ms
+ * @property {string | null} error
+ */
+
+/**
+ * @param {string} backend
+ * @param {number} sockets
+ * @param {number} repeats
+ * @returns {Promise<FirstRecord>}
+ */
 async function measureWith(backend, sockets, repeats) {
   const load = sockets > 0 ? await startTool("flows", sockets, LOAD_S, "idle") : null;
   const times = [];
@@ -27,7 +43,10 @@ async function measureWith(backend, sockets, repeats) {
   };
 }
 
-/** Milliseconds with each number of additional idle sockets open; what the machine does not allow says why. */
+/**
+ * Milliseconds with each number of additional idle sockets open; what the machine does not allow says why.
+ * @param {import("./main.mjs").Options} options
+ */
 export async function measureFirstRecord({ backend, socketCounts, say }) {
   const results = [];
   for (const { sockets, repeats } of socketCounts) {
@@ -42,6 +61,7 @@ export async function measureFirstRecord({ backend, socketCounts, say }) {
   return results;
 }
 
+/** @param {readonly FirstRecord[]} results */
 export function firstRecordTable(results) {
   return table(
     "From exec to the first record, in ms, by sockets open besides",
@@ -52,7 +72,7 @@ export function firstRecordTable(results) {
       show(median_ms),
       show(min_ms),
       show(max_ms),
-      error ?? (sockets === 0 ? against(median_ms, LIMIT_MS, "ms") : ""),
+      error ?? (sockets === 0 && median_ms !== null ? against(median_ms, LIMIT_MS, "ms") : ""),
     ]),
   );
 }

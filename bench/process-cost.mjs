@@ -21,24 +21,39 @@ const SPARE_S = 20;
 
 const ticksPerSecond = Number(output("getconf", ["CLK_TCK"])) || 100;
 
-/** Seconds of user and system time, from /proc/PID/stat (proc(5), fields 14 and 15). */
+/** @typedef {{ utime: number, stime: number, atMs: number }} ProcessorTime */
+/** @typedef {Awaited<ReturnType<typeof measureLoad>>} Load */
+
+/**
+ * Seconds of user and system time, from /proc/PID/stat (proc(5), fields 14 and 15).
+ * @param {number} pid
+ * @returns {ProcessorTime}
+ */
 export function processorTime(pid) {
   const stat = readProc(pid, "stat");
   if (stat === null) throw new Ended("tcptop", 1, "tcptop ended while it was measured");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [utime, stime] = [fields[11], fields[12]].map((ticks) => Number(ticks) / ticksPerSecond);
-  return { utime, stime, atMs: performance.now() };
+  const seconds = (/** @type {number} */ field) => Number(fields[field]) / ticksPerSecond;
+  return { utime: seconds(11), stime: seconds(12), atMs: performance.now() };
 }
 
-/** Megabytes resident, now and at most. */
+/**
+ * Megabytes resident, now and at most.
+ * @param {number} pid
+ */
 export function memory(pid) {
   const status = readProc(pid, "status") ?? "";
-  const megabytes = (key) =>
+  const megabytes = (/** @type {string} */ key) =>
     (Number(new RegExp(`^${key}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]) * 1024) / 1e6;
   return { rss_mb: megabytes("VmRSS"), peak_mb: megabytes("VmHWM") };
 }
 
-/** Per cent of one core over `seconds`, after a warm-up, and memory, of the tcptop that is started. */
+/**
+ * Per cent of one core over `seconds`, after a warm-up, and memory, of the tcptop that is started.
+ * @param {() => Promise<{ pid: number, end(): Promise<void> }>} startTcptop
+ * @param {number} flows
+ * @param {number} seconds
+ */
 export async function measureLoad(startTcptop, flows, seconds) {
   const load = await startTool("flows", flows, Math.ceil(seconds + WARM_UP_MS / 1000) + SPARE_S);
   const tcptop = await startTcptop();
@@ -52,22 +67,31 @@ export async function measureLoad(startTcptop, flows, seconds) {
   return { flows, ...percentBetween(from, to), ...used };
 }
 
-/** Per cent of one core between two calls of processorTime. */
+/**
+ * Per cent of one core between two calls of processorTime.
+ * @param {ProcessorTime} from
+ * @param {ProcessorTime} to
+ */
 export function percentBetween(from, to) {
-  const percent = (key) => (100_000 * (to[key] - from[key])) / (to.atMs - from.atMs);
+  const percent = (/** @type {"utime" | "stime"} */ key) =>
+    (100_000 * (to[key] - from[key])) / (to.atMs - from.atMs);
   return { user_percent: percent("utime"), system_percent: percent("stime") };
 }
 
-/** The cost at a refresh of 1 s, written as JSON to /dev/null. */
+/**
+ * The cost at a refresh of 1 s, written as JSON to /dev/null.
+ * @param {import("./main.mjs").Options} options
+ */
 export async function measureProcessCost({ backend, flowCounts, seconds, say }) {
   const loads = [];
   for (const flows of flowCounts) {
     say(`processor time and memory with ${show(flows)} active flows, ${seconds} s`);
-    loads.push(await measureLoad(() => startSilentTcptop(backend), flows, seconds));
+    loads.push(await measureLoad(async () => startSilentTcptop(backend), flows, seconds));
   }
   return { seconds, loads };
 }
 
+/** @param {Load} load */
 function remarks({ flows, user_percent, system_percent, rss_mb }) {
   const cpu = CPU_LIMITS.get(flows);
   const memoryLimit = MEMORY_LIMITS.get(flows);
@@ -77,7 +101,10 @@ function remarks({ flows, user_percent, system_percent, rss_mb }) {
   ].join(", ");
 }
 
-/** Columns of a load, without the last one, which is for remarks. */
+/**
+ * Columns of a load, without the last one, which is for remarks.
+ * @param {Load} load
+ */
 export function loadCells({ flows, user_percent, system_percent, rss_mb, peak_mb }) {
   return [
     show(flows),
@@ -91,6 +118,7 @@ export function loadCells({ flows, user_percent, system_percent, rss_mb, peak_mb
 
 export const LOAD_HEAD = ["active flows", "user %", "system %", "both %", "RSS MB", "peak MB", ""];
 
+/** @param {{ seconds: number, loads: Load[] }} result */
 export function processCostTable({ seconds, loads }) {
   return table(
     `tcptop's own cost at a refresh of 1 s, over ${seconds} s: per cent of one core, megabytes resident`,

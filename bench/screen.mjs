@@ -1,7 +1,7 @@
 // What the screen takes: the time for a frame and for an answer to a key, and tcptop's processor time with
 // the screen open on a pseudo-terminal.
-import { EventEmitter } from "node:events";
-import { Writable } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
+import { fromDist } from "../scripts/lib.mjs";
 import { against, median, show, table } from "./numbers.mjs";
 import { LOAD_HEAD, loadCells, measureLoad } from "./process-cost.mjs";
 import { startTcptopOnTerminal } from "./processes.mjs";
@@ -18,9 +18,39 @@ const CPU_LIMITS = new Map([
 
 const SIZE = { columns: 120, rows: 40 };
 
-const INFO = { version: "0.0.0", backend: "fentry", kernel: "6.12.0", stepDowns: [], startedNs: 1e9 };
-const FRAME_CONNECTIONS = 10_000;
-const KEY_CONNECTIONS = 100_000;
+/** @typedef {typeof import("../src/view/screen/frame.ts")} FrameModule */
+/** @typedef {typeof import("../src/view/screen/history.ts")} HistoryModule */
+/** @typedef {typeof import("../src/view/screen/listing.ts")} ListingModule */
+/** @typedef {typeof import("../src/view/screen/state.ts")} StateModule */
+/** @typedef {typeof import("../src/view/screen/update.ts")} UpdateModule */
+/** @typedef {typeof import("../src/tui/keys.ts")} KeysModule */
+/** @typedef {typeof import("../src/tui/renderer.ts")} RendererModule */
+/** @typedef {FrameModule & HistoryModule & ListingModule & StateModule & UpdateModule & KeysModule & RendererModule} Parts */
+/** @typedef {import("../src/model/connection.ts").Connection} Connection */
+/** @typedef {import("../src/model/snapshot.ts").Snapshot} Snapshot */
+/** @typedef {import("../src/view/screen/listing.ts").Listing} Listing */
+/** @typedef {import("../src/view/screen/layout.ts").Layout} Layout */
+
+const INFO = {
+  version: "0.0.0",
+  backend: "fentry",
+  kernel: "6.12.0",
+  stepDowns: [],
+  startedNs: 1e9,
+  isReplay: false,
+};
+
+/** @type {Snapshot["losses"]} */
+const NO_LOSSES = {
+  flowsUntracked: 0,
+  bytesUntracked: 0,
+  datagramsUntracked: 0,
+  recordsDeferred: 0,
+  closesLost: 0,
+  datagramsUncorrected: 0,
+  recordsInvalid: 0,
+  seedLinesSkipped: 0,
+};
 
 /** Leaves two thirds of the connections, and is looked for in every name and address. */
 const FILTER = "10. :44";
@@ -37,29 +67,32 @@ const KEYS = [
   { key: "v", what: "the processes", after: "vv" },
 ];
 
-/** The screen's parts, from the built program. */
+/** The screen's modules, from the built program. */
 async function loadParts() {
-  const from = (path) => import(`../dist/${path}.js`);
-  const [frame, { History }, { listEntries }, { initialState }, { settle, update }, keys, renderer] =
-    await Promise.all([
-      from("view/screen/frame"),
-      from("view/screen/history"),
-      from("view/screen/listing"),
-      from("view/screen/state"),
-      from("view/screen/update"),
-      from("tui/keys"),
-      from("tui/renderer"),
-    ]);
-  return { ...frame, History, listEntries, initialState, settle, update, ...keys, ...renderer };
+  const paths = [
+    ...["frame", "history", "listing", "state", "update"].map((name) => `view/screen/${name}`),
+    ...["tui/keys", "tui/renderer"],
+  ];
+  return /** @type {Parts} */ (Object.assign({}, ...(await Promise.all(paths.map(fromDist)))));
 }
 
-/** A terminal that swallows everything. */
+/**
+ * A terminal that swallows everything, as far as the renderer uses one.
+ * @returns {import("../src/tui/renderer.ts").Terminal}
+ */
 function nullTerminal() {
   const output = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const input = Object.assign(new EventEmitter(), { setRawMode() {}, resume() {}, pause() {}, write() {} });
-  return { input, output: Object.assign(output, SIZE) };
+  const input = Object.assign(new PassThrough(), { setRawMode() {} });
+  const terminal = /** @type {unknown} */ ({ input, output: Object.assign(output, SIZE) });
+  return /** @type {import("../src/tui/renderer.ts").Terminal} */ (terminal);
 }
 
+/**
+ * @param {number} i
+ * @param {number} mixed
+ * @param {number} refresh
+ * @returns {Connection}
+ */
 function madeUpConnection(i, mixed, refresh) {
   return {
     key: i + 1,
@@ -70,8 +103,15 @@ function madeUpConnection(i, mixed, refresh) {
       port: 443 + 10 * (i % 3),
     },
     netns: 4026531840,
-    owner: { pid: 1000 + (mixed % 50), process: `worker-${mixed % 50}`, uid: 1000, cgroupId: 42n },
+    owner: {
+      pid: 1000 + (mixed % 50),
+      process: `worker-${mixed % 50}`,
+      uid: 1000,
+      cgroupId: 42n,
+      startNs: null,
+    },
     state: i % 10 === 9 ? null : "ESTABLISHED",
+    stateSinceNs: null,
     phase: { kind: "live" },
     partial: i % 7 === 0,
     openedNs: 1e9 + mixed,
@@ -96,7 +136,12 @@ function madeUpConnection(i, mixed, refresh) {
   };
 }
 
-/** The refresh of this number: every connection has moved, and the order by rate is another one. */
+/**
+ * The refresh of this number: every connection has moved, and the order by rate is another one.
+ * @param {number} count
+ * @param {number} refresh
+ * @returns {Snapshot}
+ */
 function madeUpSnapshot(count, refresh) {
   const connections = Array.from({ length: count }, (_, i) =>
     madeUpConnection(i, (i * 7_919) % count, refresh),
@@ -111,7 +156,7 @@ function madeUpSnapshot(count, refresh) {
     closed: [],
     totals: { bytesIn: 1e9, bytesOut: 1e8, packetsIn: 1e6, packetsOut: 1e5, rateIn: 1e7, rateOut: 1e6 },
     counts: { tcp, udp: count - tcp, byState: new Map([["ESTABLISHED", tcp]]) },
-    losses: {},
+    losses: NO_LOSSES,
   };
 }
 
@@ -122,37 +167,52 @@ class TimedScreen {
   #keys;
   #history;
   #state;
-  #snapshot = null;
-  #shown = null;
+  #snapshot;
+  #shown;
 
-  constructor(parts) {
+  /**
+   * @param {Parts} parts
+   * @param {Snapshot} snapshot the first refresh
+   */
+  constructor(parts, snapshot) {
     this.#parts = parts;
+    this.#snapshot = snapshot;
     this.#renderer = new parts.Renderer(nullTerminal(), { colors: 256, isUtf8: true });
     this.#renderer.enter();
     this.#keys = new parts.KeyDecoder();
     this.#history = new parts.History();
     this.#state = parts.initialState({ style: "human", delayS: 1, all: false, order: null });
+    this.#history.record(snapshot);
+    const { frame, shown } = this.#compute(null);
+    this.#shown = shown;
+    this.#renderer.draw(frame);
   }
 
-  /** Milliseconds to compute the frame of a refresh, and to draw all of it. */
+  /**
+   * Milliseconds to compute the frame of a refresh, and to draw all of it.
+   * @param {Snapshot} snapshot
+   */
   refresh(snapshot) {
     const startMs = performance.now();
     this.#snapshot = snapshot;
     this.#history.record(snapshot);
-    const frame = this.#compute();
+    const frame = this.#next();
     const computedMs = performance.now();
     this.#renderer.forget();
     this.#renderer.draw(frame);
     return { compute: computedMs - startMs, draw: performance.now() - computedMs };
   }
 
-  /** Milliseconds from keys to the frame that answers them, on the terminal. */
+  /**
+   * Milliseconds from keys to the frame that answers them, on the terminal.
+   * @param {string} text
+   */
   type(text) {
     const startMs = performance.now();
     for (const input of this.#keys.decode(text)) {
-      const context = { snapshot: this.#snapshot, ...this.#shown, helpLimit: 0 };
+      const context = { snapshot: this.#snapshot, ...this.#shown, helpLimit: 0, isReplay: false };
       this.#state = this.#parts.update(this.#state, input, context).state;
-      this.#renderer.draw(this.#compute());
+      this.#renderer.draw(this.#next());
     }
     return performance.now() - startMs;
   }
@@ -161,10 +221,17 @@ class TimedScreen {
     this.#renderer.close();
   }
 
-  #compute() {
+  #next() {
+    const { frame, shown } = this.#compute(this.#shown);
+    this.#shown = shown;
+    return frame;
+  }
+
+  /** @param {{ listing: Listing, layout: Layout } | null} before */
+  #compute(before) {
     const { listEntries, settle, draw } = this.#parts;
-    const [snapshot, before] = [this.#snapshot, this.#shown];
-    const listing = listEntries(snapshot, this.#state, null, before?.listing);
+    const snapshot = this.#snapshot;
+    const listing = listEntries(snapshot, this.#state, null, before?.listing ?? null);
     const state = settle(this.#state, listing, before);
     const wallMs = snapshot.timeNs / 1e6;
     const scene = {
@@ -174,58 +241,78 @@ class TimedScreen {
       history: this.#history,
       state,
       losses: "",
+      isRecorded: false,
+      logWarning: "",
+      notice: "",
+      play: null,
       listing,
       describe: () => null,
     };
     const { frame, layout } = draw(scene, SIZE);
     this.#state = { ...state, top: layout.top };
-    this.#shown = { listing, layout };
-    return frame;
+    return { frame, shown: { listing, layout } };
   }
 }
 
 const WARM_UP_FRAMES = 5;
 
-function timeFrames(parts, repeats) {
-  const screen = new TimedScreen(parts);
-  screen.refresh(madeUpSnapshot(FRAME_CONNECTIONS, 1));
+/** @typedef {{ what: string, times: number[], limit: number }} Timed */
+
+/**
+ * @param {Parts} parts
+ * @param {number} connections
+ * @param {number} repeats
+ * @returns {Timed[]}
+ */
+function timeFrames(parts, connections, repeats) {
+  const screen = new TimedScreen(parts, madeUpSnapshot(connections, 1));
   screen.type(`/${FILTER}\r`);
   const times = Array.from({ length: WARM_UP_FRAMES + repeats }, (_, i) =>
-    screen.refresh(madeUpSnapshot(FRAME_CONNECTIONS, 2 + i)),
+    screen.refresh(madeUpSnapshot(connections, 2 + i)),
   ).slice(WARM_UP_FRAMES);
   screen.close();
-  const of = (name, key) => ({
-    what: `${name}, ${show(FRAME_CONNECTIONS)} connections`,
+  const of = (/** @type {string} */ name, /** @type {"compute" | "draw"} */ key) => ({
+    what: `${name}, ${show(connections)} connections`,
     times: times.map((time) => time[key]),
     limit: FRAME_LIMIT_MS,
   });
   return [of("compute a frame, sorted and filtered", "compute"), of("draw it whole", "draw")];
 }
 
-function timeKeys(parts, repeats) {
-  const screen = new TimedScreen(parts);
-  const times = new Map(KEYS.map(({ key }) => [key, []]));
+/**
+ * @param {Parts} parts
+ * @param {number} connections
+ * @param {number} repeats
+ * @returns {Timed[]}
+ */
+function timeKeys(parts, connections, repeats) {
+  const screen = new TimedScreen(parts, madeUpSnapshot(connections, 1));
+  const timed = KEYS.map((key) => ({ ...key, times: /** @type {number[]} */ ([]) }));
   for (let round = 0; round < repeats; round++) {
-    screen.refresh(madeUpSnapshot(KEY_CONNECTIONS, 1 + round));
-    for (const { before = "", key, after = "" } of KEYS) {
+    screen.refresh(madeUpSnapshot(connections, 2 + round));
+    for (const { before = "", key, after = "", times } of timed) {
       screen.type(before);
-      times.get(key).push(screen.type(key));
+      times.push(screen.type(key));
       screen.type(after);
     }
   }
   screen.close();
-  return KEYS.map(({ key, what }) => ({
-    what: `answer a key among ${show(KEY_CONNECTIONS)}: ${what}`,
-    times: times.get(key),
+  return timed.map(({ what, times }) => ({
+    what: `answer a key among ${show(connections)}: ${what}`,
+    times,
     limit: KEY_LIMIT_MS,
   }));
 }
 
-/** Times of the screen's own code, and what tcptop takes with the screen open at a refresh of 1 s. */
+/**
+ * Times of the screen's own code, and what tcptop takes with the screen open at a refresh of 1 s.
+ * @param {import("./main.mjs").Options} options
+ */
 export async function measureScreen({ backend, screen, seconds, say }) {
-  say(`frames of ${show(FRAME_CONNECTIONS)} connections, keys among ${show(KEY_CONNECTIONS)}`);
+  const { frameConnections, keyConnections, frames, keys } = screen;
+  say(`frames of ${show(frameConnections)} connections, keys among ${show(keyConnections)}`);
   const parts = await loadParts();
-  const measured = [...timeFrames(parts, screen.frames), ...timeKeys(parts, screen.keys)];
+  const measured = [...timeFrames(parts, frameConnections, frames), ...timeKeys(parts, keyConnections, keys)];
   const times = measured.map(({ what, times, limit }) => ({
     what,
     repeats: times.length,
@@ -241,6 +328,7 @@ export async function measureScreen({ backend, screen, seconds, say }) {
   return { seconds, times, loads };
 }
 
+/** @param {Awaited<ReturnType<typeof measureScreen>>} result */
 export function screenTable({ seconds, times, loads }) {
   const size = `${SIZE.columns}x${SIZE.rows}`;
   return [

@@ -15,14 +15,21 @@ const SPARE_S = 60;
 const PROBE_NEEDLE = '"local_address":"127.0.200.201","local_port":';
 const PROBE_GAP_MS = 100;
 
+/** @typedef {import("./process-cost.mjs").Load} Load */
+/** @typedef {{ name: string, tool: (seconds: number) => (string | number)[] }} Storm */
+/** @typedef {Record<string, number>} Summary */
+
 const LOSSES = ["flows_untracked", "closes_lost", "events_skipped", "records_invalid"];
 
 /** Notes when each probe's first record came and what the last summary said, from pieces of output. */
 class ArrivalReader {
+  /** @type {Map<number, number>} */
   arrivedNs = new Map();
+  /** @type {Summary | null} */
   summary = null;
   #rest = "";
 
+  /** @param {Buffer} chunk */
   take = (chunk) => {
     const nowNs = Number(process.hrtime.bigint());
     const text = this.#rest + chunk.toString("latin1");
@@ -40,21 +47,33 @@ class ArrivalReader {
   };
 }
 
-/** Runs the probe; milliseconds from connect() to record of each connection that was told of. */
+/**
+ * Runs the probe; milliseconds from connect() to record of each connection that was told of.
+ * @param {ArrivalReader} reader
+ * @param {number} seconds
+ * @param {number} delayS
+ */
 async function probeDelays(reader, seconds, delayS) {
+  /** @type {{ port: number, atNs: number }[]} */
   const opened = [];
-  const takeLine = (line) => {
+  const takeLine = (/** @type {string} */ line) => {
     const [port, atNs] = line.split(" ").map(Number);
-    if (atNs !== undefined) opened.push({ port, atNs });
+    if (port !== undefined && atNs !== undefined) opened.push({ port, atNs });
   };
   await readTool(takeLine, "probe", Math.round((seconds * 1000) / PROBE_GAP_MS), PROBE_GAP_MS);
   await setTimeout(2 * delayS * 1000 + 500);
-  const delays = opened
-    .filter(({ port }) => reader.arrivedNs.has(port))
-    .map(({ port, atNs }) => (reader.arrivedNs.get(port) - atNs) / 1e6);
+  const delays = opened.flatMap(({ port, atNs }) => {
+    const arrivedNs = reader.arrivedNs.get(port);
+    return arrivedNs === undefined ? [] : [(arrivedNs - atNs) / 1e6];
+  });
   return { probes: opened.length, missing: opened.length - delays.length, delays };
 }
 
+/**
+ * @param {Storm} storm
+ * @param {number} delayS
+ * @param {{ backend: string, seconds: number }} options
+ */
 async function measureStorm(storm, delayS, { backend, seconds }) {
   const load = await startTool(...storm.tool(Math.ceil(seconds + WARM_UP_MS / 1000) + SPARE_S));
   const reader = new ArrivalReader();
@@ -66,8 +85,10 @@ async function measureStorm(storm, delayS, { backend, seconds }) {
   const to = processorTime(tcptop.pid);
   const used = memory(tcptop.pid);
   await tcptop.end();
-  const churned = JSON.parse((await load.end()).trim() || "null");
-  const { refreshes_skipped, records_deferred, ...summary } = reader.summary;
+  const churned = /** @type {{ connections: number, seconds: number } | null} */ (
+    JSON.parse((await load.end()).trim() || "null")
+  );
+  const { refreshes_skipped = 0, records_deferred = 0, ...summary } = reader.summary;
   return {
     storm: storm.name,
     delay_s: delayS,
@@ -78,15 +99,22 @@ async function measureStorm(storm, delayS, { backend, seconds }) {
     probes_missing: missing,
     to_record_median_ms: delays.length > 0 ? median(delays) : null,
     to_record_max_ms: delays.length > 0 ? Math.max(...delays) : null,
-    lost: Object.fromEntries(LOSSES.map((name) => [name, summary[name]])),
+    lost: Object.fromEntries(LOSSES.map((name) => [name, summary[name] ?? 0])),
     records_deferred,
     refreshes_skipped,
   };
 }
 
-/** Each load at each refresh interval; what the machine does not allow says why. */
+/** @typedef {Awaited<ReturnType<typeof measureStorm>>} Weathered */
+/** @typedef {{ storm: string, delay_s: number, error: string }} Refused */
+
+/**
+ * Each load at each refresh interval; what the machine does not allow says why.
+ * @param {import("./main.mjs").Options} options
+ */
 export async function measureStorms({ backend, storms, say }) {
   const { seconds, churnPerSecond, active, idle } = storms;
+  /** @type {Storm[]} */
   const loads = [
     {
       name: `${show(churnPerSecond)} opened and closed a second`,
@@ -95,6 +123,7 @@ export async function measureStorms({ backend, storms, say }) {
     { name: `${show(active)} active flows`, tool: (s) => ["flows", active, s] },
     { name: `${show(idle)} idle sockets`, tool: (s) => ["flows", idle, s, "idle"] },
   ];
+  /** @type {(Weathered | Refused)[]} */
   const results = [];
   for (const storm of loads) {
     for (const delayS of DELAYS_S) {
@@ -110,6 +139,7 @@ export async function measureStorms({ backend, storms, say }) {
   return { seconds, results };
 }
 
+/** @param {Weathered} result */
 function remarks({ opened_per_s, lost, probes_missing, records_deferred, refreshes_skipped }) {
   const counts = { ...lost, probes_missing, records_deferred, refreshes_skipped };
   const told = Object.entries(counts).flatMap(([name, count]) =>
@@ -119,12 +149,14 @@ function remarks({ opened_per_s, lost, probes_missing, records_deferred, refresh
   return [...rate, ...(told.length > 0 ? told : ["nothing lost"])].join(", ");
 }
 
+/** @param {{ seconds: number, results: readonly (Weathered | Refused)[] }} result */
 export function stormTable({ seconds, results }) {
   return table(
     `tcptop under load, over ${seconds} s: per cent of one core, megabytes resident, milliseconds from connect() to the record (half a refresh is waiting for it)`,
     ["load", "refresh s", "user %", "system %", "both %", "RSS MB", "peak MB", "median ms", "most ms", ""],
     results.map((result) => {
-      if (result.error) return [result.storm, show(result.delay_s, 1), ...Array(7).fill("-"), result.error];
+      if ("error" in result)
+        return [result.storm, show(result.delay_s, 1), ...Array(7).fill("-"), result.error];
       const { user_percent, system_percent, rss_mb, peak_mb } = result;
       return [
         result.storm,

@@ -5,19 +5,50 @@ import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Progress goes to stderr: stdout belongs to the program that runs at the end. */
+/**
+ * Progress goes to stderr: stdout belongs to the program that runs at the end.
+ * @param {string} text
+ */
 export function say(text) {
   process.stderr.write(`${text}\n`);
 }
 
-/** Runs a command in the checkout; its output goes to stderr. Returns its exit code (127: not found). */
+/**
+ * What a thrown value says.
+ * @param {unknown} error
+ */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * A module of the built program, by its path in src/ without the ending; whoever asks for it names the source
+ * as its type.
+ * @param {string} path
+ * @returns {Promise<unknown>}
+ */
+export function fromDist(path) {
+  return import(new URL(`../dist/${path}.js`, import.meta.url).href);
+}
+
+/**
+ * Runs a command in the checkout; its output goes to stderr. Returns its exit code (127: not found).
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import("node:child_process").SpawnSyncOptions} options
+ */
 export function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: ["inherit", 2, 2], ...options });
   if (result.error) return 127;
   return result.status ?? 1;
 }
 
-/** As run(), and ends this process with the same code when it fails. */
+/**
+ * As run(), and ends this process with the same code when it fails.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import("node:child_process").SpawnSyncOptions} options
+ */
 export function must(command, args, options = {}) {
   const code = run(command, args, options);
   if (code !== 0) {
@@ -26,6 +57,11 @@ export function must(command, args, options = {}) {
   }
 }
 
+/**
+ * What a command prints; empty when it fails.
+ * @param {string} command
+ * @param {readonly string[]} args
+ */
 export function output(command, args) {
   const result = spawnSync(command, args, {
     cwd: root,
@@ -35,7 +71,11 @@ export function output(command, args) {
   return result.status === 0 ? result.stdout : "";
 }
 
-/** Whether `file` exists and is no older than `other`. */
+/**
+ * Whether `file` exists and is no older than `other`.
+ * @param {string} file
+ * @param {string} other
+ */
 export function isFresh(file, other) {
   return existsSync(file) && statSync(file).mtimeMs >= statSync(other).mtimeMs;
 }

@@ -18,7 +18,10 @@ const GUEST_PACKAGES = [
   "debian-archive-keyring",
 ];
 
-/** What each package is needed for, to check on systems without dpkg. */
+/**
+ * What each package is needed for, to check on systems without dpkg.
+ * @type {Record<string, string>}
+ */
 const COMMANDS = {
   clang: "clang",
   llvm: "llvm-strip",
@@ -28,6 +31,7 @@ const COMMANDS = {
   "pkg-config": "pkg-config",
 };
 
+/** @param {string} name */
 function isInstalled(name) {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own syntax
   return output("dpkg-query", ["-W", "-f=${Status}", name]).includes("install ok installed");
@@ -37,20 +41,29 @@ function hasApt() {
   return existsSync("/usr/bin/dpkg-query") && existsSync("/usr/bin/apt-get");
 }
 
-/** Installs the Debian packages that are missing, by sudo if need be. `execute` is must(), or run() where it may fail. */
+/**
+ * Installs the Debian packages that are missing, by sudo if need be. `execute` is must(), or run() where it may fail.
+ * @param {readonly string[]} names
+ * @param {typeof must | typeof run} execute
+ */
 export function installSystemPackages(names, execute = must) {
   const missing = names.filter((name) => !isInstalled(name));
   if (missing.length === 0) return;
-  const sudo = process.geteuid() === 0 ? [] : ["sudo"];
-  const [command, ...first] = [...sudo, "apt-get"];
+  const isRoot = process.geteuid?.() === 0;
+  const command = isRoot ? "apt-get" : "sudo";
+  const first = isRoot ? [] : ["apt-get"];
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   say(`setup: installing the system packages ${missing.join(", ")}`);
   execute(command, [...first, "update", "-q"], { env });
   execute(command, [...first, "install", "-q", "-y", "--no-install-recommends", ...missing], { env });
 }
 
+/** @param {readonly string[]} names */
 function checkTools(names) {
-  const missing = names.filter((name) => name in COMMANDS && output("which", [COMMANDS[name]]) === "");
+  const missing = names.filter((name) => {
+    const command = COMMANDS[name];
+    return command !== undefined && output("which", [command]) === "";
+  });
   if (run("pkg-config", ["--atleast-version=1.1", "libbpf"]) !== 0)
     missing.push("libbpf 1.1 or later with its headers");
   if (missing.length === 0) return;
@@ -61,6 +74,7 @@ function checkTools(names) {
 /**
  * Brings the checkout up to date. `tests`: with what the tests need; `guests`: with what VMs need. Packages of
  * VMs and those in `more` may be missing afterwards: who uses them says so.
+ * @param {{ tests?: boolean, guests?: boolean, more?: readonly string[] }} options
  */
 export function setup({ tests = false, guests = false, more = [] } = {}) {
   if (process.platform === "linux") {

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { root, say } from "../../scripts/lib.mjs";
+import { messageOf, root, say } from "../../scripts/lib.mjs";
 import { setup } from "../../scripts/setup.mjs";
 import { Network } from "./network.mjs";
 import { knownPeers } from "./peers.mjs";
@@ -41,37 +41,49 @@ const SHOW_HEADERS = [
 ].join("; ");
 const GUEST_MARK = "scorecard of the guest: ";
 
+/** @typedef {ReturnType<typeof readOptions>} Options */
+/** @typedef {Awaited<ReturnType<typeof scoreBackend>> & { command: string }} Section */
+/** @typedef {Section["peers"][number]} PeerFacts */
+
+/**
+ * @param {string} message
+ * @returns {never}
+ */
 function usage(message) {
   process.stderr.write(`error: ${message}\n${USAGE}\n`);
   process.exit(EXIT_USAGE);
 }
 
-function readOptions() {
-  const list = { type: "string", multiple: true };
-  const text = { type: "string" };
-  let values;
+function parseOptions() {
   try {
-    const flag = { type: "boolean", default: false };
-    values = parseArgs({
+    return parseArgs({
       options: {
-        on: list,
-        backend: list,
-        only: text,
-        scale: { ...text, default: "1" },
-        json: flag,
-        from: list,
-        guest: flag,
+        on: { type: "string", multiple: true },
+        backend: { type: "string", multiple: true },
+        only: { type: "string" },
+        scale: { type: "string", default: "1" },
+        json: { type: "boolean", default: false },
+        from: { type: "string", multiple: true },
+        guest: { type: "boolean", default: false },
       },
     }).values;
   } catch (error) {
-    usage(error.message);
+    return usage(messageOf(error));
   }
+}
+
+function readOptions() {
+  const values = parseOptions();
   const scale = Number(values.scale);
   if (!(scale > 0 && scale <= 10)) usage(`--scale: '${values.scale}' is not a number above 0, up to 10`);
   return { ...values, scale, on: values.on ?? ["here", GUEST_KERNEL] };
 }
 
-/** Every scenario with one backend. */
+/**
+ * Every scenario with one backend.
+ * @param {string} backend
+ * @param {Pick<Options, "only" | "scale" | "guest">} options
+ */
 async function scoreBackend(backend, { only = "", scale, guest }) {
   const limitMs = guest ? SLOW_LIMIT_MS : LIMIT_MS;
   const network = new Network();
@@ -79,12 +91,12 @@ async function scoreBackend(backend, { only = "", scale, guest }) {
   await network.up();
   const tcptop = new Tcptop(backend);
   try {
-    await tcptop.ready(limitMs);
+    const start = await tcptop.ready(limitMs);
     const withoutNftables = await network.resetCounters();
     const scenarios = [];
     for (const scenario of SCENARIOS) {
       if (!scenario.title.includes(only) && !scenario.traffic.includes(only)) continue;
-      say(`scorecard: ${tcptop.start.backend}: ${scenario.title}`);
+      say(`scorecard: ${start.backend}: ${scenario.title}`);
       const nftables = withoutNftables === null;
       scenarios.push(await scoreScenario(scenario, { tcptop, peers, network, scale, limitMs, nftables }));
     }
@@ -93,9 +105,9 @@ async function scoreBackend(backend, { only = "", scale, guest }) {
       kernel: release(),
       processors: cpus().length,
       processor: cpus()[0]?.model ?? "unknown",
-      backend: tcptop.start.backend,
-      version: tcptop.start.version,
-      load_average: loadavg()[0],
+      backend: start.backend,
+      version: start.version,
+      load_average: loadavg()[0] ?? 0,
       scale,
       guest,
       without_nftables: withoutNftables,
@@ -116,13 +128,22 @@ async function scoreBackend(backend, { only = "", scale, guest }) {
   }
 }
 
+/**
+ * @param {readonly string[]} backends
+ * @param {Options} options
+ */
 async function scoreBackends(backends, options) {
   const sections = [];
   for (const backend of backends) sections.push(await scoreBackend(backend, options));
   return sections;
 }
 
-/** The same in a guest. */
+/**
+ * The same in a guest.
+ * @param {string} kernel
+ * @param {Options} options
+ * @returns {Promise<Section[]>}
+ */
 async function scoreGuest(kernel, { backend = GUEST_BACKENDS, only = "", scale }) {
   say(`scorecard: Linux ${kernel} in a VM`);
   const inside = [
@@ -143,7 +164,11 @@ async function scoreGuest(kernel, { backend = GUEST_BACKENDS, only = "", scale }
   throw new Error(`Linux ${kernel} in a VM: exit ${code}: ${stdout.slice(-2000)}${stderr.slice(-2000)}`);
 }
 
-/** The command line that makes these sections, without what does not change them. */
+/**
+ * The command line that makes these sections, without what does not change them.
+ * @param {string} place
+ * @param {Options} options
+ */
 function commandOf(place, { backend, only, scale }) {
   return [
     `npm run scorecard -- --on ${place}`,
@@ -153,8 +178,12 @@ function commandOf(place, { backend, only, scale }) {
   ].join(" ");
 }
 
-/** Everything that is asked for, measured. */
+/**
+ * Everything that is asked for, measured.
+ * @param {Options} options
+ */
 async function measure(options) {
+  /** @type {Section[]} */
   const sections = [];
   for (const place of options.on) {
     const { backend = ["auto"] } = options;
@@ -164,6 +193,7 @@ async function measure(options) {
   return sections;
 }
 
+/** @param {readonly Section[]} sections */
 function writeDocument(sections) {
   writeFileSync(DOCUMENT, scorecard(sections));
   say(`scorecard: written to ${DOCUMENT}`);
@@ -174,7 +204,7 @@ if (options.from) {
   writeDocument(options.from.flatMap((file) => JSON.parse(readFileSync(file, "utf8"))));
   process.exit(0);
 }
-if (process.geteuid() !== 0) {
+if (process.geteuid?.() !== 0) {
   process.stderr.write("error: the scorecard requires root privileges. Run with sudo.\n");
   process.exit(EXIT_NO_PERMISSION);
 }
@@ -185,6 +215,6 @@ try {
   else if (options.json) process.stdout.write(`${JSON.stringify(sections)}\n`);
   else writeDocument(sections);
 } catch (error) {
-  process.stderr.write(`error: ${error.message}\n`);
+  process.stderr.write(`error: ${messageOf(error)}\n`);
   process.exitCode = EXIT_INTERNAL;
 }

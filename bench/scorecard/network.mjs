@@ -9,6 +9,33 @@ const LINK = join(root, "test/traffic/link");
 const TRAFFIC = join(root, "build/cmake/traffic/traffic");
 const EXIT_SKIPPED = 77;
 
+/** @typedef {import("./scenarios.mjs").Place} Place */
+/** @typedef {{ packets: number, wireBytes: number, payloadBytes: number }} Count */
+/** @typedef {{ tcp: Count, udp: Count }} Counts */
+
+/**
+ * What a program of the traffic counted at its end of a flow.
+ * @typedef {object} End
+ * @property {string} end
+ * @property {string} proto
+ * @property {number} pid
+ * @property {string} process
+ * @property {number} netns
+ * @property {string} local_address
+ * @property {number} local_port
+ * @property {string} remote_address
+ * @property {number} remote_port
+ * @property {number} bytes_in
+ * @property {number} bytes_out
+ * @property {number} [packets_in]
+ * @property {number} [packets_out]
+ */
+
+/**
+ * A rule as nft(8) writes it in JSON.
+ * @typedef {{ chain: string, comment: string, expr: { counter?: { packets: number, bytes: number } }[] }} Rule
+ */
+
 /** Header lengths in bytes; TCP's is in the packet, in words of 4 bytes. */
 const IP_HEADER = { ipv4: 20, ipv6: 40 };
 const UDP_HEADER = 8;
@@ -16,18 +43,18 @@ const TCP_WORDS = Array.from({ length: 11 }, (_, i) => i + 5);
 
 /** One counter for each length of header, so that payload is what remains, to the byte. */
 function countingRules() {
-  const families = Object.keys(IP_HEADER).flatMap((family) => [
+  const families = Object.entries(IP_HEADER).flatMap(([family, header]) => [
     ...TCP_WORDS.map(
       (words) =>
-        `meta nfproto ${family} meta l4proto tcp tcp doff ${words} counter comment "tcp ${IP_HEADER[family] + 4 * words}"`,
+        `meta nfproto ${family} meta l4proto tcp tcp doff ${words} counter comment "tcp ${header + 4 * words}"`,
     ),
-    `meta nfproto ${family} meta l4proto udp counter comment "udp ${IP_HEADER[family] + UDP_HEADER}"`,
+    `meta nfproto ${family} meta l4proto udp counter comment "udp ${header + UDP_HEADER}"`,
   ]);
   return ['ip hdrlength != 5 counter comment "options 0"', ...families].join("\n");
 }
 
 function ruleset() {
-  const chain = (hook) =>
+  const chain = (/** @type {string} */ hook) =>
     `chain ${hook} {\ntype filter hook ${hook} priority -300\npolicy accept\n${countingRules()}\n}`;
   return `table inet scorecard\ndelete table inet scorecard\ntable inet scorecard {\n${chain("input")}\n${chain("output")}\n}\n`;
 }
@@ -36,20 +63,26 @@ function emptyCount() {
   return { packets: 0, wireBytes: 0, payloadBytes: 0 };
 }
 
-/** What one chain counted, by protocol. */
+/**
+ * What one chain counted, by protocol.
+ * @param {readonly Rule[]} rules
+ * @param {string} hook
+ */
 function countsOf(rules, hook) {
+  /** @type {Counts} */
   const counts = { tcp: emptyCount(), udp: emptyCount() };
   for (const { chain, comment, expr } of rules) {
     if (chain !== hook) continue;
     const [protocol, headerBytes] = comment.split(" ");
-    const { packets, bytes } = expr.find((one) => one.counter).counter;
+    const { packets = 0, bytes = 0 } = expr.find((one) => one.counter)?.counter ?? {};
     if (protocol === "options") {
       if (packets > 0) throw new Error("packets with IP options: their payload cannot be told");
       continue;
     }
-    counts[protocol].packets += packets;
-    counts[protocol].wireBytes += bytes;
-    counts[protocol].payloadBytes += bytes - packets * Number(headerBytes);
+    const count = protocol === "tcp" ? counts.tcp : counts.udp;
+    count.packets += packets;
+    count.wireBytes += bytes;
+    count.payloadBytes += bytes - packets * Number(headerBytes);
   }
   return counts;
 }
@@ -65,6 +98,7 @@ function cgroupMount() {
 /** The two namespaces, from `up` to `down`. */
 export class Network {
   #name = `tcptop-score-${process.pid}`;
+  /** @type {string | undefined} */
   #cgroup;
   #down = () => this.down();
 
@@ -92,19 +126,23 @@ export class Network {
     if (this.#cgroup) rmdirSync(this.#cgroup);
   }
 
-  /** Sets the counters of nftables to 0. Returns whether nftables can be used, else why not. */
+  /** Sets the counters of nftables to 0. Resolves to null, or to why nftables cannot be used. */
   async resetCounters() {
     for (const side of [this.near, this.far]) {
       const { code, stderr } = await runToEnd("ip", ["netns", "exec", side, "nft", "-f", "-"], ruleset());
-      if (code !== 0) return stderr.trim().split("\n")[0];
+      if (code !== 0) return stderr.trim().split("\n")[0] ?? "";
     }
     return null;
   }
 
-  /** What nftables counted at one side: `{ input, output }`, each by protocol; and TCP's repetitions. */
+  /**
+   * What nftables counted at one side, each by protocol.
+   * @param {string} side
+   */
   async counted(side) {
     const text = await must("ip", ["netns", "exec", side, "nft", "-j", "list", "table", "inet", "scorecard"]);
-    const rules = JSON.parse(text).nftables.flatMap(({ rule }) => (rule ? [rule] : []));
+    const { nftables } = /** @type {{ nftables: { rule?: Rule }[] }} */ (JSON.parse(text));
+    const rules = nftables.flatMap(({ rule }) => (rule ? [rule] : []));
     return { input: countsOf(rules, "input"), output: countsOf(rules, "output") };
   }
 
@@ -113,8 +151,11 @@ export class Network {
     let segments = 0;
     for (const side of [this.near, this.far]) {
       const text = await must("ip", ["netns", "exec", side, "cat", "/proc/net/snmp"]);
-      const [names, values] = text.split("\n").filter((line) => line.startsWith("Tcp:"));
-      segments += Number(values.split(" ")[names.split(" ").indexOf("RetransSegs")]);
+      const [names = [], values = []] = text
+        .split("\n")
+        .filter((line) => line.startsWith("Tcp:"))
+        .map((line) => line.split(" "));
+      segments += Number(values[names.indexOf("RetransSegs")]);
     }
     return segments;
   }
@@ -122,6 +163,7 @@ export class Network {
   /**
    * Starts echo requests, which nothing here counts: some tools show what has passed only when the next
    * packet comes. `stop` ends them.
+   * @param {Place | undefined} place
    */
   stir(place) {
     const address = place === "loopback" ? "127.0.0.1" : "192.0.2.2";
@@ -132,7 +174,14 @@ export class Network {
     );
   }
 
-  /** Runs a scenario; what its programs counted, one object an end, or `{ skip }` or `{ failure }`: why not. */
+  /**
+   * Runs a scenario; what its programs counted, one object an end, or why not.
+   * @param {string} scenario
+   * @param {Record<string, number>} args
+   * @param {Place | undefined} place
+   * @param {number} timeoutS
+   * @returns {Promise<{ ends: End[] } | { skip: string } | { failure: string }>}
+   */
   async traffic(scenario, args, place, timeoutS) {
     const near = ["netns", "exec", this.near];
     const options = Object.entries({ ...args, timeout: timeoutS }).map(([key, value]) => `${key}=${value}`);
@@ -151,8 +200,9 @@ export class Network {
     const records = stdout
       .split("\n")
       .filter((line) => line !== "")
-      .map((line) => JSON.parse(line));
-    if (code === EXIT_SKIPPED) return { skip: records[0].skip };
+      .map((line) => /** @type {End | { end?: undefined, skip?: string }} */ (JSON.parse(line)));
+    const [first] = records;
+    if (code === EXIT_SKIPPED && first && "skip" in first) return { skip: first.skip ?? "" };
     if (code !== 0) return { failure: stderr.trim() || `exit ${code}` };
     return { ends: records.filter((record) => record.end !== undefined) };
   }

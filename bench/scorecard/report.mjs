@@ -1,31 +1,54 @@
 // The scorecard as a document.
 
-const number = (value) => value.toLocaleString("en-US");
+/** @typedef {import("./main.mjs").Section} Section */
+/** @typedef {import("./score.mjs").ScenarioScore} ScenarioScore */
+/** @typedef {import("./tcptop.mjs").TcptopScore} TcptopScore */
+/** @typedef {import("./main.mjs").PeerFacts} PeerFacts */
 
+const number = (/** @type {number} */ value) => value.toLocaleString("en-US");
+
+/** @param {readonly string[]} cells */
 function row(cells) {
   return `| ${cells.join(" | ")} |`;
 }
 
+/**
+ * @param {readonly string[]} head
+ * @param {readonly (readonly string[])[]} rows
+ */
 function table(head, rows) {
   return [row(head), row(head.map((_, i) => (i === 0 ? "---" : "---:"))), ...rows.map(row)].join("\n");
 }
 
-/** A part of a whole in per cent: 0 only where it is exactly 0. */
+/**
+ * A part of a whole in per cent: 0 only where it is exactly 0.
+ * @param {number} wrong
+ * @param {number} whole
+ */
 function share(wrong, whole) {
   if (wrong === 0) return "0 %";
   if (whole === 0) return `${number(wrong)} B`;
   return `${((100 * wrong) / whole).toPrecision(2)} %`;
 }
 
+/** @param {number | null} percent */
 function signed(percent) {
   if (percent === null) return "-";
   return `${percent > 0 ? "+" : ""}${percent.toFixed(2)} %`;
 }
 
+/**
+ * @param {number} part
+ * @param {number} whole
+ */
 function ratio(part, whole) {
   return `${number(part)} of ${number(whole)}`;
 }
 
+/**
+ * @param {ScenarioScore["nftables"]} directions
+ * @param {number} retransmitted
+ */
 function showNftables(directions, retransmitted) {
   if (!directions) return "-";
   const bytes = directions.reduce((sum, one) => sum + one.bytes, 0);
@@ -37,7 +60,8 @@ function showNftables(directions, retransmitted) {
   return retransmitted > 0 ? `+${difference}; ${number(retransmitted)} segments repeated` : `+${difference}`;
 }
 
-function tcptopRow({ title, skip, failure, tcptop, nftables, retransmitted }) {
+/** @param {ScenarioScore} score */
+function tcptopRow({ title, skip, failure, tcptop, nftables, retransmitted = 0 }) {
   if (!tcptop) {
     const reason = skip === undefined ? `the traffic FAILED: ${failure}` : `not possible: ${skip}`;
     return [title, reason, "-", "-", "-", "-", "-"];
@@ -53,14 +77,17 @@ function tcptopRow({ title, skip, failure, tcptop, nftables, retransmitted }) {
   ];
 }
 
+/** @param {readonly ScenarioScore[]} scenarios */
 function tcptopTable(scenarios) {
   const head = ["traffic", "bytes", "seen", "right owner", "error in", "error out", "nftables"];
   return table(head, scenarios.map(tcptopRow));
 }
 
+/** @param {readonly ScenarioScore[]} scenarios */
 function totals(scenarios) {
   const scored = scenarios.flatMap(({ tcptop }) => (tcptop ? [tcptop] : []));
-  const sum = (of) => scored.reduce((total, one) => total + of(one), 0);
+  const sum = (/** @type {(one: TcptopScore) => number} */ of) =>
+    scored.reduce((total, one) => total + of(one), 0);
   const wrong = sum((one) => one.in.wrong + one.out.wrong);
   const bytes = sum((one) => one.in.bytes + one.out.bytes);
   const ends = sum((one) => one.ends);
@@ -76,6 +103,7 @@ function totals(scenarios) {
   ].join(" ");
 }
 
+/** @param {import("./score.mjs").PeerScore | undefined} score */
 function peerCell(score) {
   if (!score) return "-";
   const { of, seen, expected, owned } = score;
@@ -83,23 +111,29 @@ function peerCell(score) {
   return `${ratio(seen, expected)} ${of}${owner}; in ${signed(score.in)}, out ${signed(score.out)}`;
 }
 
-function ownCell({ tcptop }) {
+/** @param {TcptopScore} tcptop */
+function ownCell(tcptop) {
   const { seen, ends, owned } = tcptop;
   const part = share(tcptop.in.wrong, tcptop.in.bytes);
   return `${ratio(seen, ends)} ends, ${number(owned)} owned; in ${part}, out ${share(tcptop.out.wrong, tcptop.out.bytes)}`;
 }
 
+/**
+ * @param {readonly PeerFacts[]} peers
+ * @param {readonly ScenarioScore[]} scenarios
+ */
 function peerTable(peers, scenarios) {
   const measured = peers.filter(({ title }) => scenarios.some((one) => one.peers?.[title]));
   if (measured.length === 0) return "No other tool could be measured here.";
   return table(
     ["traffic", "tcptop", ...measured.map(({ title }) => title)],
-    scenarios
-      .filter(({ tcptop }) => tcptop)
-      .map((one) => [one.title, ownCell(one), ...measured.map(({ title }) => peerCell(one.peers[title]))]),
+    scenarios.flatMap(({ title, tcptop, peers: scores = {} }) =>
+      tcptop ? [[title, ownCell(tcptop), ...measured.map((peer) => peerCell(scores[peer.title]))]] : [],
+    ),
   );
 }
 
+/** @param {readonly PeerFacts[]} peers */
 function peerNotes(peers) {
   return peers
     .map((peer) => {
@@ -109,12 +143,14 @@ function peerNotes(peers) {
     .join("\n");
 }
 
+/** @param {Record<string, number>} losses */
 function lossNote(losses) {
-  const names = Object.keys(losses);
-  if (names.length === 0) return "No loss counter moved.";
-  return `Loss counters that moved: ${names.map((name) => `${name} ${number(losses[name])}`).join(", ")}.`;
+  const counts = Object.entries(losses);
+  if (counts.length === 0) return "No loss counter moved.";
+  return `Loss counters that moved: ${counts.map(([name, count]) => `${name} ${number(count)}`).join(", ")}.`;
 }
 
+/** @param {Section} score */
 function section(score) {
   const { kernel, backend, processor, processors, guest, scale, version } = score;
   const place = guest ? "in a VM" : "on the machine itself";
@@ -135,6 +171,7 @@ ${peerNotes(score.peers)}
 `;
 }
 
+/** @param {readonly ScenarioScore[]} scenarios */
 function commands(scenarios) {
   return scenarios
     .map(({ title, traffic, args, place }) => {
@@ -145,7 +182,10 @@ function commands(scenarios) {
     .join("\n");
 }
 
-/** The whole document. */
+/**
+ * The whole document.
+ * @param {readonly Section[]} sections
+ */
 export function scorecard(sections) {
   return `# Scorecard
 
@@ -180,6 +220,6 @@ ${sections.map(section).join("\n")}
 \`traffic\` is \`build/cmake/traffic/traffic\`, run in the near namespace of \`test/traffic/link up NAME\`; sizes of the first
 section.
 
-${commands(sections[0].scenarios)}
+${commands(sections[0]?.scenarios ?? [])}
 `;
 }

@@ -1,9 +1,21 @@
 // The traffic of the scorecard: scenarios of test/traffic, and where their ends are.
 
+/** @typedef {"link" | "container" | "loopback"} Place */
+
+/**
+ * @typedef {object} Scenario
+ * @property {string} title
+ * @property {string} traffic
+ * @property {Place} [place]
+ * @property {Record<string, number>} [args]
+ * @property {Record<string, number>} [scaled]
+ */
+
 /**
  * `place`: "link" (the default) has the client at the near end of a veth pair and the server in the peer
  * namespace; "container" the same with the client in PID and cgroup namespaces and a control group of its
  * own; "loopback" both in one namespace. Sizes and counts in `scaled` shrink on slow machines.
+ * @type {Scenario[]}
  */
 export const SCENARIOS = [
   { title: "TCP bulk down", traffic: "tcp-down", scaled: { size: 100_000_007 } },
@@ -52,7 +64,12 @@ export const SCENARIOS = [
 /** A burst of udp-bulk: its counts are multiples of this. */
 const BURST = 32;
 
-/** Arguments of the traffic program at this scale. */
+/**
+ * Arguments of the traffic program at this scale.
+ * @param {Scenario} scenario
+ * @param {number} scale
+ * @returns {Record<string, number>}
+ */
 export function trafficArguments({ args = {}, scaled = {} }, scale) {
   const smaller = Object.entries(scaled).map(([key, value]) => [
     key,

@@ -20,6 +20,23 @@ const LOSS_COUNTERS = [
   "events_skipped",
 ];
 
+/** @typedef {import("./network.mjs").End} End */
+
+/**
+ * A line of tcptop's stream.
+ * @typedef {End & { event: "open" | "update" | "close" }} Row
+ */
+
+/** @typedef {{ event: "start", version: string, backend: string }} Start */
+/** @typedef {{ event: "summary" } & Record<string, number>} Summary */
+/** @typedef {{ end: End, rows: Row[] }} Shown */
+
+/**
+ * How tcptop compares with the programs.
+ * @typedef {Awaited<ReturnType<Tcptop["score"]>>} TcptopScore
+ */
+
+/** @param {End} flow */
 function keyOf(flow) {
   return [
     flow.netns,
@@ -33,25 +50,30 @@ function keyOf(flow) {
 
 /** A running tcptop. */
 export class Tcptop {
+  /** @type {Start | null} */
   start = null;
   #process;
   #summaries = 0;
-  #losses = null;
+  /** @type {Record<string, number>} */
+  #losses = {};
+  /** @type {Map<string, Row[]>} */
   #rows = new Map();
 
+  /** @param {string} backend */
   constructor(backend) {
     const fixed = [join(root, "bin/tcptop.js"), "--batch", "--format", "json", "--backend", backend];
     const only = ADDRESSES.flatMap((address) => ["--host", address]);
     const times = ["-d", REFRESH_S, "-n", MAX_REFRESHES, "--udp-timeout", UDP_TIMEOUT_S];
-    const take = (line) => this.#take(JSON.parse(line));
+    const take = (/** @type {string} */ line) => this.#take(JSON.parse(line));
     this.#process = new Watched(process.execPath, [...fixed, ...only, ...times], take, { byFile: true });
   }
 
+  /** @param {Start | Summary | Row} record */
   #take(record) {
     if (record.event === "start") this.start = record;
     else if (record.event === "summary") {
       this.#summaries++;
-      this.#losses = Object.fromEntries(LOSS_COUNTERS.map((name) => [name, record[name]]));
+      this.#losses = Object.fromEntries(LOSS_COUNTERS.map((name) => [name, record[name] ?? 0]));
     } else {
       const key = keyOf(record);
       const rows = this.#rows.get(key) ?? [];
@@ -60,17 +82,26 @@ export class Tcptop {
     }
   }
 
-  /** Resolves when it captures; throws with its own words when it cannot. */
+  /**
+   * Resolves to what it says first; throws with its own words when it cannot capture.
+   * @param {number} limitMs
+   */
   async ready(limitMs) {
-    if (await this.#process.until(() => this.start !== null, limitMs)) return;
+    await this.#process.until(() => this.start !== null, limitMs);
+    if (this.start !== null) return this.start;
     throw new Error(this.#process.errors || "tcptop did not start");
   }
 
+  /** @param {End} end */
   #closesOf(end) {
     return (this.#rows.get(keyOf(end)) ?? []).filter((row) => row.event === "close");
   }
 
-  /** Waits until it has told the end of these flows, then compares. Forgets all rows. */
+  /**
+   * Waits until it has told the end of these flows, then compares. Forgets all rows.
+   * @param {readonly End[]} ends
+   * @param {number} limitMs
+   */
   async score(ends, limitMs) {
     await this.#process.until(() => ends.every((end) => this.#closesOf(end).length > 0), limitMs);
     const seen = this.#summaries;
@@ -90,7 +121,7 @@ export class Tcptop {
 
   /** Loss counters that are not 0. */
   losses() {
-    return Object.fromEntries(Object.entries(this.#losses ?? {}).filter(([, count]) => count !== 0));
+    return Object.fromEntries(Object.entries(this.#losses).filter(([, count]) => count !== 0));
   }
 
   stop() {
@@ -98,23 +129,44 @@ export class Tcptop {
   }
 }
 
+/**
+ * @param {Row} row
+ * @param {End} end
+ */
 function isOwner(row, end) {
   return row.pid === end.pid && row.process === end.process;
 }
 
-function sumOf(rows, field) {
-  return rows.reduce((total, row) => total + row[field], 0);
+/** @typedef {"bytes_in" | "bytes_out" | "packets_in" | "packets_out"} Field */
+
+/**
+ * @param {readonly End[]} flows
+ * @param {Field} field
+ */
+function sumOf(flows, field) {
+  return flows.reduce((total, flow) => total + (flow[field] ?? 0), 0);
 }
 
-/** Bytes by the programs, and how many of them are wrong: flow by flow, so that errors cannot cancel out. */
+/**
+ * Bytes by the programs, and how many of them are wrong: flow by flow, so that errors cannot cancel out.
+ * @param {readonly Shown[]} told
+ * @param {Field} field
+ */
 function error(told, field) {
+  const wrong = told.map(({ end, rows }) => Math.abs(sumOf(rows, field) - sumOf([end], field)));
   return {
-    bytes: told.reduce((total, { end }) => total + end[field], 0),
-    wrong: told.reduce((total, { end, rows }) => total + Math.abs(sumOf(rows, field) - end[field]), 0),
+    bytes: sumOf(
+      told.map(({ end }) => end),
+      field,
+    ),
+    wrong: wrong.reduce((total, bytes) => total + bytes, 0),
   };
 }
 
-/** Datagrams that are wrong, in and out; null where nothing is UDP. */
+/**
+ * Datagrams that are wrong, in and out; null where nothing is UDP.
+ * @param {readonly Shown[]} told
+ */
 function packetError(told) {
   const udp = told.filter(({ end }) => end.proto === "udp");
   if (udp.length === 0) return null;
