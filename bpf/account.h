@@ -23,6 +23,9 @@ const volatile __u64 ring_event_limit = 3ull << 20; /* fill level above which on
 
 struct tcptop_losses losses;
 
+/* Of the last sweep: flows whose owner no hook has met yet. */
+__u64 unowned_flows;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
@@ -55,6 +58,13 @@ static __always_inline __u64 new_id(__u64 now)
 	return ((now - start_ns) << 10) | (bpf_get_smp_processor_id() & 1023);
 }
 
+/* Makes what was written before visible with `value`. */
+static __always_inline void publish(__u64 *to, __u64 value)
+{
+	barrier();
+	*(volatile __u64 *)to = value;
+}
+
 static __always_inline void count(__u64 *counter, __u64 n)
 {
 	__sync_fetch_and_add(counter, n);
@@ -71,6 +81,12 @@ static __always_inline void copy_name(char *to, const __u64 *from)
 static __always_inline bool is_same(const struct process *a, const struct process *b)
 {
 	return a->pid == b->pid && a->start_ns == b->start_ns && a->name[0] == b->name[0] && a->name[1] == b->name[1];
+}
+
+/* Whether it is one process, whatever its name is by now. */
+static __always_inline bool is_same_task(const struct process *a, const struct process *b)
+{
+	return a->pid == b->pid && a->start_ns == b->start_ns;
 }
 
 /* Any context whose current task is the socket's user; never an interrupt. */

@@ -4,7 +4,7 @@
  * looked at on entry only: what the call moves is seen by the next look or by the sweep.
  */
 #include "tcp.h"
-#include "udp.h"
+#include "udp-packets.h"
 
 /* The stream before this call, by the socket's user. */
 static __always_inline int tcp_call(struct sock *sk)
@@ -97,7 +97,7 @@ int BPF_PROG(destroy_sock_again, struct sock *sk)
 SEC("fentry/ip_send_skb")
 int BPF_PROG(send_ipv4, struct net *net, struct sk_buff *skb)
 {
-	udp_sending(skb);
+	udp_sending(skb, false);
 	return 0;
 }
 
@@ -111,7 +111,7 @@ int BPF_PROG(sent_ipv4, struct net *net, struct sk_buff *skb, int ret)
 SEC("?fentry/ip6_send_skb")
 int BPF_PROG(send_ipv6, struct sk_buff *skb)
 {
-	udp_sending(skb);
+	udp_sending(skb, true);
 	return 0;
 }
 
@@ -130,7 +130,6 @@ int BPF_PROG(consume, struct sock *sk, struct sk_buff *skb, int len)
 }
 
 /* Last: libbpf loads in this order, and a kernel that refuses the doors should say so at once. */
-#include "sweep-udp.h"
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "GPL";

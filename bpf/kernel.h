@@ -23,7 +23,9 @@
 #define IPPROTO_TCP   6
 #define IPPROTO_UDP   17
 #define IPPROTO_MPTCP 262
+#define EAGAIN	      11
 #define ENOBUFS	      105
+#define ECONNREFUSED  111
 #define MSG_PEEK      0x2
 #define MSG_ERRQUEUE  0x2000
 #define S_IFMT	      0170000
@@ -90,8 +92,19 @@ struct sock {
 	struct socket *sk_socket;
 };
 
+struct ipv6_pinfo {
+	__u16 recverr : 1;
+};
+
 struct inet_sock {
+	struct ipv6_pinfo *pinet6;
+	unsigned long inet_flags;
 	__be16 inet_sport;
+};
+
+/* Before 6.6. */
+struct inet_sock___bits {
+	__u8 recverr : 1;
 };
 
 struct minmax_sample {
@@ -190,8 +203,50 @@ struct refcount_struct {
 	} refs;
 };
 
+union nf_inet_addr {
+	__be32 ip;
+	struct in6_addr in6;
+};
+
+union nf_conntrack_man_proto {
+	__be16 all;
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+	__u16 l3num;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+		__u8 protonum;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2];
+	unsigned long status;
+};
+
+enum skb_drop_reason {
+	SKB_DROP_REASON_SOCKET_FILTER = 1,
+	SKB_DROP_REASON_SOCKET_RCVBUFF,
+	SKB_DROP_REASON_PROTO_MEM,
+};
+
 struct sk_buff {
 	struct sock *sk;
+	unsigned long _nfct;
 	unsigned int len;
 	unsigned int end;
 	unsigned char *head;

@@ -6,7 +6,7 @@
 #include <asm/ptrace.h>
 
 #include "tcp.h"
-#include "udp.h"
+#include "udp-packets.h"
 
 /* The stream before this call, by the socket's user. */
 static __always_inline int tcp_call(struct sock *sk)
@@ -93,7 +93,7 @@ int BPF_PROG(destroy_sock_again, struct sock *sk)
 SEC("kprobe/ip_send_skb")
 int BPF_KPROBE(send_ipv4, struct net *net, struct sk_buff *skb)
 {
-	udp_sending(skb);
+	udp_sending(skb, false);
 	return 0;
 }
 
@@ -107,7 +107,7 @@ int BPF_KRETPROBE(sent_ipv4, int ret)
 SEC("?kprobe/ip6_send_skb")
 int BPF_KPROBE(send_ipv6, struct sk_buff *skb)
 {
-	udp_sending(skb);
+	udp_sending(skb, true);
 	return 0;
 }
 
@@ -126,7 +126,6 @@ int BPF_KPROBE(consume, struct sock *sk, struct sk_buff *skb, int len)
 }
 
 /* Last: libbpf loads in this order, and a kernel that refuses the doors should say so at once. */
-#include "sweep-udp.h"
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "GPL";

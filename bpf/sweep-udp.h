@@ -5,18 +5,17 @@
 
 #include "udp.h"
 
+/* The owner that the socket's calls, or a walk of all processes' files, have made known since. */
 static __always_inline void join_udp_owner(struct udp_flow *f)
 {
-	__u64 socket = f->socket;
-	struct udp_owner *owner;
+	__u32 inode = f->r.inode;
+	struct udp_owner *owner = bpf_map_lookup_elem(&udp_owners, &inode);
 
-	if (!socket)
+	if (!owner || ((owner->flags & TCPTOP_FLAG_ASSUMED) && (f->r.flags & TCPTOP_FLAG_OWNED)))
 		return;
-	owner = bpf_map_lookup_elem(&udp_owners, &socket);
-	if (!owner || is_same(&f->owner, &owner->process))
+	if (is_same(&f->owner, &owner->process) && !((owner->flags ^ f->r.flags) & TCPTOP_FLAG_SHARED))
 		return;
-	f->owner = owner->process;
-	fill_owner(&f->r, &owner->process, owner->uid, owner->cgroup_id);
+	set_udp_owner(f, owner);
 	f->dirty = true;
 }
 
@@ -25,13 +24,13 @@ static __always_inline void retire_udp(struct udp_flow *f, const struct udp_tota
 {
 	if (!f->retired) {
 		f->base = *final;
-		f->next_id = new_id(bpf_ktime_get_ns());
+		publish(&f->next_id, new_id(bpf_ktime_get_ns()));
 		barrier();
 		f->retired = true;
 		return;
 	}
 	bpf_map_delete_elem(&udp_flows, key);
-	if (f->r.id && f->seen.packets_in + f->seen.packets_out != final->packets_in + final->packets_out)
+	if (f->seen.packets_in + f->seen.packets_out != final->packets_in + final->packets_out)
 		count(&losses.datagrams_untracked, 1);
 }
 
@@ -41,43 +40,63 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 	struct udp_flow *f = ctx->value;
 	const struct udp_key *addresses = ctx->key;
 	struct udp_totals final;
-	struct tcptop_record r;
 	struct udp_key key;
-	__u64 now, idle_ns, packets;
+	__u64 now, packets;
+	__s64 idle_ns;
 	bool idle;
 
-	if (!addresses || !f)
+	if (!addresses || !f || !f->r.id)
 		return 0;
 	join_udp_owner(f);
+	if (!(f->r.flags & TCPTOP_FLAG_OWNED))
+		unowned_flows++;
 	now = bpf_ktime_get_ns();
-	idle_ns = (ticks_now() - f->active_ticks) * tick_ns;
-	idle = idle_ns > (f->retired ? 2 * udp_idle_ns : udp_idle_ns);
+	/* Read after the last datagram's time, which may be a tick later than a clock read before. */
+	idle_ns = *(volatile __u64 *)&f->active_ticks;
+	idle_ns = (__s64)(ticks_now() - idle_ns) * (__s64)tick_ns;
+	if (idle_ns < 0)
+		idle_ns = 0;
+	idle = idle_ns > (__s64)(f->retired ? 2 * udp_idle_ns : udp_idle_ns);
 	final = f->seen;
-	key = *addresses;
 	if (f->retired) {
-		if (idle)
+		if (idle) {
+			key = *addresses;
 			retire_udp(f, &final, &key);
+		}
 		return 0;
 	}
-	r = f->r;
-	r.bytes_in = final.bytes_in - f->base.bytes_in;
-	r.bytes_out = final.bytes_out - f->base.bytes_out;
-	r.packets_in = final.packets_in - f->base.packets_in;
-	r.packets_out = final.packets_out - f->base.packets_out;
 	packets = final.packets_in + final.packets_out;
 	if (packets == f->swept && !f->dirty && !idle)
 		return 0;
-	r.time_ns = now;
-	r.active_ns = now - idle_ns;
-	r.kind = idle ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
-	if (bpf_seq_write(ctx->meta->seq, &r, sizeof(r)))
-		return 0;
-	f->swept = packets;
+	/* Cleared first: what changes from here on is the next sweep's. */
 	f->dirty = false;
+	barrier();
+	/* The record is the sweep's own; events are sent as copies. */
+	udp_totals_since_base(&final, &f->base, &f->r);
+	f->r.time_ns = now;
+	f->r.active_ns = now - idle_ns;
+	f->r.kind = idle ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
+	if (bpf_seq_write(ctx->meta->seq, &f->r, sizeof(f->r))) {
+		f->dirty = true;
+		return 0;
+	}
+	f->swept = packets;
 	f->read_ticks = ticks_now();
-	if (idle)
+	if (idle) {
+		key = *addresses;
 		retire_udp(f, &final, &key);
+	}
 	return 0;
+}
+
+/* A UDP socket that a process has open: its owner where no call on it has been seen. */
+static __noinline void seed_udp(const struct process *p, const struct tcptop_owner *holder)
+{
+	struct udp_owner owner = {
+	    .process = *p, .uid = holder->uid, .flags = TCPTOP_FLAG_ASSUMED, .cgroup_id = holder->cgroup_id};
+	__u32 inode = holder->inode;
+
+	bpf_map_update_elem(&udp_owners, &inode, &owner, BPF_NOEXIST);
 }
 
 #endif

@@ -10,10 +10,8 @@
 #ifndef TCPTOP_SWEEP_H
 #define TCPTOP_SWEEP_H
 
+#include "sweep-udp.h"
 #include "tcp.h"
-
-/* Of the last sweep: flows whose owner no hook has met yet. */
-__u64 unowned_flows;
 
 /* Set by user space after its first walk: later ones only look for owners. */
 volatile bool seeded;
@@ -136,7 +134,9 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 	out.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 
-	if (kind == SOCKET_TCP) {
+	if (kind == SOCKET_UDP) {
+		seed_udp(&p, &out);
+	} else if (kind == SOCKET_TCP) {
 		seed_tcp(sk, &p, &out);
 	} else if (kind == SOCKET_MULTIPATH && has_multipath()) {
 		struct list_head *at = NULL;

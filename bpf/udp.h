@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * UDP accounting by datagrams. A socket has no stream position, and one unconnected socket talks to
- * many peers, so each datagram is counted for its addresses when it is sent or delivered.
+ * UDP flows and their owners. A socket has no stream position, and one unconnected socket talks to many
+ * peers, so each datagram is counted for its socket and addresses when it is sent or delivered.
  *
  * A flow that was silent for udp_idle_ns is retired by the sweep: its totals are delivered as final
- * and become the base of the next flow with these addresses, so a datagram that arrives just then is
+ * and become the base of the next flow with this key, so a datagram that arrives just then is
  * counted once, in one of the two. The entry is deleted after as much silence again.
  */
 #ifndef TCPTOP_UDP_H
@@ -12,12 +12,13 @@
 
 #include "account.h"
 
+/* Two sockets may have the same addresses: readers of one group, sockets of two interfaces or zones. */
 struct udp_key {
 	__u8 local_address[16];
 	__u8 remote_address[16];
 	__u16 local_port;
 	__u16 remote_port;
-	__u32 netns;
+	__u32 inode; /* the socket's, unique while it is open */
 };
 
 enum direction {
@@ -43,12 +44,13 @@ struct udp_flow {
 	struct udp_totals seen;
 	__u64 read_ticks;   /* when user space last got its totals */
 	__u64 active_ticks; /* when the last datagram was counted */
-	__u64 socket;	    /* whose owner is this flow's: cookie, see udp_owners */
 	struct process owner;
-	bool retired; /* closed; the next datagram begins another flow */
-	bool dirty;   /* an event was deferred */
+	struct process earlier; /* the owner before; pid 0: none */
+	__u32 owner_changes;	/* of the socket's owner, as of the owner known here */
+	bool retired;		/* closed; the next datagram begins another flow */
+	bool dirty;		/* an event was deferred */
 
-	struct tcptop_record r;
+	struct tcptop_record r; /* its id is 0 while it is being filled in */
 	struct udp_totals base; /* what earlier flows of this entry had */
 	__u64 next_id;		/* of the flow that the next datagram begins once this one is retired */
 	__u64 swept;		/* packets that the last sweep reported */
@@ -61,29 +63,48 @@ struct {
 	__type(value, struct udp_flow);
 } udp_flows SEC(".maps");
 
+/* An entry of zeros: what a new flow begins as, without a copy on the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct udp_flow);
+} udp_blank SEC(".maps");
+
+/* Flows that found no room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct udp_key);
+	__type(value, __u8);
+} udp_untracked SEC(".maps");
+
 struct udp_owner {
 	struct process process;
 	__u32 uid;
+	__u32 flags; /* enum tcptop_flag: SHARED, ASSUMED */
 	__u64 cgroup_id;
 };
 
 /*
- * Owners of UDP sockets by socket cookie, for datagrams that are seen where the current task may be a
- * stranger. Cookies are never used again, so an entry may outlive its socket until it is evicted.
+ * Owners of UDP sockets by inode, for flows whose datagrams are seen where the current task may be a stranger,
+ * and for those that nobody has read. The loader makes it twice as large as the table of flows; the sweep
+ * looks each flow's owner up, which keeps those that are needed.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, __u64);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
 	__type(value, struct udp_owner);
 } udp_owners SEC(".maps");
 
-static __always_inline void udp_totals_since_base(const struct udp_flow *f, struct tcptop_record *r)
+static __always_inline void udp_totals_since_base(const struct udp_totals *seen, const struct udp_totals *base,
+						  struct tcptop_record *r)
 {
-	r->bytes_in = f->seen.bytes_in - f->base.bytes_in;
-	r->bytes_out = f->seen.bytes_out - f->base.bytes_out;
-	r->packets_in = f->seen.packets_in - f->base.packets_in;
-	r->packets_out = f->seen.packets_out - f->base.packets_out;
+	r->bytes_in = seen->bytes_in - base->bytes_in;
+	r->bytes_out = seen->bytes_out - base->bytes_out;
+	r->packets_in = seen->packets_in - base->packets_in;
+	r->packets_out = seen->packets_out - base->packets_out;
 }
 
 static __noinline void emit_udp(struct udp_flow *f, __u8 kind)
@@ -95,7 +116,7 @@ static __noinline void emit_udp(struct udp_flow *f, __u8 kind)
 		return;
 	}
 	__builtin_memcpy(out, &f->r, sizeof(*out));
-	udp_totals_since_base(f, out);
+	udp_totals_since_base(&f->seen, &f->base, out);
 	out->time_ns = bpf_ktime_get_ns();
 	out->active_ns = out->time_ns;
 	out->kind = kind;
@@ -103,25 +124,44 @@ static __noinline void emit_udp(struct udp_flow *f, __u8 kind)
 	submit_event(out);
 }
 
-/* Enters a flow, complete before anyone else can see it; NULL if there is no room. */
-static __noinline struct udp_flow *enter_udp(const struct udp_key *key)
+/* What the flow's record says of its owner. A socket that an earlier owner uses again is shared. */
+static __always_inline void set_udp_owner(struct udp_flow *f, const struct udp_owner *owner)
+{
+	f->owner = owner->process;
+	fill_owner(&f->r, &owner->process, owner->uid, owner->cgroup_id);
+	f->r.flags = (f->r.flags & ~(__u32)TCPTOP_FLAG_ASSUMED) | owner->flags;
+}
+
+/*
+ * Enters a flow; NULL if there is no room. Another processor that finds it before its id is set counts into
+ * it already; sweeps and events leave it out until then.
+ */
+static __noinline struct udp_flow *enter_udp(const struct udp_key *key, __u32 netns)
 {
 	__u64 now = bpf_ktime_get_ns();
-	struct udp_flow f = {
-	    .r.id = new_id(now),
-	    .r.opened_ns = now,
-	    .active_ticks = ticks_now(),
-	    .r.local_port = key->local_port,
-	    .r.remote_port = key->remote_port,
-	    .r.netns = key->netns,
-	    .r.version = TCPTOP_WIRE_VERSION,
-	    .r.proto = IPPROTO_UDP,
-	};
+	struct udp_flow *f, *blank;
+	__u32 zero = 0;
+	bool is_mine;
 
-	__builtin_memcpy(f.r.local_address, key->local_address, 16);
-	__builtin_memcpy(f.r.remote_address, key->remote_address, 16);
-	bpf_map_update_elem(&udp_flows, key, &f, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&udp_flows, key);
+	blank = bpf_map_lookup_elem(&udp_blank, &zero);
+	if (!blank)
+		return NULL;
+	is_mine = !bpf_map_update_elem(&udp_flows, key, blank, BPF_NOEXIST);
+	f = bpf_map_lookup_elem(&udp_flows, key);
+	if (!f || !is_mine)
+		return f;
+	f->active_ticks = f->read_ticks = ticks_now();
+	f->r.opened_ns = now;
+	f->r.local_port = key->local_port;
+	f->r.remote_port = key->remote_port;
+	f->r.netns = netns;
+	f->r.inode = key->inode;
+	f->r.version = TCPTOP_WIRE_VERSION;
+	f->r.proto = IPPROTO_UDP;
+	__builtin_memcpy(f->r.local_address, key->local_address, 16);
+	__builtin_memcpy(f->r.remote_address, key->remote_address, 16);
+	publish(&f->r.id, new_id(now));
+	return f;
 }
 
 /* The entry's next flow; two processors that do this at once do the same. */
@@ -132,29 +172,36 @@ static __always_inline void begin_next_udp(struct udp_flow *f)
 	f->retired = false;
 }
 
-/*
- * Counts datagrams. `socket` is the socket's cookie where the owner has to be joined by it, else 0;
- * `mine`: the current task is the socket's user.
- */
-static __always_inline void count_datagrams(const struct udp_key *key, const struct datagrams *d, __u64 socket,
-					    bool mine)
+/* Counts a flow that finds no room once, as long as it is remembered. */
+static __noinline void count_untracked_datagrams(const struct udp_key *key, const struct datagrams *d)
+{
+	__u8 seen = 1;
+
+	if (!bpf_map_lookup_elem(&udp_untracked, key)) {
+		bpf_map_update_elem(&udp_untracked, key, &seen, BPF_ANY);
+		count(&losses.flows_untracked, 1);
+	}
+	count(&losses.datagrams_untracked, d->packets);
+	count(&losses.bytes_untracked, d->bytes);
+}
+
+/* Counts datagrams for their flow and returns it, its event still to be emitted; NULL when it is not tracked. */
+static __always_inline struct udp_flow *add_datagrams(const struct udp_key *key, const struct datagrams *d, __u32 netns,
+						      bool *opened)
 {
 	struct udp_flow *f = bpf_map_lookup_elem(&udp_flows, key);
-	bool opened = false;
-	__u64 now;
 
+	*opened = false;
 	if (!f) {
-		f = enter_udp(key);
+		f = enter_udp(key, netns);
 		if (!f) {
-			count(&losses.flows_untracked, 1);
-			count(&losses.datagrams_untracked, d->packets);
-			count(&losses.bytes_untracked, d->bytes);
-			return;
+			count_untracked_datagrams(key, d);
+			return NULL;
 		}
-		opened = true;
+		*opened = true;
 	} else if (f->retired) {
 		begin_next_udp(f);
-		opened = true;
+		*opened = true;
 	}
 	if (d->direction == DIRECTION_IN) {
 		count(&f->seen.bytes_in, d->bytes);
@@ -163,26 +210,20 @@ static __always_inline void count_datagrams(const struct udp_key *key, const str
 		count(&f->seen.bytes_out, d->bytes);
 		count(&f->seen.packets_out, d->packets);
 	}
-	now = ticks_now();
-	f->active_ticks = now;
-	f->socket = socket;
-	if (mine) {
-		struct process p;
+	f->active_ticks = ticks_now();
+	return f;
+}
 
-		current_process(&p);
-		if (!is_same(&f->owner, &p)) {
-			set_owner(&f->r, &f->owner, (struct task_struct *)bpf_get_current_task());
-			if (!opened)
-				emit_udp(f, TCPTOP_KIND_OWNER);
-		}
-	}
+/* An owner that changes is told by the sweep: two processes that take turns must not fill the ring buffer. */
+static __always_inline void emit_counted(struct udp_flow *f, bool opened)
+{
 	if (opened)
 		emit_udp(f, TCPTOP_KIND_OPEN);
-	else if (now - f->read_ticks > sample_ticks)
+	else if (f->active_ticks - f->read_ticks > sample_ticks && f->r.id)
 		emit_udp(f, TCPTOP_KIND_SAMPLE);
 }
 
-/* Takes back what was counted for a send that then failed. */
+/* Takes back what was counted for a send that then failed, or a delivery that was dropped. */
 static __always_inline void uncount_datagrams(const struct udp_key *key, const struct datagrams *d)
 {
 	struct udp_flow *f = bpf_map_lookup_elem(&udp_flows, key);
@@ -198,20 +239,6 @@ static __always_inline void uncount_datagrams(const struct udp_key *key, const s
 	}
 }
 
-/* The current task is the user of the socket with this cookie. */
-static __always_inline void own_udp(__u64 socket)
-{
-	struct udp_owner *known = bpf_map_lookup_elem(&udp_owners, &socket);
-	struct udp_owner owner = {};
-	struct process p;
-
-	current_process(&p);
-	if (known && is_same(&known->process, &p))
-		return;
-	task_identity((struct task_struct *)bpf_get_current_task(), &owner.process, &owner.uid, &owner.cgroup_id);
-	bpf_map_update_elem(&udp_owners, &socket, &owner, BPF_ANY);
-}
-
 /* Segments of `bytes` of payload on the wire, when it travels in pieces of `gso_size`. */
 static __always_inline __u32 segments(__u64 bytes, __u32 gso_size)
 {
@@ -219,11 +246,11 @@ static __always_inline __u32 segments(__u64 bytes, __u32 gso_size)
 }
 
 /*
- * The flow and size of a datagram from its packet, for kernel functions that are given one. Its
- * headers are still in front of the payload when it is received (the socket's reader takes the
- * sender's address from there). Sent: skb->data stands at the IP header; received: at the payload.
+ * The flow and size of a datagram from its packet, for hooks that are given one. Its headers are still in
+ * front of the payload when it is received (the socket's reader takes the sender's address from there).
+ * skb->data stands at the IP header, the UDP header or the payload.
  */
-static __always_inline bool read_datagram(const struct sk_buff *skb, const struct sock *sk, enum direction direction,
+static __always_inline bool read_datagram(const struct sk_buff *skb, __u32 inode, enum direction direction,
 					  struct udp_key *key, struct datagrams *d)
 {
 	unsigned char *head = BPF_CORE_READ(skb, head);
@@ -253,81 +280,15 @@ static __always_inline bool read_datagram(const struct sk_buff *skb, const struc
 		return false;
 	key->local_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.source : uh.dest);
 	key->remote_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.dest : uh.source);
-	key->netns = netns_of(sk);
+	key->inode = inode;
 
 	d->direction = direction;
-	d->bytes = BPF_CORE_READ(skb, len);
-	if (direction == DIRECTION_OUT)
-		d->bytes -= udp + sizeof(uh) - BPF_CORE_READ(skb, data);
+	d->bytes = BPF_CORE_READ(skb, len) - (udp + sizeof(uh) - BPF_CORE_READ(skb, data));
 	bpf_probe_read_kernel(&gso_size, sizeof(gso_size),
 			      head + BPF_CORE_READ(skb, end) +
 				  bpf_core_field_offset(((struct skb_shared_info *)0)->gso_size));
 	d->packets = segments(d->bytes, gso_size);
 	return true;
-}
-
-/* skb_consume_udp(): the socket's reader is done with a datagram; `len` is negative for MSG_PEEK. */
-static __always_inline void udp_consumed(const struct sock *sk, const struct sk_buff *skb, int len)
-{
-	struct udp_key key;
-	struct datagrams d;
-
-	if (len < 0 || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_UDP)
-		return;
-	/* A peeked datagram of no bytes looks the same but is still in the queue. */
-	if (len == 0 && BPF_CORE_READ(skb, users.refs.counter) > 1)
-		return;
-	if (read_datagram(skb, sk, DIRECTION_IN, &key, &d))
-		count_datagrams(&key, &d, 0, true);
-}
-
-/* What ip_send_skb() and ip6_send_skb() were given on this processor, to be taken back if they fail. */
-struct sending {
-	const void *task;
-	struct udp_key key;
-	struct datagrams d;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct sending);
-} sending SEC(".maps");
-
-static __always_inline void udp_sending(const struct sk_buff *skb)
-{
-	const struct sock *sk = BPF_CORE_READ(skb, sk);
-	__u32 zero = 0;
-	struct sending *now = bpf_map_lookup_elem(&sending, &zero);
-
-	if (!now)
-		return;
-	now->task = NULL;
-	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_UDP)
-		return;
-	if (!read_datagram(skb, sk, DIRECTION_OUT, &now->key, &now->d))
-		return;
-	now->task = (void *)bpf_get_current_task();
-	count_datagrams(&now->key, &now->d, 0, true);
-}
-
-/*
- * Their result: anything but 0 fails the program's send. A full queue (ENOBUFS) is counted: udp_send_skb() reports it
- * as success unless the program asked for errors (IP_RECVERR).
- */
-static __always_inline void udp_sent(int err)
-{
-	struct sending *last;
-	__u32 zero = 0;
-
-	if (err >= 0 || err == -ENOBUFS)
-		return;
-	last = bpf_map_lookup_elem(&sending, &zero);
-	if (last && last->task == (void *)bpf_get_current_task())
-		uncount_datagrams(&last->key, &last->d);
-	else if (!last || last->task)
-		count(&losses.datagrams_uncorrected, 1);
 }
 
 #endif

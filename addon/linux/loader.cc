@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -25,6 +26,9 @@ namespace
 
 // A moving flow that no sweep has read for this long (long refresh intervals) is sampled.
 constexpr uint64_t sample_interval_ns = 2000000000;
+
+// A small LRU table forgets entries before it is full.
+constexpr uint32_t least_udp_owners = 4096;
 
 class Fd
 {
@@ -130,14 +134,13 @@ int parameters(const btf *types, const std::string &name, uint32_t kind)
 	return type ? static_cast<int>(btf_vlen(type)) : -1;
 }
 
-constexpr int udp_fail_parameters_with_packet = 4; // void *, rc, sk, skb
+constexpr int kfree_parameters_with_socket = 5; // void *, skb, location, reason, rx_sk
 
 // Programs marked optional ("?") depend on what the running kernel has.
 bool is_there(const btf *kernel, const Hook &hook)
 {
 	if (hook.type == "tp_btf")
-		return parameters(kernel, "btf_trace_" + hook.target, BTF_KIND_TYPEDEF) >=
-		       udp_fail_parameters_with_packet;
+		return parameters(kernel, "btf_trace_" + hook.target, BTF_KIND_TYPEDEF) >= kfree_parameters_with_socket;
 	return parameters(kernel, hook.target, BTF_KIND_FUNC) >= 0;
 }
 
@@ -246,6 +249,7 @@ Object open_object(const BpfObject &source, const Settings &settings)
 	uint32_t ring = ring_size(settings.ring_bytes);
 	set_entries(object.get(), "tcp_flows", settings.max_tcp_flows);
 	set_entries(object.get(), "udp_flows", settings.max_udp_flows);
+	set_entries(object.get(), "udp_owners", std::max(settings.max_udp_flows, least_udp_owners / 2) * 2);
 	set_entries(object.get(), "events", ring);
 	set_constant<uint64_t>(object.get(), "start_ns", monotonic_ns());
 	set_constant<uint64_t>(object.get(), "udp_idle_ns", settings.udp_idle_ns);
@@ -265,10 +269,11 @@ void select_programs(const bpf_object *object, const btf *kernel, bool with_cgro
 			continue;
 		bool wanted = is_cgroup(program) ? with_cgroup : is_there(kernel, hook);
 		bpf_program__set_autoload(program, wanted);
-		if (!wanted && hook.target == "udp_fail_queue_rcv_skb")
+		if (!wanted && hook.target == "kfree_skb")
 			out.limits.push_back({out.backend,
-					      "UDP datagrams that a full receive buffer drops are counted as "
-					      "received (the kernel is older than 6.10)"});
+					      "UDP datagrams that a full receive buffer, a socket's filter or another "
+					      "cgroup program drops are counted as received (the kernel is older "
+					      "than 6.11)"});
 	}
 }
 

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * UDP by cgroup_skb on the root of cgroup v2, which sees every datagram of every socket, and by the end of the
+ * socket calls, which tell who made them and whether they failed.
+ *
+ * On the way out the packet may have been changed already: its addresses by NAT, all of it by IPsec. What the
+ * program sent is then told by connection tracking, or by the call and the socket.
+ */
+#ifndef TCPTOP_UDP_CGROUP_H
+#define TCPTOP_UDP_CGROUP_H
+
+#include "udp.h"
+
+/* What a send call has handed to the network, until the call ends. */
+struct udp_sending {
+	const void *task; /* NULL: nothing */
+	bool hidden;	  /* the packet did not show what was sent */
+	struct udp_key key;
+	struct datagrams d;
+};
+
+/* What is known of a UDP socket; it lives as long as the socket. */
+struct udp_socket {
+	struct udp_owner owner;
+	struct process earlier; /* the owner before; pid 0: none */
+	__u32 changes;		/* of the owner */
+	__u32 inode;
+	__u32 netns; /* 0 while nothing is filled in */
+	struct udp_sending sending;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct udp_socket);
+} udp_sockets SEC(".maps");
+
+/* Set by the loader once cgroup_skb could not be attached: UDP is then counted at the calls. */
+volatile bool udp_by_call;
+
+/* `sk`: the socket itself, for what BPF's view of it does not have. */
+static __always_inline struct udp_socket *describe_socket(struct udp_socket *s, const struct sock *sk)
+{
+	if (s && !s->netns) {
+		s->inode = inode_of(sk);
+		s->netns = netns_of(sk);
+	}
+	return s;
+}
+
+/* For the end of a call. */
+static __always_inline struct udp_socket *udp_socket_of(struct sock *sk)
+{
+	return describe_socket(bpf_sk_storage_get(&udp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE), sk);
+}
+
+/* The owner in the socket and in the flow's record agree by their number of changes. */
+static __always_inline void adopt_owner(struct udp_flow *f, const struct udp_socket *s, bool opened)
+{
+	if (f->owner_changes == s->changes)
+		return;
+	set_udp_owner(f, &s->owner);
+	f->owner_changes = s->changes;
+	if (!opened)
+		f->dirty = true;
+}
+
+static __always_inline void count_for_socket(const struct udp_key *key, const struct datagrams *d,
+					     const struct udp_socket *s)
+{
+	bool opened;
+	struct udp_flow *f = add_datagrams(key, d, s->netns, &opened);
+
+	if (!f)
+		return;
+	adopt_owner(f, s, opened);
+	emit_counted(f, opened);
+}
+
+static __noinline void change_socket_owner(struct udp_socket *s, const struct process *p)
+{
+	bool shared = (s->owner.flags & TCPTOP_FLAG_SHARED) || is_same_task(&s->earlier, p);
+
+	if (s->owner.process.pid != p->pid)
+		s->earlier = s->owner.process;
+	task_identity((struct task_struct *)bpf_get_current_task(), &s->owner.process, &s->owner.uid,
+		      &s->owner.cgroup_id);
+	s->owner.flags = shared ? TCPTOP_FLAG_SHARED : 0;
+	s->changes++;
+	bpf_map_update_elem(&udp_owners, &s->inode, &s->owner, BPF_ANY);
+}
+
+/* The current task has made a call on the socket. */
+static __always_inline void own_socket(struct udp_socket *s)
+{
+	struct process p;
+
+	current_process(&p);
+	if (!is_same(&s->owner.process, &p))
+		change_socket_owner(s, &p);
+}
+
+/* A connected socket's own addresses; false without a peer. */
+static __always_inline bool read_own_addresses(const struct sock *sk, __u32 inode, struct udp_key *key)
+{
+	key->local_port = local_port(sk);
+	key->remote_port = remote_port(sk);
+	key->inode = inode;
+	if (!key->remote_port)
+		return false;
+	read_addresses(key->local_address, key->remote_address, sk);
+	return true;
+}
+
+/* Counts what a call moved by the socket's own addresses; without a peer it belongs to no flow. */
+static __always_inline void count_by_call(const struct sock *sk, const struct udp_socket *s, __u32 bytes,
+					  enum direction direction)
+{
+	struct datagrams d = {.bytes = bytes, .packets = 1, .direction = direction};
+	struct udp_key key;
+
+	if (read_own_addresses(sk, s->inode, &key)) {
+		count_for_socket(&key, &d, s);
+	} else {
+		count(&losses.datagrams_untracked, 1);
+		count(&losses.bytes_untracked, bytes);
+	}
+}
+
+/*
+ * sock_send_length: `ret` is what sendmsg() gives. A datagram that another program or a full queue refused has
+ * been counted already. EAGAIN and ECONNREFUSED come before anything is sent.
+ */
+static __always_inline void udp_send_ended(struct sock *sk, int ret)
+{
+	struct udp_socket *s = udp_socket_of(sk);
+	struct udp_sending *last;
+
+	if (!s)
+		return;
+	last = &s->sending;
+	own_socket(s);
+	if (udp_by_call) {
+		if (ret >= 0)
+			count_by_call(sk, s, ret, DIRECTION_OUT);
+		return;
+	}
+	if (last->task != (void *)bpf_get_current_task()) {
+		if (ret < 0 && last->task && ret != -EAGAIN && ret != -ECONNREFUSED)
+			count(&losses.datagrams_uncorrected, 1);
+		return;
+	}
+	last->task = NULL;
+	if (last->hidden && ret >= 0)
+		count_by_call(sk, s, ret, DIRECTION_OUT);
+	else if (!last->hidden && ret < 0 && ret != -EAGAIN && ret != -ECONNREFUSED)
+		uncount_datagrams(&last->key, &last->d);
+}
+
+/* sock_recv_length: `ret` is what recvmsg() has taken out of the socket, negative for nothing. */
+static __always_inline void udp_receive_ended(struct sock *sk, int ret)
+{
+	struct udp_socket *s = udp_socket_of(sk);
+
+	if (!s)
+		return;
+	own_socket(s);
+	if (udp_by_call && ret >= 0)
+		count_by_call(sk, s, ret, DIRECTION_IN);
+}
+
+/* include/uapi/linux/netfilter/nf_conntrack_common.h */
+#define IP_CT_IS_REPLY 3
+#define IPS_NAT_MASK   (1 << 4 | 1 << 5)
+/* include/linux/skbuff.h; the low bits of _nfct are the direction and state */
+#define NFCT_PTRMASK (~7ul)
+
+/*
+ * The addresses that a packet had when connection tracking first saw it: those of the program, before NAT.
+ * Leaves the key as it is where nothing translates.
+ */
+static __always_inline void undo_nat(const struct sk_buff *skb, struct udp_key *key)
+{
+	struct nf_conntrack_tuple *tuple;
+	struct nf_conn *connection;
+	unsigned long nfct;
+
+	if (!bpf_core_field_exists(((struct nf_conn *)0)->tuplehash))
+		return;
+	nfct = BPF_CORE_READ(skb, _nfct);
+	connection = (struct nf_conn *)(nfct & NFCT_PTRMASK);
+	if (!connection || !(BPF_CORE_READ(connection, status) & IPS_NAT_MASK))
+		return;
+	tuple = (nfct & ~NFCT_PTRMASK) >= IP_CT_IS_REPLY
+		    ? __builtin_preserve_access_index(&connection->tuplehash[1].tuple)
+		    : __builtin_preserve_access_index(&connection->tuplehash[0].tuple);
+	if (BPF_CORE_READ(tuple, dst.protonum) != IPPROTO_UDP)
+		return;
+	if (BPF_CORE_READ(tuple, src.l3num) == AF_INET) {
+		map_ipv4(key->local_address, BPF_CORE_READ(tuple, src.u3.ip));
+		map_ipv4(key->remote_address, BPF_CORE_READ(tuple, dst.u3.ip));
+	} else {
+		BPF_CORE_READ_INTO((struct in6_addr *)key->local_address, tuple, src.u3.in6);
+		BPF_CORE_READ_INTO((struct in6_addr *)key->remote_address, tuple, dst.u3.in6);
+	}
+	key->local_port = bpf_ntohs(BPF_CORE_READ(tuple, src.u.all));
+	key->remote_port = bpf_ntohs(BPF_CORE_READ(tuple, dst.u.all));
+}
+
+#define IPV6_HOP_BY_HOP	    0
+#define IPV6_ROUTING	    43
+#define IPV6_FRAGMENT	    44
+#define IPV6_DESTINATION    60
+#define IPV6_MAX_EXTENSIONS 8
+
+/* Offset of the UDP header in an IPv6 packet, 0 if it carries something else. */
+static __always_inline __u32 udp_offset_ipv6(struct __sk_buff *skb, __u8 next)
+{
+	__u32 offset = sizeof(struct ipv6_header);
+
+#pragma unroll
+	for (int i = 0; i < IPV6_MAX_EXTENSIONS; i++) {
+		__u8 extension[2];
+
+		if (next == IPPROTO_UDP)
+			return offset;
+		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_FRAGMENT &&
+		    next != IPV6_DESTINATION)
+			return 0;
+		if (bpf_skb_load_bytes(skb, offset, extension, sizeof(extension)))
+			return 0;
+		offset += next == IPV6_FRAGMENT ? 8 : (extension[1] + 1) * 8;
+		next = extension[0];
+	}
+	return 0;
+}
+
+/* The headers of almost every IPv4 datagram, in one read. */
+struct ipv4_udp_headers {
+	struct ipv4_header ip;
+	struct udp_header udp;
+};
+
+/*
+ * Reads addresses and ports of a packet that begins with its IP header; the offset of its payload, 0 if it is
+ * not UDP.
+ */
+static __always_inline __u32 read_packet(struct __sk_buff *skb, enum direction direction, struct udp_key *key)
+{
+	__u8 *from = direction == DIRECTION_OUT ? key->local_address : key->remote_address;
+	__u8 *to = direction == DIRECTION_OUT ? key->remote_address : key->local_address;
+	struct udp_header uh;
+	__u32 offset;
+
+	if (skb->protocol == bpf_htons(0x0800)) {
+		struct ipv4_udp_headers h;
+
+		if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)) || h.ip.protocol != IPPROTO_UDP)
+			return 0;
+		map_ipv4(from, h.ip.saddr);
+		map_ipv4(to, h.ip.daddr);
+		offset = (h.ip.version_ihl & 15) * 4;
+		uh = h.udp;
+		if (offset != sizeof(h.ip) && bpf_skb_load_bytes(skb, offset, &uh, sizeof(uh)))
+			return 0;
+	} else if (skb->protocol == bpf_htons(0x86dd)) {
+		struct ipv6_header ip;
+
+		if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+			return 0;
+		__builtin_memcpy(from, &ip.saddr, 16);
+		__builtin_memcpy(to, &ip.daddr, 16);
+		offset = udp_offset_ipv6(skb, ip.nexthdr);
+		if (!offset || bpf_skb_load_bytes(skb, offset, &uh, sizeof(uh)))
+			return 0;
+	} else {
+		return 0;
+	}
+	key->local_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.source : uh.dest);
+	key->remote_port = bpf_ntohs(direction == DIRECTION_OUT ? uh.dest : uh.source);
+	return offset + sizeof(uh);
+}
+
+/* Both hooks see the packet from its IP header on, whole: before fragmentation, after reassembly. */
+static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum direction direction)
+{
+	struct bpf_sock *socket = skb->sk ? bpf_sk_fullsock(skb->sk) : NULL;
+	/* The context is the kernel's sk_buff; its socket is the one that the hook runs for. */
+	const struct sk_buff *packet = (const struct sk_buff *)(void *)skb;
+	struct datagrams d = {.direction = direction};
+	struct udp_socket *s;
+	struct udp_key key;
+	__u32 offset;
+
+	if (!socket || socket->protocol != IPPROTO_UDP || socket->type != SOCK_DGRAM)
+		return;
+	s = bpf_sk_storage_get(&udp_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s) {
+		count(&losses.datagrams_untracked, 1);
+		count(&losses.bytes_untracked, skb->len);
+		return;
+	}
+	if (!s->netns)
+		describe_socket(s, BPF_CORE_READ(packet, sk));
+	key.inode = s->inode;
+	offset = read_packet(skb, direction, &key);
+	if (direction == DIRECTION_OUT) {
+		if (offset)
+			undo_nat(packet, &key);
+		s->sending.hidden = !offset || key.local_port != socket->src_port;
+		s->sending.task = (void *)bpf_get_current_task();
+		if (s->sending.hidden)
+			return;
+	} else if (!offset) {
+		return;
+	}
+	d.bytes = skb->len - offset;
+	d.packets = segments(d.bytes, skb->gso_size);
+	if (direction == DIRECTION_OUT) {
+		s->sending.key = key;
+		s->sending.d = d;
+	}
+	count_for_socket(&key, &d, s);
+}
+
+/*
+ * A packet was dropped, by the socket it was for. One that the ingress hook has counted and that never comes to
+ * the program: refused by another program or the socket's filter, or without room in the receive buffer.
+ */
+static __always_inline void udp_dropped(struct sk_buff *skb, struct sock *sk, __u32 reason)
+{
+	struct udp_socket *s;
+	struct udp_key key;
+	struct datagrams d;
+
+	if (reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_SOCKET_FILTER) &&
+	    reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_SOCKET_RCVBUFF) &&
+	    reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_PROTO_MEM))
+		return;
+	s = bpf_sk_storage_get(&udp_sockets, sk, NULL, 0);
+	if (s && read_datagram(skb, s->inode, DIRECTION_IN, &key, &d))
+		uncount_datagrams(&key, &d);
+}
+
+#endif
