@@ -11,12 +11,7 @@ const SCENARIOS = [
 ] as const;
 
 /** By backend and title. */
-const NOT_YET: ReadonlySet<string> = new Set([
-  "tracepoint: every socket that can be made",
-  "tracepoint: older: every socket that can be made",
-  "tracepoint: one that reads what others are sent",
-  "tracepoint: one that sends",
-]);
+const NOT_YET: ReadonlySet<string> = new Set([]);
 
 describe.for(backends)("%s", ([backend, required]) => {
   const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
