@@ -1,13 +1,11 @@
 /** The screen: every refresh and every key as a frame, until the user has seen enough. */
-import { NONE_SKIPPED } from "../model/losses.ts";
 import type { Screen } from "../tui/terminal.ts";
 import type { Accept } from "../view/filter.ts";
 import type { NumberStyle } from "../view/format.ts";
-import { LossWatch } from "../view/losses.ts";
+import { Figures, type Reading } from "../view/screen/figures.ts";
 import { draw } from "../view/screen/frame.ts";
 import type { SessionInfo } from "../view/screen/header.ts";
 import { helpScrollLimit } from "../view/screen/help.ts";
-import { History } from "../view/screen/history.ts";
 import type { Layout } from "../view/screen/layout.ts";
 import { type Listing, listEntries } from "../view/screen/listing.ts";
 import { type Effect, initialState, type Order, type UiState } from "../view/screen/state.ts";
@@ -25,6 +23,8 @@ export interface FaceOptions {
   readonly all: boolean;
   /** The command line's filter, null: everything. */
   readonly accept: Accept | null;
+  /** The same as options, to be shown. */
+  readonly filterOptions: string;
   /** null: the busiest first. */
   readonly order: Order | null;
   readonly style: NumberStyle;
@@ -44,8 +44,9 @@ class ScreenFace implements Face {
   readonly #processes: ProcessBook;
   readonly #feed: Feed;
   readonly #quit: () => void;
-  #history = new History();
-  #watch = new LossWatch();
+  #figures: Figures;
+  /** The figures when the user paused; null: what is shown is what is now. */
+  #still: Reading | null = null;
   #state: UiState;
   #latest: Look | null = null;
   #shown: { readonly listing: Listing; readonly layout: Layout } | null = null;
@@ -59,6 +60,7 @@ class ScreenFace implements Face {
     this.#quit = quit;
     const { style, all, order, delayNs } = options;
     this.#state = initialState({ style, all, order, delayS: delayNs / NS_PER_S });
+    this.#figures = new Figures(options.accept);
     screen.listen({
       input: (input) => this.#input(input),
       changed: () => this.#show(),
@@ -80,13 +82,11 @@ class ScreenFace implements Face {
 
   pass(look: Look): void {
     this.#latest = look;
-    this.#history.record(look.snapshot);
-    this.#watch.see(look.snapshot.losses, NONE_SKIPPED, look.at.wallMs);
+    this.#figures.record(look.snapshot, look.at.wallMs);
   }
 
   rewind(): void {
-    this.#history = new History();
-    this.#watch = new LossWatch();
+    this.#figures = new Figures(this.#options.accept, this.#state.filter);
   }
 
   played(): void {
@@ -97,6 +97,8 @@ class ScreenFace implements Face {
     if (this.#latest === null) return;
     const { at, snapshot: newest } = this.#latest;
     const snapshot = this.#state.paused ?? newest;
+    this.#still = this.#state.paused && (this.#still ?? this.#figures.freeze());
+    const figures = this.#still ?? this.#figures;
     const before = this.#shown;
     const listing = listEntries(snapshot, this.#state, this.#options.accept, before?.listing);
     const state = settle(this.#state, listing, before);
@@ -105,9 +107,11 @@ class ScreenFace implements Face {
         info: this.#info,
         snapshot,
         wallMs: at.wallMs - (at.nowNs - snapshot.timeNs) / NS_PER_MS,
-        history: this.#history,
+        tallies: figures.talliesOf(state.filter, snapshot),
+        seriesOf: (key) => figures.seriesOf(key),
+        filterOptions: this.#options.filterOptions,
         state,
-        losses: this.#watch.text,
+        losses: figures.losses,
         isRecorded: this.#feed.isRecorded,
         logWarning: this.#options.log?.warning ?? "",
         notice: this.#feed.notice,

@@ -18,7 +18,7 @@ import { replayPlatform } from "../platform/replay/replay.ts";
 import { RecordingReader, type RecordingSource } from "../recording/reader.ts";
 import { type RecordingFile, RecordingWriter } from "../recording/writer.ts";
 import type { Screen } from "../tui/terminal.ts";
-import { compileFilter } from "../view/filter.ts";
+import { compileFilter, describeFilter } from "../view/filter.ts";
 import { sanitise } from "../view/sanitise.ts";
 import { BUSIEST, type Order } from "../view/screen/state.ts";
 import { type Options, parseArguments, type ReplaySource } from "./options.ts";
@@ -117,6 +117,7 @@ function faceOptions(options: Options, log: Log | null): FaceOptions {
     delayNs: options.delayS * NS_PER_S,
     all: options.all,
     accept: compileFilter(options.filter),
+    filterOptions: describeFilter(options.filter),
     order: screenOrder(options),
     style: options.raw ? "raw" : "human",
     log,

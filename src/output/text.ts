@@ -3,6 +3,7 @@ import type { Connection } from "../model/connection.ts";
 import { type Column, getColumn, showCell } from "../view/columns.ts";
 import { formatTimeOfDay, type NumberStyle, UNKNOWN } from "../view/format.ts";
 import { describeLosses } from "../view/losses.ts";
+import { hasBegun } from "../view/marks.ts";
 import { sanitise } from "../view/sanitise.ts";
 import { displayWidth, padEnd } from "../view/width.ts";
 import type { ConnectionEvent, Moment, Output, StartInfo } from "./output.ts";
@@ -39,7 +40,7 @@ function ownerText({ owner }: Connection): string {
 function remarks({ event, connection }: ConnectionEvent, at: Moment, age: string): string[] {
   const { partial, phase } = connection;
   const list: string[] = [];
-  if (event === "open" && !partial) list.push("new");
+  if (event === "open" && hasBegun(connection)) list.push("new");
   if (partial) list.push("partial");
   if (event === "close" && phase.kind === "closing") {
     const closedMs = at.wallMs - (at.nowNs - phase.closedNs) / 1e6;
@@ -99,7 +100,7 @@ export function textOutput({ style, color }: TextOptions): Output {
       ...remarks(item, at, cell(SHOWN.age)),
     ].join(" ");
     if (event === "close") return `${paint(SGR.closed, line)}\n`;
-    return `${event === "open" && !connection.partial ? paint(SGR.new, line) : line}\n`;
+    return `${event === "open" && hasBegun(connection) ? paint(SGR.new, line) : line}\n`;
   }
 
   function startLines({ version, backend, kernel, stepDowns }: StartInfo): string[] {

@@ -2,6 +2,7 @@
 import type { AddressRange } from "../model/address.ts";
 import { parseAddressRange } from "../model/address.ts";
 import type { Connection, Endpoint, Protocol } from "../model/connection.ts";
+import { sanitise } from "./sanitise.ts";
 
 export type Family = 4 | 6;
 
@@ -67,4 +68,23 @@ function tests(filter: Filter): Accept[] {
 export function compileFilter(filter: Filter): Accept | null {
   const list = tests(filter);
   return list.length === 0 ? null : (connection) => list.every((test) => test(connection));
+}
+
+/** As the options that ask for it: `--process nginx --no-loopback`; empty where it lets everything through. */
+export function describeFilter(filter: Filter): string {
+  const { pids, processes, ports, hosts, protocols, families, noLoopback } = filter;
+  const values = (flag: string, list: readonly (string | number)[]) =>
+    list.length === 0 ? [] : [`${flag} ${list.join(",")}`];
+  return [
+    ...values("--pid", pids),
+    ...values("--process", processes.map(sanitise)),
+    ...values("--port", ports),
+    ...values(
+      "--host",
+      hosts.map(({ text }) => text),
+    ),
+    ...protocols.map((protocol) => `--${protocol}`),
+    ...families.map((family) => `--ipv${family}`),
+    ...(noLoopback ? ["--no-loopback"] : []),
+  ].join(" ");
 }

@@ -28,6 +28,13 @@ export class LossWatch {
     this.#lastMs = wallMs;
   }
 
+  copy(): LossWatch {
+    const copy = new LossWatch();
+    copy.#words = this.#words;
+    copy.#lastMs = this.#lastMs;
+    return copy;
+  }
+
   /** `incomplete, last at 12:04:32: 2 flows not shown, ...`; empty: nothing is missing. */
   get text(): string {
     return this.#words && `incomplete, last at ${formatTimeOfDay(this.#lastMs)}: ${this.#words}`;

@@ -1,11 +1,12 @@
 /** A screen without a terminal: what is shown, and what keys do to it. */
 import type { ProcessFacts } from "../../src/model/process.ts";
 import type { Snapshot } from "../../src/model/snapshot.ts";
+import type { Accept } from "../../src/view/filter.ts";
 import { type Frame, lineText, type Size } from "../../src/view/screen/cells.ts";
+import { Figures, type Reading } from "../../src/view/screen/figures.ts";
 import { draw, type Picture } from "../../src/view/screen/frame.ts";
 import type { SessionInfo } from "../../src/view/screen/header.ts";
 import { helpScrollLimit } from "../../src/view/screen/help.ts";
-import { History } from "../../src/view/screen/history.ts";
 import { type Listing, listEntries } from "../../src/view/screen/listing.ts";
 import type { PlayStatus } from "../../src/view/screen/play.ts";
 import { type Choices, type Effect, initialState, type UiState } from "../../src/view/screen/state.ts";
@@ -23,14 +24,28 @@ const INFO: SessionInfo = {
 /** 12:04:26 of 21 November 2026, UTC, at zero of the monotonic clock. */
 const ZERO_MS = Date.UTC(2026, 10, 21, 12, 4, 26);
 
+function wallMsOf({ timeNs }: Snapshot): number {
+  return ZERO_MS + timeNs / 1e6;
+}
+
 const CHOICES: Choices = { style: "human", delayS: 1, all: false, order: null };
 
+/** The filter of the command line, and as it is shown. */
+export interface DeskFilter {
+  readonly accept: Accept;
+  readonly options: string;
+}
+
 export class Desk {
-  readonly history = new History();
+  readonly figures: Figures;
+  #still: Reading | null = null;
+  readonly #accept: Accept | null;
+  readonly filterOptions: string;
   readonly effects: Effect[] = [];
   size: Size;
   info = INFO;
-  losses = "";
+  /** In place of what the snapshots say. */
+  losses: string | null = null;
   isRecorded = false;
   logWarning = "";
   notice = "";
@@ -41,18 +56,26 @@ export class Desk {
   #listing: Listing;
   #picture: Picture;
 
-  constructor(snapshot: Snapshot, size: Size, choices: Partial<Choices> = {}) {
+  constructor(
+    snapshot: Snapshot,
+    size: Size,
+    choices: Partial<Choices> = {},
+    filter: DeskFilter | null = null,
+  ) {
     this.size = size;
+    this.#accept = filter?.accept ?? null;
+    this.filterOptions = filter?.options ?? "";
+    this.figures = new Figures(this.#accept);
     this.state = initialState({ ...CHOICES, ...choices });
     this.#newest = snapshot;
-    this.history.record(snapshot);
-    this.#listing = listEntries(snapshot, this.state, null);
+    this.figures.record(snapshot, wallMsOf(snapshot));
+    this.#listing = listEntries(snapshot, this.state, this.#accept);
     this.#picture = this.#show(null);
   }
 
   refresh(snapshot: Snapshot): this {
     this.#newest = snapshot;
-    this.history.record(snapshot);
+    this.figures.record(snapshot, wallMsOf(snapshot));
     return this.redraw();
   }
 
@@ -87,14 +110,20 @@ export class Desk {
 
   #show(before: { listing: Listing; layout: Picture["layout"] } | null): Picture {
     const snapshot = this.state.paused ?? this.#newest;
-    this.#listing = listEntries(snapshot, this.state, null, before?.listing ?? null);
+    this.#listing = listEntries(snapshot, this.state, this.#accept, before?.listing ?? null);
     this.state = settle(this.state, this.#listing, before);
-    const { info, history, isRecorded, losses, logWarning, notice, play, state } = this;
+    const { info, isRecorded, logWarning, notice, play, state, filterOptions } = this;
+    this.#still = state.paused && (this.#still ?? this.figures.freeze());
+    const figures = this.#still ?? this.figures;
+    const tallies = figures.talliesOf(state.filter, snapshot);
+    const seriesOf = (key: number) => figures.seriesOf(key);
+    const losses = this.losses ?? figures.losses;
     const describe = (pid: number) => this.processes.get(pid) ?? null;
-    const wallMs = ZERO_MS + snapshot.timeNs / 1e6;
+    const wallMs = wallMsOf(snapshot);
     const listing = this.#listing;
     const marks = { isRecorded, losses, logWarning, notice };
-    const scene = { info, snapshot, wallMs, history, state, ...marks, play, listing, describe };
+    const sums = { tallies, seriesOf, filterOptions };
+    const scene = { info, snapshot, wallMs, ...sums, state, ...marks, play, listing, describe };
     const picture = draw(scene, this.size);
     this.state = { ...this.state, top: picture.layout.top };
     return picture;

@@ -1,19 +1,23 @@
 /** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
 import { findColumn } from "../columns.ts";
 import { displayWidth } from "../width.ts";
-import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
+import { type Frame, type Line, LineWriter, type Size, textLine, truncate } from "./cells.ts";
 import { detailLines } from "./details.ts";
 import type { Grouping } from "./groups.ts";
 import { type HeaderFacts, headerLines } from "./header.ts";
 import { helpLines } from "./help.ts";
+import type { Series } from "./history.ts";
 import { type Layout, layOut, visibleEntries } from "./layout.ts";
 import type { Listing } from "./listing.ts";
-import type { UiState } from "./state.ts";
+import type { UiState, View } from "./state.ts";
 import { arrow, type DescribeProcess, entryLine, headingLine } from "./table.ts";
 
 export interface Scene extends HeaderFacts {
   readonly listing: Listing;
   readonly describe: DescribeProcess;
+  readonly seriesOf: (key: number) => Series;
+  /** The filter of the command line, as options; empty: everything. Sanitised. */
+  readonly filterOptions: string;
 }
 
 export interface Picture {
@@ -31,6 +35,9 @@ function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
+/** PAUSED and the sort order beside a filter. */
+const STATE_FLAG_CELLS = 26;
+
 const HINTS = ["q quit", "? help", "/ filter", "v view", "Enter details", "Space pause"] as const;
 
 /** What the key of a sort order is called. */
@@ -41,28 +48,34 @@ function orderTitle({ orders, view }: UiState, layout: Layout): string {
   return `sort ${order.key === "rate" || order.key === "bytes" ? "IN+OUT" : title}${arrow(order, view)}`;
 }
 
-/** The header counts everything; a filter of the command line has its part told here. */
-function countText({ connections, matches, groups, source }: Listing, { view, filter }: UiState): string {
+/** How much of what there is is shown. */
+function countText({ matches, groups, source }: Listing, view: View): string {
   const all = source.snapshot.connections.length;
-  return [
-    ...(view === "connections" ? [] : [counted(groups, ...GROUP_WORDS[view])]),
-    connections === all ? counted(all, "connection") : `${connections} of ${counted(all, "connection")}`,
-    ...(filter === "" ? [] : [`${matches} shown`]),
-  ].join(", ");
+  const shown = matches === all ? counted(all, "connection") : `${matches} of ${counted(all, "connection")}`;
+  return view === "connections" ? shown : `${counted(groups, ...GROUP_WORDS[view])}, ${shown}`;
 }
 
-function statusLine({ listing, state }: Scene, layout: Layout, columns: number): Line {
+/** The filters in force: those of the command line, then the words that were typed. */
+function filterText({ filterOptions, state }: Scene): string {
+  return [filterOptions, state.filter === "" ? "" : `"${state.filter}"`].filter(Boolean).join(" ");
+}
+
+function statusLine(scene: Scene, layout: Layout, columns: number): Line {
+  const { listing, state, filterOptions } = scene;
   const line = new LineWriter(columns);
   if (state.isTyping) {
     return line
       .add(` filter: ${state.filter}`)
       .to(Math.max(40, displayWidth(state.filter) + 12))
-      .addWhole(`${listing.matches} of ${listing.connections} shown`)
+      .addWhole(`${countText(listing, "connections")}`)
+      .addWhole(filterOptions && `: ${filterOptions}`)
       .addWhole("   Enter keep  Esc clear")
       .done(true);
   }
-  line.add(` ${countText(listing, state)}`);
-  if (state.filter !== "") line.addWhole(`: "${state.filter}"`);
+  line.add(` ${countText(listing, state.view)}`);
+  const filters = filterText(scene);
+  // At least the beginning of a long one, and room for what else is not as usual.
+  if (filters !== "") line.add(truncate(`: ${filters}`, Math.max(20, line.left - STATE_FLAG_CELLS)));
   const flags = [
     state.paused === null ? "" : "PAUSED",
     state.frozen === null ? "" : "ORDER FROZEN",
@@ -84,10 +97,11 @@ function statusLine({ listing, state }: Scene, layout: Layout, columns: number):
     .done(true);
 }
 
-const NOTHING: Readonly<Record<"none" | "filtered", string>> = {
-  none: "  no connections",
-  filtered: "  nothing matches the filter; Esc clears it",
-};
+/** In place of rows. */
+function emptyText({ filterOptions, state }: Scene): string {
+  if (state.filter !== "") return "  nothing matches the filter; Esc clears it";
+  return filterOptions === "" ? "  no connections" : `  no connections with ${filterOptions}`;
+}
 
 function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
   const { listing, state, snapshot, describe } = scene;
@@ -96,14 +110,14 @@ function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
     entryLine(entry, layout.placed, scale, { columns, isSelected: layout.top + i === layout.selected }),
   );
   if (lines.length === 0) {
-    lines.push(textLine(state.filter === "" ? NOTHING.none : NOTHING.filtered, columns, "quiet"));
+    lines.push(textLine(emptyText(scene), columns, "quiet"));
   }
   while (lines.length < layout.pageRows) lines.push(textLine("", columns));
   return lines;
 }
 
 function panelLines(scene: Scene, size: Size): Line[] | null {
-  const { state, snapshot, history, info, describe, play } = scene;
+  const { state, snapshot, seriesOf, info, describe, play } = scene;
   const { panel } = state;
   if (panel === null) return null;
   if (panel.kind === "help") return helpLines(info, panel.top, size);
@@ -113,7 +127,7 @@ function panelLines(scene: Scene, size: Size): Line[] | null {
       connection,
       nowNs: snapshot.timeNs,
       isGone: !snapshot.connections.includes(connection),
-      series: history.seriesOf(connection.key),
+      series: seriesOf(connection.key),
       process: connection.owner && describe(connection.owner.pid),
       play,
     },

@@ -6,11 +6,11 @@ import { formatBytes, formatMillis, formatRate, formatTimeOfDay } from "../forma
 import { sanitise } from "../sanitise.ts";
 import { displayWidth, padStart } from "../width.ts";
 import { type Line, LineWriter, shorten, textLine, truncate } from "./cells.ts";
+import { PAST_LENGTH, type Tallies, type Tally } from "./figures.ts";
 import { barGraph } from "./graph.ts";
-import type { History } from "./history.ts";
 import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
-import { heatOf, isNew } from "./table.ts";
+import { heatOf } from "./table.ts";
 
 /** What stays the same while tcptop runs. */
 export interface SessionInfo {
@@ -30,7 +30,7 @@ export interface HeaderFacts {
   readonly snapshot: Snapshot;
   /** Milliseconds since 1970 at the snapshot. */
   readonly wallMs: number;
-  readonly history: History;
+  readonly tallies: Tallies;
   readonly state: UiState;
   /** What is missing, in words; empty: nothing. */
   readonly losses: string;
@@ -55,7 +55,7 @@ const WAITING: StateWords = [
 ];
 type StateWords = readonly (readonly [word: string, states: readonly TcpState[]])[];
 
-function countStates({ counts }: Snapshot, words: StateWords): string[] {
+function countStates({ counts }: Tally, words: StateWords): string[] {
   return words.flatMap(([word, states]) => {
     const count = states.reduce((sum, state) => sum + (counts.byState.get(state) ?? 0), 0);
     return count === 0 ? [] : [`${count} ${word}`];
@@ -82,36 +82,60 @@ function stepDownNotes(info: SessionInfo): string[] {
 function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: number): Line {
   const place = `${playText(play)} `;
   const line = new LineWriter(columns);
-  line.add(" tcptop", "strong").addWhole(` · ${formatTimeOfDay(wallMs)}`);
+  const time = ` · ${formatTimeOfDay(wallMs)}`;
+  line.add(" tcptop", "strong");
+  if (displayWidth(time) + displayWidth(place) < line.left) line.add(time);
   const backend = ` · ${sanitise(info.backend)} · Linux ${sanitise(info.kernel)}`;
   const room = line.left - displayWidth(place) - 10;
   const name = shorten(sanitise(play.name), Math.max(8, room));
   if (displayWidth(backend) <= room - displayWidth(name)) line.add(backend, "quiet");
-  const isNamed = room >= 8;
-  const title = isNamed ? `replay ${name} ` : "replay ";
+  const titles = room >= 8 ? [`replay ${name} `] : ["replay ", ""];
+  const title = titles.find((text) => displayWidth(text) + displayWidth(place) < line.left) ?? "";
   return line
+    .add(" ")
     .to(columns - displayWidth(title) - displayWidth(place))
     .add(title, "strong")
     .add(place, play.mode === "playing" ? "plain" : "warn")
     .done();
 }
 
-/** That it is recorded, and the pace where there is room for both in so many columns. */
-function recordingMarks(isRecorded: boolean, pace: string, columns: number): readonly [string, string] {
-  if (!isRecorded) return ["", pace];
-  const marks = ["recording  ", "rec  "];
-  const mark = marks.find((text) => displayWidth(text) + displayWidth(pace) < columns);
-  return mark === undefined ? ["recording ", ""] : [mark, pace];
+/** What the title says at its left and right; what has no room is left out, that it is recorded last. */
+type Title = readonly [left: string, mark: string, pace: string];
+
+function titlesOf({ info, snapshot, wallMs, state, isRecorded }: HeaderFacts): Title[] {
+  const time = ` · ${formatTimeOfDay(wallMs)}`;
+  const left = `${time} · ${sanitise(info.backend)}`;
+  const upMs = Math.max(0, Math.round((snapshot.timeNs - info.startedNs) / 1e6));
+  const every = `every ${state.delayS} s`;
+  const pace = `${every}  up ${formatMillis(upMs)} `;
+  if (!isRecorded) {
+    return [
+      [left, "", pace],
+      [left, "", `${every} `],
+      [left, "", ""],
+      [time, "", ""],
+    ];
+  }
+  return [
+    [left, "recording  ", pace],
+    [left, "rec  ", pace],
+    [left, "recording ", ""],
+    [left, "rec ", ""],
+    [time, "recording ", ""],
+    [time, "rec ", ""],
+    ["", "rec ", ""],
+  ];
 }
 
 function titleLine(facts: HeaderFacts, columns: number): Line {
-  const { info, snapshot, wallMs, state, play, isRecorded } = facts;
+  const { info, play } = facts;
   if (play !== null) return replayLine(facts, play, columns);
-  const every = `every ${state.delayS} s  up ${formatMillis(Math.max(0, Math.round((snapshot.timeNs - info.startedNs) / 1e6)))} `;
-  const line = new LineWriter(columns);
-  line.add(" tcptop", "strong").add(` · ${formatTimeOfDay(wallMs)} · ${sanitise(info.backend)}`);
-  const [recording, pace] = recordingMarks(isRecorded, every, line.left);
-  const right = displayWidth(recording) + displayWidth(pace);
+  const line = new LineWriter(columns).add(" tcptop", "strong");
+  const titles = titlesOf(facts);
+  const [left, mark, pace] = titles.find((title) => displayWidth(title.join("")) + 1 < line.left) ??
+    titles.at(-1) ?? ["", "", ""];
+  line.add(left);
+  const right = displayWidth(mark) + displayWidth(pace);
   const room = line.left - right - 2;
   const note = stepDownNotes(info).find((text) => displayWidth(text) <= room);
   if (note !== undefined) line.add(note, "quiet");
@@ -119,7 +143,7 @@ function titleLine(facts: HeaderFacts, columns: number): Line {
   if (displayWidth(kernel) + right + 1 < line.left) line.add(kernel);
   return line
     .to(columns - right)
-    .add(recording, "strong")
+    .add(mark, "strong")
     .add(pace, "quiet")
     .done();
 }
@@ -130,11 +154,11 @@ const TOTAL_CELLS = { human: 9, raw: 16 } as const;
 interface Direction {
   readonly name: "in" | "out";
   readonly rate: number;
-  readonly peak: number;
   readonly total: number;
   readonly past: readonly number[];
 }
 
+/** The graph's scale is that of the bars it has, and the peak is the highest of them. */
 function directionLine(
   direction: Direction,
   counts: readonly string[],
@@ -150,7 +174,8 @@ function directionLine(
     .add(rate, heatOf(direction.rate))
     .add(" ");
   line.add(barGraph(direction.past, graphCells, 1).join(""), "heat1");
-  if (columns >= 80) line.add(`  peak ${padStart(formatRate(direction.peak), RATE_CELLS)}`, "quiet");
+  const peak = direction.past.slice(-graphCells).reduce((a, b) => Math.max(a, b), 0);
+  if (columns >= 80) line.add(`  peak ${padStart(formatRate(peak), RATE_CELLS)}`, "quiet");
   if (columns >= 70) line.add(`  ${padStart(formatBytes(direction.total, style), TOTAL_CELLS[style])}`);
   line.add("   ");
   counts.forEach((count, i) => {
@@ -159,47 +184,47 @@ function directionLine(
   return line.done();
 }
 
-/** Header lines for so many columns; one more for what could not be counted, logged, and for what else went wrong. */
-export function headerLines(facts: HeaderFacts, columns: number): Line[] {
-  const { snapshot, history, losses, logWarning, notice } = facts;
-  const { totals, counts } = snapshot;
-  const graphCells = Math.min(Math.max(columns - 96, columns >= 80 ? 12 : 16), 60);
-  const tcp = [`TCP ${counts.tcp}`, ...countStates(snapshot, CONNECTED)];
-  const fresh = snapshot.opened.filter(isNew).length;
+/** What the machine moves beside what is shown of it: with totals where there is room for them. */
+function machineLine({ totals, counts }: Tally, { style }: UiState, columns: number): Line {
+  const { rateIn, rateOut, bytesIn, bytesOut } = totals;
+  const [ratesIn, ratesOut] = [formatRate(rateIn, style), formatRate(rateOut, style)];
+  const [allIn, allOut] = [formatBytes(bytesIn, style), formatBytes(bytesOut, style)];
+  const texts = [
+    ` machine: in ${ratesIn}, ${allIn}  out ${ratesOut}, ${allOut}`,
+    ` machine: in ${ratesIn}  out ${ratesOut}`,
+  ];
+  const shortest = ` machine ${ratesIn} / ${ratesOut}`;
+  return new LineWriter(columns)
+    .add(texts.find((text) => displayWidth(text) <= columns) ?? shortest, "quiet")
+    .addWhole(`   TCP ${counts.tcp}`, "quiet")
+    .addWhole(`  UDP ${counts.udp}`, "quiet")
+    .done();
+}
+
+function directionLines(facts: HeaderFacts, columns: number): Line[] {
+  const { totals, counts, fresh, pastIn, pastOut } = facts.tallies.shown;
+  const graphCells = Math.min(Math.max(columns - 96, columns >= 80 ? 12 : 16), PAST_LENGTH);
+  const tcp = [`TCP ${counts.tcp}`, ...countStates(facts.tallies.shown, CONNECTED)];
   const udp = [
     `UDP ${counts.udp}`,
-    ...countStates(snapshot, WAITING),
+    ...countStates(facts.tallies.shown, WAITING),
     ...(fresh > 0 ? [`${fresh} new`] : []),
   ];
-  const lines = [
-    titleLine(facts, columns),
-    directionLine(
-      {
-        name: "in",
-        rate: totals.rateIn,
-        peak: history.peakIn,
-        total: totals.bytesIn,
-        past: history.totalsIn,
-      },
-      tcp,
-      graphCells,
-      facts,
-      columns,
-    ),
-    directionLine(
-      {
-        name: "out",
-        rate: totals.rateOut,
-        peak: history.peakOut,
-        total: totals.bytesOut,
-        past: history.totalsOut,
-      },
-      udp,
-      graphCells,
-      facts,
-      columns,
-    ),
+  const directions: readonly (readonly [Direction, readonly string[]])[] = [
+    [{ name: "in", rate: totals.rateIn, total: totals.bytesIn, past: pastIn }, tcp],
+    [{ name: "out", rate: totals.rateOut, total: totals.bytesOut, past: pastOut }, udp],
   ];
+  return directions.map(([direction, texts]) => directionLine(direction, texts, graphCells, facts, columns));
+}
+
+/**
+ * Header lines for so many columns; one more for the machine where not everything is shown, for what could not
+ * be counted, for the log, and for what else went wrong.
+ */
+export function headerLines(facts: HeaderFacts, columns: number): Line[] {
+  const { tallies, losses, logWarning, notice } = facts;
+  const lines = [titleLine(facts, columns), ...directionLines(facts, columns)];
+  if (tallies.machine !== null) lines.push(machineLine(tallies.machine, facts.state, columns));
   // A loss is told in the order of weight; of a message from the system the end matters as well.
   const warnings = [
     truncate(losses, columns - 1),

@@ -1,11 +1,8 @@
-/** The last refreshes in numbers, for the graphs: of everything, and of each connection that moves. */
+/** The last refreshes of each connection that moves, in numbers, for its graphs. */
 import type { Snapshot } from "../../model/snapshot.ts";
 
 /** Refreshes that a connection's graphs reach back; a minute at one a second. */
 export const SERIES_LENGTH = 60;
-
-/** Refreshes that the header's graphs reach back. */
-const TOTALS_LENGTH = 300;
 
 /** Connections with a series of their own; those that begin to move later go without. */
 const MOST_SERIES = 20_000;
@@ -27,39 +24,12 @@ interface Points {
 const VALUES = 3;
 
 export class History {
-  readonly #in: number[] = [];
-  readonly #out: number[] = [];
   readonly #series = new Map<number, Points>();
   #refresh = 0;
-  #peakIn = 0;
-  #peakOut = 0;
-
-  /** Bytes a second of all flows. */
-  get totalsIn(): readonly number[] {
-    return this.#in;
-  }
-
-  get totalsOut(): readonly number[] {
-    return this.#out;
-  }
-
-  /** The largest rate of any refresh since the start. */
-  get peakIn(): number {
-    return this.#peakIn;
-  }
-
-  get peakOut(): number {
-    return this.#peakOut;
-  }
 
   /** Takes in a refresh. Work grows with the rows that changed. */
   record(snapshot: Snapshot): void {
     this.#refresh++;
-    const { rateIn, rateOut } = snapshot.totals;
-    this.#peakIn = Math.max(this.#peakIn, rateIn);
-    this.#peakOut = Math.max(this.#peakOut, rateOut);
-    append(this.#in, rateIn);
-    append(this.#out, rateOut);
     for (const rows of [snapshot.opened, snapshot.updated, snapshot.closed]) {
       for (const { key, rateIn, rateOut, tcp } of rows) this.#write(key, rateIn, rateOut, tcp?.srttUs ?? 0);
     }
@@ -81,6 +51,15 @@ export class History {
     return { rateIn: read(0), rateOut: read(1), rttUs: read(2) };
   }
 
+  copy(): History {
+    const copy = new History();
+    copy.#refresh = this.#refresh;
+    for (const [key, { refresh, values }] of this.#series) {
+      copy.#series.set(key, { refresh, values: values.slice() });
+    }
+    return copy;
+  }
+
   #write(key: number, ...values: [rateIn: number, rateOut: number, rttUs: number]): void {
     const known = this.#series.get(key);
     if (known === undefined && (values[0] + values[1] === 0 || this.#series.size >= MOST_SERIES)) return;
@@ -100,9 +79,4 @@ export class History {
       if (refresh <= this.#refresh - SERIES_LENGTH) this.#series.delete(key);
     }
   }
-}
-
-function append(values: number[], value: number): void {
-  values.push(value);
-  if (values.length > TOTALS_LENGTH) values.shift();
 }

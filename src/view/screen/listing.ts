@@ -17,8 +17,7 @@ export interface Listing {
   readonly entries: Entries;
   /** Groups among the entries. */
   readonly groups: number;
-  /** Connections that the command line lets through, and those of them that the filter does. */
-  readonly connections: number;
+  /** Connections that all filters let through. */
   readonly matches: number;
   /** Cells of the longest local and remote endpoint. */
   readonly localCells: number;
@@ -27,8 +26,8 @@ export interface Listing {
   readonly source: { readonly snapshot: Snapshot; readonly wishes: Wishes };
 }
 
-/** Whether a connection has every word of the filter in an endpoint or in its process's name. */
-function matcher(filter: string): Accept | null {
+/** Whether a connection has every word of the filter in an endpoint or in its process's name; null: no words. */
+export function matcher(filter: string): Accept | null {
   const words = filter
     .toLowerCase()
     .split(" ")
@@ -48,6 +47,11 @@ function matcher(filter: string): Accept | null {
         name.includes(word) || formatEndpoint(remote).includes(word) || formatEndpoint(local).includes(word),
     );
   };
+}
+
+/** `null` lets everything through. */
+export function both(one: Accept | null, other: Accept): Accept {
+  return one === null ? other : (connection) => one(connection) && other(connection);
 }
 
 function sortByKey(connections: readonly Connection[], { key, reverse }: Order, nowNs: number) {
@@ -110,9 +114,9 @@ export function listEntries(
   before: Listing | null = null,
 ): Listing {
   if (before !== null && isMadeOf(before, snapshot, wishes)) return before;
-  const accepted = accept === null ? snapshot.connections : snapshot.connections.filter(accept);
   const matches = matcher(wishes.filter);
-  const shown = matches === null ? accepted : accepted.filter(matches);
+  const passes = matches === null ? accept : both(accept, matches);
+  const shown = passes === null ? snapshot.connections : snapshot.connections.filter(passes);
   let localCells = 0;
   let remoteCells = 0;
   for (const { local, remote } of shown) {
@@ -121,7 +125,6 @@ export function listEntries(
   }
   return {
     ...listRows(shown, snapshot.timeNs, wishes),
-    connections: accepted.length,
     matches: shown.length,
     localCells,
     remoteCells,

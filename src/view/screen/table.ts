@@ -1,11 +1,11 @@
 /** The columns of each view: what they say, and which of them find room. */
-import type { Connection } from "../../model/connection.ts";
 import type { ProcessFacts } from "../../model/process.ts";
 import { type CellKind, findColumn, showCell } from "../columns.ts";
 import { formatEndpoint, UNKNOWN } from "../format.ts";
+import { isNew } from "../marks.ts";
 import { sanitise } from "../sanitise.ts";
 import { displayWidth } from "../width.ts";
-import { type Line, LineWriter, shorten, type Tone, truncate } from "./cells.ts";
+import { clip, type Line, LineWriter, shorten, type Tone, truncate } from "./cells.ts";
 import type { ConnectionEntry, Entry } from "./entries.ts";
 import { findGroupColumn } from "./groups.ts";
 import type { Listing } from "./listing.ts";
@@ -373,17 +373,12 @@ export function headingLine(placed: readonly PlacedColumn[], state: UiState, col
   for (const { column, x, cells } of placed) {
     const isSorted =
       column.sortKey === order.key || PARTS[order.key]?.includes(column.sortKey ?? "") === true;
-    const title = isSorted ? shorten(column.title, cells - 1) + arrow(order, state.view) : column.title;
+    const title = isSorted ? clip(column.title, cells - 1) + arrow(order, state.view) : column.title;
     const tone = state.picked === column.id ? "picked" : isSorted ? "sorted" : "heading";
     const gap = column.align === "right" ? Math.max(0, cells - displayWidth(title)) : 0;
     line.to(x + gap).add(shorten(title, cells), tone);
   }
   return line.done();
-}
-
-/** Whether a connection has just come; of a socket that only waits, first sight says nothing. */
-export function isNew({ phase, partial, remote, state }: Connection): boolean {
-  return phase.kind === "new" && !partial && remote.port !== 0 && state !== "TIME_WAIT";
 }
 
 function markOf(entry: Entry): Shown {

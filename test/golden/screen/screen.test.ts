@@ -1,10 +1,11 @@
 /** Whole screens as plain text, compared with the files beside this one. */
 import { beforeAll, describe, expect, test, vi } from "vitest";
+import type { Connection } from "../../../src/model/connection.ts";
 import { type Line, lineText, type Size } from "../../../src/view/screen/cells.ts";
 import type { PlayStatus } from "../../../src/view/screen/play.ts";
 import { connection } from "../../support/connections.ts";
 import { crowd, FEW, snapshotOf } from "../../support/crowd.ts";
-import { Desk } from "../../support/desk.ts";
+import { Desk, type DeskFilter } from "../../support/desk.ts";
 
 beforeAll(() => {
   vi.stubEnv("TZ", "UTC");
@@ -21,17 +22,24 @@ const COMMANDS: readonly (readonly [pid: number, commandLine: string | null])[] 
 const LOST =
   "incomplete, last at 12:04:32: 2 flows not shown, the kernel's flow table was full; 3.4 kB in no row and no total";
 
+const LIVE = { kind: "live" } as const;
+
 /** Some refreshes, so that there are graphs, and then the one that is shown. */
-function desk(size: Size, connections = FEW): Desk {
+function desk(size: Size, connections = FEW, filter: DeskFilter | null = null): Desk {
   const rates = [0.2, 0.5, 1.4, 0.9, 0, 0.6];
   const before = rates.map((rate, i) =>
     snapshotOf(
-      connections.map((c) => ({ ...c, rateIn: c.rateIn * rate, rateOut: c.rateOut * rate })),
+      connections.map((c) => ({
+        ...c,
+        rateIn: c.rateIn * rate,
+        rateOut: c.rateOut * rate,
+        phase: c.phase.kind === "closing" ? LIVE : c.phase,
+      })),
       { timeNs: (i + 1) * 1e9 },
     ),
   );
   const [first = snapshotOf([]), ...rest] = before;
-  const made = new Desk(first, size);
+  const made = new Desk(first, size, {}, filter);
   for (const snapshot of rest) made.refresh(snapshot);
   for (const [pid, commandLine] of COMMANDS) made.processes.set(pid, { commandLine, cgroup: null });
   return made.refresh(snapshotOf(connections, { timeNs: 7e9 }));
@@ -92,8 +100,21 @@ describe("states", () => {
     const paused = desk(size).press(" ");
     const before = paused.text;
     paused.refresh(snapshotOf(FEW.slice(0, 2), { timeNs: 8e9 }));
-    expect(paused.text.split("\n").slice(4)).toEqual(before.split("\n").slice(4));
+    expect(paused.text).toBe(before);
     await expectScreen(paused, "paused");
+  });
+
+  test("with filters of the command line, which the sums follow", async () => {
+    const filter = {
+      accept: ({ owner }: Connection) => owner?.process === "postgres",
+      options: "--process postgres --no-loopback",
+    };
+    const shown = desk({ columns: 120, rows: 14 }, FEW, filter);
+    await expectScreen(shown, "filter-options");
+    await expectScreen(shown.press("/", "5", "4", "3", "2"), "filter-options-typing");
+    await expectScreen(shown.press("enter", "v"), "filter-options-processes");
+    await expectScreen(desk({ columns: 60, rows: 12 }, FEW, filter), "filter-options-60");
+    await expectScreen(desk({ columns: 35, rows: 12 }, FEW, filter), "filter-options-35");
   });
 
   test("sockets without a flow", async () => {
@@ -132,6 +153,57 @@ describe("states", () => {
     shown.isRecorded = true;
     shown.info = { ...shown.info, backend: "tracepoint" };
     await expectScreen(shown.redraw(), `recorded-${columns}`);
+  });
+
+  test("the title never runs into what is at its right", () => {
+    const titles = (change: (shown: Desk) => void) =>
+      [20, 28, 35, 46, 53].map((columns) => {
+        const shown = desk({ columns, rows: 10 });
+        shown.info = { ...shown.info, backend: "tracepoint" };
+        change(shown);
+        return lineText(shown.redraw().frame.lines[0] as Line).trimEnd();
+      });
+    expect(titles(() => {})).toEqual([
+      " tcptop · 12:04:33",
+      " tcptop · 12:04:33",
+      " tcptop · 12:04:33 · tracepoint",
+      " tcptop · 12:04:33 · tracepoint     every 1 s",
+      " tcptop · 12:04:33 · tracepoint  every 1 s  up 6.0 s",
+    ]);
+    const recorded = (shown: Desk) => {
+      shown.isRecorded = true;
+    };
+    expect(titles(recorded)).toEqual([
+      " tcptop         rec",
+      " tcptop · 12:04:33      rec",
+      " tcptop · 12:04:33       recording",
+      " tcptop · 12:04:33 · tracepoint     recording",
+      " tcptop · 12:04:33 · tracepoint            recording",
+    ]);
+    const play = {
+      name: "night.tcptop",
+      positionNs: 42e9,
+      lengthNs: 190e9,
+      speed: 4,
+      mode: "playing",
+    } as const;
+    const replayed = (shown: Desk) => {
+      shown.play = play;
+    };
+    expect(titles(replayed)).toEqual([
+      " tcptop 00:42 / 03:1",
+      " tcptop    00:42 / 03:10 ×4",
+      " tcptop    replay 00:42 / 03:10 ×4",
+      " tcptop · 12:04:33    replay 00:42 / 03:10 ×4",
+      " tcptop · 12:04:33  replay nigh…top 00:42 / 03:10 ×4",
+    ]);
+  });
+
+  test("the head of a column that is sorted by begins with its name", () => {
+    const heads = (key: string) =>
+      lineText(desk({ columns: 120, rows: 16 }).press(key).frame.lines[4] as Line);
+    expect(heads("P")).toMatch(/^ {2}PROT▲ LOCAL /);
+    expect(heads("s")).toMatch(/ STATE▲ /);
   });
 
   test("sorted by a column that there is no room for", () => {

@@ -20,7 +20,7 @@ const STREAM = {
   output: jsonOutput(),
   selection: { filter: null, order: { column: null, reverse: false } },
 } as const;
-const SCREEN = { accept: null, order: null, style: "human" } as const;
+const SCREEN = { accept: null, filterOptions: "", order: null, style: "human" } as const;
 
 const FULL =
   "cannot write to the recording x.tcptop: ENOSPC: no space left on device; what was recorded before is intact";

@@ -214,7 +214,14 @@ async function shown(bytes: Buffer, how: Partial<ReplayOptions> = {}, isSeekable
   const keep = (result: unknown) => {
     state.result = result;
   };
-  const options = { delayNs: S, all: how.all ?? false, accept: null, order: null, style: "human" } as const;
+  const options = {
+    delayNs: S,
+    all: how.all ?? false,
+    accept: null,
+    filterOptions: "",
+    order: null,
+    style: "human",
+  } as const;
   showFeed(
     world,
     async () => screen,

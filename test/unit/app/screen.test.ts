@@ -20,6 +20,7 @@ function options(fields: Partial<ScreenOptions> = {}): ScreenOptions {
     iterations: null,
     all: false,
     accept: null,
+    filterOptions: "",
     order: null,
     style: "human",
     log: null,
@@ -116,12 +117,31 @@ describe("while it runs", () => {
   test("the command line's filter and order hold", async () => {
     const { world, screen } = await started({
       accept: ({ local }) => local.port !== 40_002,
+      filterOptions: "--port 40001,40003",
       order: { key: "local", reverse: true },
     });
-    world.capture.ring.push(curlRecord(1), curlRecord(2), curlRecord(3));
+    world.capture.ring.push(...[1, 2, 3].map((id) => curlRecord(id, { bytesIn: 1000 * id })));
     await world.advance(1000);
-    expect(rows(screen).map((line) => line.split(" ")[2])).toEqual(["192.0.2.1:40003", "192.0.2.1:40001"]);
-    expect(screen.lines.at(-1)).toMatch(/^ 2 of 3 connections {2}sort LOCAL▼/);
+    expect(
+      rows(screen)
+        .slice(1)
+        .map((line) => line.split(" ")[2]),
+    ).toEqual(["192.0.2.1:40003", "192.0.2.1:40001"]);
+    expect(screen.lines.at(-1)).toMatch(/^ 2 of 3 connections: --port 40001,40003 {2}sort LOCAL▼/);
+    const header = () => screen.lines.slice(1, 4).map((line) => line.trim().replaceAll(/ +/g, " "));
+    expect(header()).toEqual([
+      "in 4 kB/s █ peak 4 kB/s 4 kB TCP 2 2 established",
+      "out 0 B/s peak 0 B/s 0 B UDP 0 2 new",
+      "machine: in 6 kB/s, 6 kB out 0 B/s, 0 B TCP 3 UDP 0",
+    ]);
+    screen.type("/", "40003");
+    world.capture.moved.push(curlRecord(1, { bytesIn: 2000 }), curlRecord(3, { bytesIn: 3500 }));
+    await world.advance(1000);
+    expect(header()).toEqual([
+      "in 500 B/s █▁ peak 3 kB/s 3.5 kB TCP 1 1 established",
+      "out 0 B/s peak 0 B/s 0 B UDP 0",
+      "machine: in 1.5 kB/s, 7.5 kB out 0 B/s, 0 B TCP 3 UDP 0",
+    ]);
   });
 
   test("+ and - change the time between refreshes from now on", async () => {
@@ -182,6 +202,41 @@ describe("while it runs", () => {
     world.capture.lossCounts = { ...NO_LOSSES, recordsDeferred: 200_113 };
     await world.advance(1000);
     expect(screen.lines.slice(3, 5)).toEqual(["", expect.stringMatching(/^ {2}PROTO /)]);
+  });
+
+  test("paused, figures and graphs stay too, in the details as well, and go on without a gap", async () => {
+    const { world, screen } = await started();
+    const move = async (bytesIn: number) => {
+      world.capture.moved.push(curlRecord(1, { bytesIn }));
+      await world.advance(1000);
+    };
+    await move(1000);
+    screen.type(" ");
+    const paused = screen.lines;
+    screen.type({ kind: "key", name: "enter" });
+    const details = screen.lines;
+    await move(5000);
+    await move(5500);
+    expect(screen.lines).toEqual(details);
+    screen.type({ kind: "key", name: "escape" });
+    expect(screen.lines).toEqual(paused);
+    screen.type(" ");
+    expect(screen.lines[1]?.replaceAll(/ +/g, " ")).toBe(
+      " in 500 B/s ▂█▁ peak 4 kB/s 5.5 kB TCP 1 1 established",
+    );
+  });
+
+  test("a filter that is typed while it is paused sums up what was there", async () => {
+    const { world, screen } = await started();
+    world.capture.ring.push(curlRecord(1, { bytesIn: 10 }), curlRecord(2, { bytesIn: 70 }));
+    await world.advance(1000);
+    screen.type(" ");
+    world.capture.moved.push(curlRecord(2, { bytesIn: 1070 }));
+    await world.advance(1000);
+    screen.type("/", "40002");
+    expect(screen.lines[1]).toMatch(/^ in +70 B\/s .* 70 B +TCP 1 /);
+    screen.type({ kind: "key", name: "enter" }, " ");
+    expect(screen.lines[1]).toMatch(/^ in +1 kB\/s .* 1.07 kB +TCP 1 /);
   });
 
   test("paused, it shows what was; the capture goes on", async () => {

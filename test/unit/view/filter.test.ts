@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseAddressRange } from "../../../src/model/address.ts";
-import { compileFilter, type Filter } from "../../../src/view/filter.ts";
+import { compileFilter, describeFilter, type Filter } from "../../../src/view/filter.ts";
 import { connection, udpFlow } from "../../support/connections.ts";
 
 const NOTHING: Filter = {
@@ -80,4 +80,23 @@ describe("filter", () => {
   ])("%s", (_, filter, keys) => {
     expect(shown(filter)).toEqual(keys);
   });
+});
+
+describe("the filter in words", () => {
+  test("is what the options say, names made harmless", () => {
+    const filter = {
+      pids: [1, 22],
+      processes: ["nginx", "e\x1bvil"],
+      ports: [80, 443],
+      hosts: hosts("10.0.0.0/8", "::1"),
+      protocols: ["udp"] as const,
+      families: [4] as const,
+      noLoopback: true,
+    };
+    expect(describeFilter(filter)).toBe(
+      "--pid 1,22 --process nginx,e\\x1bvil --port 80,443 --host 10.0.0.0/8,::1 --udp --ipv4 --no-loopback",
+    );
+  });
+
+  test("is empty where everything passes", () => expect(describeFilter(NOTHING)).toBe(""));
 });

@@ -46,12 +46,10 @@ describe("a connection's series", () => {
   });
 });
 
-test("totals reach back 300 refreshes, peaks to the start", () => {
-  const history = new History();
-  const totals = { bytesIn: 0, bytesOut: 0, packetsIn: 0, packetsOut: 0 };
-  for (let i = 0; i < 400; i++) {
-    history.record(snapshot({ totals: { ...totals, rateIn: 400 - i, rateOut: i } }));
-  }
-  expect([history.totalsIn.length, history.totalsIn[0], history.totalsIn.at(-1)]).toEqual([300, 300, 1]);
-  expect([history.totalsOut[0], history.peakIn, history.peakOut]).toEqual([100, 400, 399]);
+test("a copy stays as it was", () => {
+  const history = historyOf(moved(5, 1, 900));
+  const copy = history.copy();
+  history.record(snapshot({ updated: [moved(7, 0, 300)] }));
+  expect(copy.seriesOf(1)).toEqual({ rateIn: [5], rateOut: [1], rttUs: [900] });
+  expect(history.seriesOf(1).rateIn).toEqual([5, 7]);
 });

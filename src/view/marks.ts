@@ -1,0 +1,12 @@
+/** What is said of a connection beside its figures. */
+import type { Connection } from "../model/connection.ts";
+
+/** Whether a connection began while tcptop was watching. Of a socket that only waits, first sight says nothing. */
+export function hasBegun({ partial, remote, state }: Connection): boolean {
+  return !partial && remote.port !== 0 && state !== "TIME_WAIT";
+}
+
+/** Whether a connection has come since the refresh before, also one that has gone again. */
+export function isNew(connection: Connection): boolean {
+  return connection.phase.kind !== "live" && hasBegun(connection);
+}
