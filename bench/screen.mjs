@@ -19,13 +19,13 @@ const CPU_LIMITS = new Map([
 const SIZE = { columns: 120, rows: 40 };
 
 /** @typedef {typeof import("../src/view/screen/frame.ts")} FrameModule */
-/** @typedef {typeof import("../src/view/screen/history.ts")} HistoryModule */
+/** @typedef {typeof import("../src/view/screen/figures.ts")} FiguresModule */
 /** @typedef {typeof import("../src/view/screen/listing.ts")} ListingModule */
 /** @typedef {typeof import("../src/view/screen/state.ts")} StateModule */
 /** @typedef {typeof import("../src/view/screen/update.ts")} UpdateModule */
 /** @typedef {typeof import("../src/tui/keys.ts")} KeysModule */
 /** @typedef {typeof import("../src/tui/renderer.ts")} RendererModule */
-/** @typedef {FrameModule & HistoryModule & ListingModule & StateModule & UpdateModule & KeysModule & RendererModule} Parts */
+/** @typedef {FrameModule & FiguresModule & ListingModule & StateModule & UpdateModule & KeysModule & RendererModule} Parts */
 /** @typedef {import("../src/model/connection.ts").Connection} Connection */
 /** @typedef {import("../src/model/snapshot.ts").Snapshot} Snapshot */
 /** @typedef {import("../src/view/screen/listing.ts").Listing} Listing */
@@ -70,7 +70,7 @@ const KEYS = [
 /** The screen's modules, from the built program. */
 async function loadParts() {
   const paths = [
-    ...["frame", "history", "listing", "state", "update"].map((name) => `view/screen/${name}`),
+    ...["frame", "figures", "listing", "state", "update"].map((name) => `view/screen/${name}`),
     ...["tui/keys", "tui/renderer"],
   ];
   return /** @type {Parts} */ (Object.assign({}, ...(await Promise.all(paths.map(fromDist)))));
@@ -165,7 +165,7 @@ class TimedScreen {
   #parts;
   #renderer;
   #keys;
-  #history;
+  #figures;
   #state;
   #snapshot;
   #shown;
@@ -180,9 +180,9 @@ class TimedScreen {
     this.#renderer = new parts.Renderer(nullTerminal(), { colors: 256, isUtf8: true });
     this.#renderer.enter();
     this.#keys = new parts.KeyDecoder();
-    this.#history = new parts.History();
+    this.#figures = new parts.Figures(null);
     this.#state = parts.initialState({ style: "human", delayS: 1, all: false, order: null });
-    this.#history.record(snapshot);
+    this.#figures.record(snapshot, snapshot.timeNs / 1e6);
     const { frame, shown } = this.#compute(null);
     this.#shown = shown;
     this.#renderer.draw(frame);
@@ -195,7 +195,7 @@ class TimedScreen {
   refresh(snapshot) {
     const startMs = performance.now();
     this.#snapshot = snapshot;
-    this.#history.record(snapshot);
+    this.#figures.record(snapshot, snapshot.timeNs / 1e6);
     const frame = this.#next();
     const computedMs = performance.now();
     this.#renderer.forget();
@@ -238,7 +238,9 @@ class TimedScreen {
       info: INFO,
       snapshot,
       wallMs,
-      history: this.#history,
+      tallies: this.#figures.talliesOf(state.filter, snapshot),
+      seriesOf: (/** @type {number} */ key) => this.#figures.seriesOf(key),
+      filterOptions: "",
       state,
       losses: "",
       isRecorded: false,

@@ -27,6 +27,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class Aggregator {
   readonly #udpIdleNs: number;
   #refreshedNs: number;
+  #hasRefreshed = false;
   #lastKey = 0;
   /** Sockets without a flow count down, so that the keys of flows are the same with and without them. */
   #lastSocketKey = 0;
@@ -77,7 +78,7 @@ export class Aggregator {
   seed(entries: readonly SeedEntry[], nowNs: number): void {
     for (const entry of entries) {
       if (!isFlow(entry)) continue;
-      const row = Row.ofEntry(this.#lastKey + 1, entry, nowNs, true);
+      const row = Row.ofSeed(this.#lastKey + 1, entry, nowNs);
       const known = row.tuple === null ? undefined : this.#byTuple.get(row.tuple);
       if (known === undefined) {
         this.#lastKey++;
@@ -102,7 +103,7 @@ export class Aggregator {
       const name = `${proto} ${netns} ${localAddress} ${localPort} ${remoteAddress} ${remotePort} ${inode}`;
       if (sockets.has(name)) continue;
       const known = this.#sockets.get(name);
-      const row = known ?? Row.ofEntry(--this.#lastSocketKey, entry, this.#refreshedNs, false);
+      const row = known ?? Row.ofSocket(--this.#lastSocketKey, entry, this.#refreshedNs, !this.#hasRefreshed);
       sockets.set(name, row);
       if (known === undefined) this.#show(row);
       else row.describeSocket(entry);
@@ -213,6 +214,7 @@ export class Aggregator {
     const intervalS = Math.max(0, nowNs - this.#refreshedNs) / 1e9;
     const totalsBefore = { ...this.#totals };
     this.#refreshedNs = nowNs;
+    this.#hasRefreshed = true;
     this.#endIdleUdp(nowNs);
     this.#closedFlows.age(nowNs);
     this.#settlePresumed(nowNs);

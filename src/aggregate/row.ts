@@ -123,8 +123,19 @@ export class Row implements Counters {
     return row;
   }
 
-  /** A flow of before the capture (`isSeeded`), or a socket that carries none. */
-  static ofEntry(key: number, entry: SeedEntry, openedNs: number, isSeeded: boolean): Row {
+  /** A flow of before the capture. */
+  static ofSeed(key: number, entry: SeedEntry, openedNs: number): Row {
+    return Row.#ofEntry(key, entry, openedNs, true);
+  }
+
+  /** A socket that carries no flow. `isOlder`: than the capture. */
+  static ofSocket(key: number, entry: SeedEntry, openedNs: number, isOlder: boolean): Row {
+    const row = Row.#ofEntry(key, entry, openedNs, false);
+    row.#isPartial = isOlder;
+    return row;
+  }
+
+  static #ofEntry(key: number, entry: SeedEntry, openedNs: number, isSeeded: boolean): Row {
     const row = new Row(key, entry, { openedNs, base: ZERO, isSeeded });
     row.#locate(entry.localAddress, entry.localPort, entry.remoteAddress, entry.remotePort);
     row.describeSocket(entry);

@@ -10,3 +10,9 @@ export function hasBegun({ partial, remote, state }: Connection): boolean {
 export function isNew(connection: Connection): boolean {
   return connection.phase.kind !== "live" && hasBegun(connection);
 }
+
+/** Whether a name is the last user's of several (`+`), or of one that nobody was seen to use (`?`). */
+export function ownerMark({ owner, shared, assumed }: Connection): "" | "+" | "?" {
+  if (owner === null) return "";
+  return assumed ? "?" : shared ? "+" : "";
+}

@@ -2,6 +2,7 @@
 import type { Connection } from "../../model/connection.ts";
 import type { ProcessFacts } from "../../model/process.ts";
 import { formatBytes, formatEndpoint, formatMicros, formatMillis, formatRate, UNKNOWN } from "../format.ts";
+import { ownerMark } from "../marks.ts";
 import { sanitise } from "../sanitise.ts";
 import { displayWidth, padEnd } from "../width.ts";
 import { type Line, LineWriter, type Size, shorten, type Tone, textLine } from "./cells.ts";
@@ -39,7 +40,15 @@ function both(bytes: number): string {
 
 const NOT_RECORDED = "not recorded";
 
-function ownerFacts({ connection: { owner }, process, play }: DetailFacts): Facts {
+/** What the marks of the table mean. */
+const OWNER_WORDS = {
+  "+": "more than one process has used this socket; this one used it last",
+  "?": "nobody was seen using this socket; this one listens for it, or has it open",
+} as const;
+
+function ownerFacts({ connection, process, play }: DetailFacts): Facts {
+  const { owner } = connection;
+  const mark = ownerMark(connection);
   return [
     [
       "Process",
@@ -47,6 +56,7 @@ function ownerFacts({ connection: { owner }, process, play }: DetailFacts): Fact
         ? "unknown"
         : `${sanitise(owner.process)}, PID ${owner.pid}${owner.uid === null ? "" : `, user id ${owner.uid}`}`,
     ],
+    ...(mark === "" ? [] : ([["Owner", OWNER_WORDS[mark]]] as const)),
     ...(process?.commandLine ? ([["Command", sanitise(process.commandLine)]] as const) : []),
     ...(play !== null ? ([["Command", NOT_RECORDED]] as const) : []),
   ];
@@ -136,7 +146,8 @@ function graphsOf({ connection, series }: DetailFacts, { style }: UiState): Grap
             text: `${micros(tcp.srttUs)} now, ${micros(tcp.minRttUs)} lowest, ${micros(tcp.rttvarUs)} variation`,
             values: series.rttUs,
             tone: "plain" as const,
-            show: micros,
+            // 0 stands for none known.
+            show: (us: number) => (us === 0 ? "" : micros(us)),
           },
         ]),
   ];

@@ -2,7 +2,7 @@
 import type { ProcessFacts } from "../../model/process.ts";
 import { type CellKind, findColumn, showCell } from "../columns.ts";
 import { formatEndpoint, UNKNOWN } from "../format.ts";
-import { isNew } from "../marks.ts";
+import { isNew, ownerMark } from "../marks.ts";
 import { sanitise } from "../sanitise.ts";
 import { displayWidth } from "../width.ts";
 import { clip, type Line, LineWriter, shorten, type Tone, truncate } from "./cells.ts";
@@ -181,7 +181,11 @@ const PROCESS: TableColumn = {
   best: 16,
   rank: 100,
   sortKey: "process",
-  show: (entry, scale) => cellOf("process", entry, scale),
+  show(entry, scale, cells) {
+    const shown = cellOf("process", entry, scale);
+    const mark = entry.kind === "connection" ? ownerMark(entry.connection) : "";
+    return mark === "" ? shown : { ...shown, text: shorten(shown.text, cells - 1) + mark };
+  },
 };
 
 /** LOCAL gives way first, then PROTO joins STATE, then RTT, PID and STATE go. */
@@ -212,8 +216,10 @@ function text(id: string, title: string, cells: number): Omit<TableColumn, "show
 /** One connection under its group, in one text; the local end only where there is room for it. */
 function childText({ connection }: ConnectionEntry, view: View, cells: number): string {
   const { protocol, local, remote, owner } = connection;
-  const process = owner === null ? UNKNOWN : `${sanitise(owner.process)}[${owner.pid}]`;
-  const there = view === "processes" ? formatEndpoint(remote) : `:${remote.port} ${process}`;
+  const mark = ownerMark(connection);
+  const process = owner === null ? UNKNOWN : `${sanitise(owner.process)}[${owner.pid}]${mark}`;
+  const there =
+    view === "processes" ? `${formatEndpoint(remote)} ${mark}`.trimEnd() : `:${remote.port} ${process}`;
   const whole = `  ${protocol} ${formatEndpoint(local)} → ${there}`;
   return displayWidth(whole) <= cells ? whole : `  ${protocol} → ${there}`;
 }

@@ -125,6 +125,21 @@ describe("states", () => {
     await expectScreen(desk(size, [listening, waiting]), "sockets");
   });
 
+  test("owners that share a socket or only hold it", async () => {
+    const owner = { pid: 90, process: "a-rather-long-na", uid: 0, cgroupId: null, startNs: null };
+    const rows = [
+      connection({ key: 30, shared: true }),
+      connection({ key: 31, shared: true, owner, rateIn: 5e5 }),
+      connection({ key: 32, assumed: true, rateIn: 0, rateOut: 0, bytesIn: 0, bytesOut: 0 }),
+      connection({ key: 33, shared: true, owner: null, rateIn: 0, rateOut: 0 }),
+    ];
+    await expectScreen(desk(size, rows), "owner-marks");
+    await expectScreen(desk(size, rows).press("v", "down", "right"), "owner-marks-processes");
+    await expectScreen(desk(size, rows).press("v", "v", "down", "right"), "owner-marks-hosts");
+    await expectScreen(desk(size, rows).press("down", "enter"), "owner-marks-details");
+    await expectScreen(desk(size, rows).press("end", "up", "enter"), "owner-marks-details-assumed");
+  });
+
   test("losses and a lesser backend", async () => {
     const shown = desk({ columns: 120, rows: 18 });
     shown.losses = LOST;

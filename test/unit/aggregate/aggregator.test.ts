@@ -648,10 +648,10 @@ describe("sockets without a flow", () => {
     const first = refresh(1);
     expect(first.opened.map(({ protocol, state: shown, partial }) => [protocol, shown, partial])).toEqual([
       ["tcp", "ESTABLISHED", false],
-      ["tcp", "LISTEN", false],
-      ["tcp", "LISTEN", false],
-      ["tcp", "TIME_WAIT", false],
-      ["udp", null, false],
+      ["tcp", "LISTEN", true],
+      ["tcp", "LISTEN", true],
+      ["tcp", "TIME_WAIT", true],
+      ["udp", null, true],
     ]);
     expect(first.counts).toEqual({
       tcp: 4,
@@ -670,6 +670,16 @@ describe("sockets without a flow", () => {
     expect(keys(second)).toEqual([[1, -1, -2, -3, -4], [], [-2], [-3, -4]]);
     aggregator.setSockets([listener, sibling]);
     expect(keys(refresh(61))).toEqual([[1, -1, -2], [], [], []]);
+  });
+
+  test("are older than tcptop only where they are there at the first refresh", () => {
+    aggregator.setSockets([listener]);
+    refresh(1);
+    aggregator.setSockets([listener, sibling]);
+    expect(refresh(2).connections.map(({ key, partial }) => [key, partial])).toEqual([
+      [-1, true],
+      [-2, false],
+    ]);
   });
 
   test("TIME_WAIT does not end the connection that uses its addresses again", () => {

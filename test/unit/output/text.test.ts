@@ -97,6 +97,14 @@ describe("text", () => {
     );
   });
 
+  test("a socket that only waits is not new, whenever it is seen first", () => {
+    const remote = { address: "::", port: 0 };
+    const listener = connection({ remote, state: "LISTEN" });
+    expect(line("open", listener)).not.toMatch(/ new$/m);
+    expect(line("open", listener, true)).not.toContain("\x1b");
+    expect(line("open", connection({ state: "TIME_WAIT" }))).not.toMatch(/ new$/m);
+  });
+
   test("losses are told when they change, and only then", () => {
     const output = textOutput({ style: "human", color: true });
     const summary = (bytesUntracked: number, eventsSkipped: number) =>
