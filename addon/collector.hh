@@ -81,8 +81,8 @@ void confine(bool keeps_file_access);
 // Whether the other end of a pipe or socket is open; true for a file, and where it cannot be told.
 bool has_reader(int fd);
 
-// Locks a file for as long as it is open, against others that ask for this lock. False when another has it;
-// true also where files cannot be locked.
+// Locks a file that is open for writing, for as long as it is open. False when another writer has locked it; true
+// also where it cannot be locked, for a reader or for ever.
 bool lock_file(int fd);
 
 // The layout of the wire structs as the compiled BPF objects have it (BTF): one line a field,

@@ -88,10 +88,13 @@ async function keepServer(file) {
   const { RecordingReader } = await import("../dist/recording/reader.js");
   const { RecordingWriter } = await import("../dist/recording/writer.js");
   const { createRecordingFile, openRecordingSource } = await import("../dist/recording/files.js");
+  const { systemFiles } = await import("../dist/cli/files.js");
   const { RECORD } = await import("../dist/wire/layout.gen.js");
   const netns = statSync("/proc/self/ns/net").ino;
   const reader = await RecordingReader.open(openRecordingSource(file, process.stdin), file);
-  const writer = new RecordingWriter(createRecordingFile(`${file}.server`, false), file);
+  const files = { ...systemFiles, lock: () => true };
+  const server = createRecordingFile(files, `${file}.server`, { overwrite: false, inUse: [] });
+  const writer = new RecordingWriter(server, file);
   writer.begin(reader.info);
   for (let frame = await reader.next(); frame !== null; frame = await reader.next()) {
     for (const operation of frame.operations()) {

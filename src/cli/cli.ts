@@ -6,15 +6,17 @@ import { run, type StreamOptions, streamFeed } from "../app/run.ts";
 import { type FaceOptions, runScreen, showFeed } from "../app/screen.ts";
 import type { World } from "../app/world.ts";
 import { ExitCode, type ExitCodeValue, ExitError } from "../base/errors.ts";
-import { CSV_HEADER, csvOutput } from "../output/csv.ts";
+import type { FileInUse, Files } from "../base/output-file.ts";
+import { CSV_HEADERS, csvOutput } from "../output/csv.ts";
 import type { Selection } from "../output/events.ts";
 import { jsonOutput } from "../output/json.ts";
-import { type Files, LogFile } from "../output/log-file.ts";
+import { LogFile } from "../output/log-file.ts";
 import type { Output } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
 import { textOutput } from "../output/text.ts";
 import type { Platform } from "../platform/platform.ts";
 import { replayPlatform } from "../platform/replay/replay.ts";
+import type { RecordingFileOptions } from "../recording/files.ts";
 import { RecordingReader, type RecordingSource } from "../recording/reader.ts";
 import { type RecordingFile, RecordingWriter } from "../recording/writer.ts";
 import type { Screen } from "../tui/terminal.ts";
@@ -33,8 +35,10 @@ export interface Host extends Omit<World, "platform"> {
   readonly openScreen: ((wantsColor: boolean) => Promise<Screen>) | null;
   /** Loads what captures here: only once the arguments are found to be right. */
   loadPlatform(): Promise<Platform>;
+  /** The files that standard output and standard error go to. */
+  readonly standardFiles: readonly FileInUse[];
   /** Throws ExitError 73 where the file cannot be made. */
-  createRecording(path: string, overwrite: boolean): RecordingFile;
+  createRecording(files: Files, path: string, options: RecordingFileOptions): RecordingFile;
   /** Throws ExitError 64 where there is nothing to read. */
   openRecording(from: ReplaySource): RecordingSource;
 }
@@ -70,12 +74,22 @@ function outputFor(options: Options, host: Host): Output {
   }
 }
 
-function liveOptions(options: Options, { version, createRecording }: Host): LiveOptions {
+/** Files to write to, and what is written to already. */
+interface Disk {
+  readonly files: Files;
+  readonly inUse: readonly FileInUse[];
+}
+
+function recorder(options: Options, host: Host, { files, inUse }: Disk): LiveOptions["record"] {
   const { record, overwrite } = options;
+  if (record === null) return undefined;
+  return () => new RecordingWriter(host.createRecording(files, record, { overwrite, inUse }), record);
+}
+
+function liveOptions(options: Options, host: Host, disk: Disk): LiveOptions {
   return {
-    version,
-    record:
-      record === null ? undefined : () => new RecordingWriter(createRecording(record, overwrite), record),
+    version: host.version,
+    record: recorder(options, host, disk),
     capture: {
       backend: options.backend,
       udpIdleNs: options.udpTimeoutS * NS_PER_S,
@@ -99,11 +113,11 @@ function screenOrder({ order: { column, reverse } }: Options): Order | null {
 function openLogFile(
   path: string,
   { overwrite }: Options,
-  { host, platform }: { readonly host: Host; readonly platform: Platform },
-  remarks: string[],
+  { files, inUse }: Disk,
+  { clock }: Host,
+  tell: (remark: string) => void,
 ): LogFile {
-  const files: Files = { ...host.files, lock: (fd) => platform.lockFile(fd) };
-  const file = new LogFile(files, path, CSV_HEADER, (remark) => remarks.push(remark));
+  const file = new LogFile(files, path, { headers: CSV_HEADERS, wallMs: () => clock.wallMs(), inUse, tell });
   file.open(overwrite);
   return file;
 }
@@ -172,9 +186,16 @@ async function replay(from: ReplaySource, options: Options, host: Host): Promise
   return { isFlushed: true, failure: null };
 }
 
+/** What shows a capture: the machine, where it is recorded, and the log beside it. */
+interface Show {
+  readonly world: World;
+  readonly disk: Disk;
+  readonly log: Log | null;
+}
+
 /** Captures for the screen of a person at a terminal, or for the stream; resolves to whether all was written. */
-async function show(options: Options, host: Host, world: World, log: Log | null): Promise<boolean> {
-  const live = liveOptions(options, host);
+async function show(options: Options, host: Host, { world, disk, log }: Show): Promise<boolean> {
+  const live = liveOptions(options, host, disk);
   const open = screenOpener(options, host);
   if (open === null) return run(world, { ...live, ...streamOptions(options, host, log) });
   await runScreen(world, open, { ...live, ...faceOptions(options, log) });
@@ -186,24 +207,30 @@ async function capture(options: Options, host: Host): Promise<Ending> {
   const platform = await host.loadPlatform();
   platform.check();
   const world: World = { ...host, platform };
-  if (options.log === null) return { isFlushed: await show(options, host, world, null), failure: null };
+  const files: Files = { ...host.files, lock: (fd) => platform.lockFile(fd) };
+  const disk: Disk = { files, inUse: host.standardFiles };
+  if (options.log === null) {
+    return { isFlushed: await show(options, host, { world, disk, log: null }), failure: null };
+  }
+  const hasScreen = screenOpener(options, host) !== null;
+  const warn = (remark: string) => host.stderr.write(`warning: ${sanitise(remark)}\n`, () => {});
+  // What there is to say while there is a screen.
   const remarks: string[] = [];
-  const tellRemarks = () => {
-    for (const remark of remarks.splice(0)) host.stderr.write(`warning: ${sanitise(remark)}\n`, () => {});
-  };
-  const file = openLogFile(options.log, options, { host, platform }, remarks);
-  const log = new Log(file, {
-    selection: selectionOf(options),
-    endsOnFailure: screenOpener(options, host) === null,
-  });
-  tellRemarks();
+  const tell = hasScreen ? (remark: string) => void remarks.push(remark) : warn;
+  const file = openLogFile(options.log, options, disk, host, tell);
+  const log = new Log(file, { selection: selectionOf(options), endsOnFailure: !hasScreen });
+  for (const remark of remarks.splice(0)) warn(remark);
   let isFlushed: boolean;
   try {
-    isFlushed = await show(options, host, reopenedByHangup(world, log), log);
+    const inUse = [...disk.inUse, ...file.inUse];
+    isFlushed = await show(options, host, {
+      world: reopenedByHangup(world, log),
+      disk: { files, inUse },
+      log,
+    });
   } finally {
     log.close();
-    // Not before, as there may have been a screen.
-    tellRemarks();
+    for (const remark of remarks) warn(remark);
   }
   return { isFlushed, failure: log.error };
 }

@@ -1,4 +1,4 @@
-/** The real file system, as a log needs it. */
+/** The real file system, as it is written to. */
 import {
   closeSync,
   fstatSync,
@@ -7,11 +7,12 @@ import {
   openSync,
   readSync,
   realpathSync,
+  renameSync,
   statSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
-import type { Files } from "../output/log-file.ts";
+import type { FileInUse, Files } from "../base/output-file.ts";
 
 export const systemFiles: Omit<Files, "lock"> = {
   open: (path, flags, mode) => openSync(path, flags, mode),
@@ -22,7 +23,19 @@ export const systemFiles: Omit<Files, "lock"> = {
   read: (fd, to, position) => readSync(fd, to, 0, to.length, position),
   write: (fd, bytes, from) => writeSync(fd, bytes, from),
   truncate: (fd, bytes) => ftruncateSync(fd, bytes),
+  rename: (from, to) => renameSync(from, to),
   unlink: (path) => unlinkSync(path),
   close: (fd) => closeSync(fd),
   userId: process.geteuid?.() ?? null,
 };
+
+/** Where standard output and standard error go, as far as those are files. */
+export function standardFiles(): FileInUse[] {
+  return [
+    { fd: 1, name: "standard output" },
+    { fd: 2, name: "standard error" },
+  ].flatMap(({ fd, name }) => {
+    const facts = fstatSync(fd);
+    return facts.isFile() ? [{ name, dev: facts.dev, ino: facts.ino }] : [];
+  });
+}

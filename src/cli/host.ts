@@ -6,7 +6,7 @@ import { ExitCode, ExitError } from "../base/errors.ts";
 import type { OutputStream } from "../output/sink.ts";
 import { createRecordingFile, openRecordingSource } from "../recording/files.ts";
 import type { Host } from "./cli.ts";
-import { systemFiles } from "./files.ts";
+import { standardFiles, systemFiles } from "./files.ts";
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -88,6 +88,7 @@ export function systemHost(): Host {
     stdout: standardStream(process.stdout),
     stderr: standardStream(process.stderr),
     files: systemFiles,
+    standardFiles: standardFiles(),
     after(ms, call) {
       const timer = setTimeout(call, ms);
       return () => clearTimeout(timer);

@@ -6,6 +6,13 @@ import { type ConnectionEvent, isoTime, type Output } from "./output.ts";
 /** The first line, with its end. */
 export const CSV_HEADER = `${["time", "event", ...FIELDS.map(({ key }) => key)].join(",")}\n`;
 
+/** The header that every version's begins with, without an end. */
+const OLDEST_HEADER =
+  "time,event,proto,local_address,local_port,remote_address,remote_port,pid,process,state," +
+  "bytes_in,bytes_out,packets_in,packets_out,rate_in,rate_out,rtt_us,partial";
+
+export const CSV_HEADERS = { current: CSV_HEADER, oldest: OLDEST_HEADER };
+
 /** Text that Excel, LibreOffice or Sheets would run as a formula, the full-width signs included. */
 const FORMULA = /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/;
 

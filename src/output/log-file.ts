@@ -1,64 +1,27 @@
 /** The file of a log: whole refreshes are appended to it, and it is never left with half a row inside. */
-import { constants } from "node:fs";
-import { dirname } from "node:path";
 import { ExitCode, type ExitCodeValue, ExitError, reasonOf } from "../base/errors.ts";
+import { type FileInUse, type Files, type OpenFile, OutputFile } from "../base/output-file.ts";
 
-/** What is known of a file; ids of users are 0 where there are none. */
-export interface FileFacts {
-  isFile(): boolean;
-  isDirectory(): boolean;
-  isSymbolicLink(): boolean;
-  readonly size: number;
-  readonly nlink: number;
-  readonly dev: number;
-  readonly ino: number;
-  readonly uid: number;
-  readonly mode: number;
-}
+const PURPOSE = { verb: "log", hint: "; --format csv writes to standard output" };
 
-/** The calls a log makes of the system, as `node:fs` has them; tests let them fail. */
-export interface Files {
-  open(path: string, flags: number, mode?: number): number;
-  facts(fd: number): FileFacts;
-  factsAt(path: string): FileFacts;
-  /** Of a symbolic link itself. */
-  linkFactsAt(path: string): FileFacts;
-  realPath(path: string): string;
-  read(fd: number, to: Uint8Array, position: number): number;
-  write(fd: number, bytes: Uint8Array, from: number): number;
-  truncate(fd: number, bytes: number): void;
-  unlink(path: string): void;
-  close(fd: number): void;
-  /** False when another tcptop has the lock. */
-  lock(fd: number): boolean;
-  /** null on systems without user ids. */
-  readonly userId: number | null;
-}
-
-/** Whoever talks to whom is nobody else's business; the umask may take more away. */
-const MODE = 0o640;
-
-/** Opening must not wait for a pipe's reader, take over a terminal or follow a link put there meanwhile. */
-const FLAGS =
-  constants.O_RDWR |
-  constants.O_APPEND |
-  (constants.O_NONBLOCK ?? 0) |
-  (constants.O_NOCTTY ?? 0) |
-  (constants.O_NOFOLLOW ?? 0);
-
-const STICKY = 0o1000;
-const WRITABLE_BY_OTHERS = 0o022;
 const LINE_FEED = 0x0a;
 const CHUNK_BYTES = 65_536;
 
-interface Opened {
-  readonly fd: number;
-  /** Made by this log. */
-  readonly isNew: boolean;
+/** What begins a log, and what began those of older versions. */
+export interface Headers {
+  /** With its end of line. */
+  readonly current: string;
+  /** The shortest that was ever ours, without an end of line. Each later one has more columns at its right. */
+  readonly oldest: string;
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+export interface LogFileOptions {
+  readonly headers: Headers;
+  readonly wallMs: () => number;
+  /** Files that it must not be. */
+  readonly inUse: readonly FileInUse[];
+  /** Is given remarks for the user. */
+  readonly tell: (remark: string) => void;
 }
 
 /** Where the last whole line ends. */
@@ -81,24 +44,34 @@ function endOfLines(files: Files, fd: number, size: number): number {
 export class LogFile {
   readonly path: string;
   readonly #files: Files;
+  readonly #options: LogFileOptions;
   readonly #header: Buffer;
-  readonly #tell: (remark: string) => void;
-  #fd: number | null = null;
-  #isNew = false;
+  readonly #output: OutputFile;
+  #file: OpenFile | null = null;
+  /** The file is an older version's, which is set aside before anything is written. */
+  #isOlder = false;
   /** Where whole lines end, if what follows has still to be cut off. */
   #cutTo: number | null = null;
 
-  /** `tell` is given remarks for the user. */
-  constructor(files: Files, path: string, header: string, tell: (remark: string) => void) {
+  constructor(files: Files, path: string, options: LogFileOptions) {
     this.#files = files;
     this.path = path;
-    this.#header = Buffer.from(header);
-    this.#tell = tell;
+    this.#options = options;
+    this.#header = Buffer.from(options.headers.current);
+    this.#output = new OutputFile(files, path, PURPOSE, options.inUse);
+  }
+
+  /** The file, while it is open. */
+  get inUse(): FileInUse[] {
+    if (this.#file === null) return [];
+    const { dev, ino } = this.#files.facts(this.#file.fd);
+    return [{ name: "--log", dev, ino }];
   }
 
   /**
-   * Opens the file and checks that it is ours; changes nothing in it before the first `append`, which cuts off
-   * an unfinished row at its end. `overwrite`: takes any file, which that empties.
+   * Opens the file and checks that it is ours; changes nothing before the first `append`, which cuts off an
+   * unfinished row at its end, or sets a file of an older version aside. `overwrite`: takes any file, which that
+   * empties.
    */
   open(overwrite: boolean): void {
     this.#open(overwrite, ExitCode.cannotCreate);
@@ -112,124 +85,81 @@ export class LogFile {
 
   /** Writes whole lines, under the header in a file that is empty. All of them are written, or none. */
   append(lines: string): void {
-    if (this.#fd === null || this.#isDeleted(this.#fd)) this.reopen();
-    const fd = this.#fd;
-    if (fd === null) throw new Error("a log file is not open");
+    if (this.#file === null || this.#isDeleted(this.#file.fd)) this.reopen();
+    if (this.#isOlder) this.#beginAnew();
+    if (this.#file === null) throw new Error("a log file is not open");
+    const { fd } = this.#file;
     try {
       this.#cut(fd);
       const end = this.#files.facts(fd).size;
       const text = Buffer.from(lines);
       this.#write(fd, end, end === 0 ? Buffer.concat([this.#header, text]) : text);
     } catch (error) {
-      throw this.#ioError(error);
+      throw this.#output.ioError(error);
     }
   }
 
   /** Gives the file back; one that was made and never written to is removed. Safe to call twice. */
   close(): void {
-    const fd = this.#fd;
-    if (fd === null) return;
-    this.#fd = null;
+    const file = this.#file;
+    if (file === null) return;
+    this.#file = null;
+    this.#isOlder = false;
     this.#cutTo = null;
     try {
-      if (this.#isNew) this.#removeEmpty(fd);
+      if (file.isNew) this.#output.removeEmpty(file);
     } finally {
-      this.#closeNow(fd);
+      this.#closeNow(file.fd);
     }
   }
 
   #open(overwrite: boolean, cannotCreate: ExitCodeValue): void {
-    const { fd, isNew } = this.#find(cannotCreate);
+    const file = this.#output.open(true, cannotCreate);
+    const { fd } = file;
     try {
-      if (!this.#files.lock(fd)) throw this.#refusal("another tcptop writes to it");
       const { size } = this.#files.facts(fd);
-      if (!overwrite && size > 0 && !this.#hasHeader(fd)) {
-        throw this.#refusal("it does not begin with the header of this log; --overwrite would replace it");
-      }
+      const isOlder = !overwrite && size > 0 && !this.#isOurs(fd);
       const end = overwrite ? 0 : endOfLines(this.#files, fd, size);
-      this.#cutTo = end < size ? end : null;
-      this.#isNew = isNew;
-      this.#fd = fd;
-      if (!overwrite && end < size) {
-        this.#tell(`${this.path} ends in an unfinished row of ${size - end} bytes, which is cut off`);
+      this.#isOlder = isOlder;
+      this.#cutTo = !isOlder && end < size ? end : null;
+      this.#file = file;
+      if (!overwrite && this.#cutTo !== null) {
+        this.#options.tell(`${this.path} ends in an unfinished row of ${size - end} bytes, which is cut off`);
       }
     } catch (error) {
       this.#files.close(fd);
-      throw error instanceof ExitError ? error : this.#ioError(error);
+      throw error instanceof ExitError ? error : this.#output.ioError(error);
     }
   }
 
-  #find(cannotCreate: ExitCodeValue): Opened {
-    const entry = this.#entry(cannotCreate);
-    if (entry === null) return { fd: this.#create(cannotCreate), isNew: true };
-    this.#refusePlanted(entry, this.path);
-    let fd: number;
-    let place: string;
-    try {
-      place = this.#files.realPath(this.path);
-      // Before it is opened, too: opening a device may do something.
-      this.#refuseUnlessFile(this.#files.factsAt(place));
-      fd = this.#files.open(place, FLAGS);
-    } catch (error) {
-      if (isMissing(error) && entry.isSymbolicLink()) {
-        throw this.#refusal("it is a symbolic link to a file that does not exist");
-      }
-      throw error instanceof ExitError ? error : this.#ioError(error);
+  /** Sets the file of an older version aside, and makes a new one in its place. */
+  #beginAnew(): void {
+    const older = this.#file;
+    if (older === null) return;
+    const date = new Date(this.#options.wallMs()).toISOString().slice(0, "2026-11-21".length);
+    const to = this.#output.setAside(older, date);
+    if (to === null) {
+      this.reopen();
+      if (this.#isOlder) throw this.#output.refusal("it is replaced again and again");
+      return;
     }
-    try {
-      const facts = this.#files.facts(fd);
-      this.#refuseUnlessFile(facts);
-      this.#refusePlanted(facts, place);
-    } catch (error) {
-      this.#files.close(fd);
-      throw error instanceof ExitError ? error : this.#ioError(error);
-    }
-    return { fd, isNew: false };
+    this.#options.tell(
+      `${this.path} has the columns of an older tcptop; it is now ${to}, and a new file is begun`,
+    );
+    this.close();
+    this.#file = this.#output.create(older.place, ExitCode.ioError);
   }
 
-  /** null: there is nothing of that name. */
-  #entry(cannotCreate: ExitCodeValue): FileFacts | null {
-    try {
-      return this.#files.linkFactsAt(this.path);
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw this.#creationError(error, cannotCreate);
-    }
-  }
-
-  #create(cannotCreate: ExitCodeValue): number {
-    try {
-      return this.#files.open(this.path, FLAGS | constants.O_CREAT | constants.O_EXCL, MODE);
-    } catch (error) {
-      throw this.#creationError(error, cannotCreate);
-    }
-  }
-
-  #refuseUnlessFile(facts: FileFacts): void {
-    if (facts.isDirectory()) throw this.#refusal("it is a directory");
-    if (!facts.isFile()) {
-      throw this.#refusal("it is not a regular file; --format csv writes to standard output");
-    }
-  }
-
-  /**
-   * Where everybody may put files, one that belongs to neither this user nor the directory's owner may be a
-   * trap for the log's rows or for another file: what Linux refuses by fs.protected_symlinks and
-   * fs.protected_regular, here whatever they are set to.
-   */
-  #refusePlanted({ uid }: FileFacts, place: string): void {
-    const { userId } = this.#files;
-    if (userId === null || uid === userId) return;
-    const folder = this.#files.factsAt(dirname(place));
-    const isShared = (folder.mode & STICKY) !== 0 && (folder.mode & WRITABLE_BY_OTHERS) !== 0;
-    if (isShared && uid !== folder.uid) {
-      throw this.#refusal(`it belongs to user ${uid}, in a directory where others may put files`);
-    }
-  }
-
-  #hasHeader(fd: number): boolean {
-    const start = new Uint8Array(this.#header.length);
-    return this.#files.read(fd, start, 0) === start.length && this.#header.equals(start);
+  /** False for the header of an older version. Throws ExitError 73 for any other file. */
+  #isOurs(fd: number): boolean {
+    const start = Buffer.alloc(this.#header.length);
+    const bytes = start.subarray(0, this.#files.read(fd, start, 0));
+    if (bytes.equals(this.#header)) return true;
+    const { current, oldest } = this.#options.headers;
+    const [line = "", ...rest] = bytes.toString("latin1").split("\n");
+    if (rest.length > 0 && `${line},`.startsWith(`${oldest},`) && current.startsWith(`${line},`))
+      return false;
+    throw this.#output.refusal("it does not begin with the header of this log; --overwrite would replace it");
   }
 
   #isDeleted(fd: number): boolean {
@@ -272,31 +202,7 @@ export class LogFile {
     try {
       this.#files.close(fd);
     } catch (error) {
-      throw this.#ioError(error);
+      throw this.#output.ioError(error);
     }
-  }
-
-  #removeEmpty(fd: number): void {
-    try {
-      const mine = this.#files.facts(fd);
-      const there = this.#files.linkFactsAt(this.path);
-      if (mine.size === 0 && mine.dev === there.dev && mine.ino === there.ino) this.#files.unlink(this.path);
-    } catch (error) {
-      if (!isMissing(error)) throw this.#ioError(error);
-    }
-  }
-
-  #refusal(why: string): ExitError {
-    return new ExitError(ExitCode.cannotCreate, `cannot log to ${this.path}: ${why}`);
-  }
-
-  #creationError(error: unknown, exitCode: ExitCodeValue): ExitError {
-    return new ExitError(exitCode, `cannot create ${this.path}: ${reasonOf(error)}`, { cause: error });
-  }
-
-  #ioError(error: unknown): ExitError {
-    return new ExitError(ExitCode.ioError, `cannot write to ${this.path}: ${reasonOf(error)}`, {
-      cause: error,
-    });
   }
 }

@@ -61,7 +61,7 @@ export interface Platform {
   open(options: CaptureOptions): Capture;
   /** False when it is certain that nobody reads what is written to a descriptor any more. */
   hasReader(fd: number): boolean;
-  /** Keeps other tcptops out of a file for as long as it is open; false when one of them has it. */
+  /** Keeps other tcptops out of a file that is open for writing; false when one of them has it. */
   lockFile(fd: number): boolean;
   /** null if there is no such process (any more), or nothing can be known of it. */
   describeProcess(pid: number): ProcessFacts | null;

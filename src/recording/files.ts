@@ -1,75 +1,44 @@
 /** Files of recordings: made with care for what is there already, read from a file, a pipe or standard input. */
 import { Buffer } from "node:buffer";
-import {
-  closeSync,
-  constants,
-  createReadStream,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
+import { type FileInUse, type Files, OutputFile } from "../base/output-file.ts";
 import type { RecordingSource } from "./reader.ts";
 import type { RecordingFile } from "./writer.ts";
 
-function systemCode(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
+export interface RecordingFileOptions {
+  /** Takes a file that is there, too; it is replaced at the first write. */
+  readonly overwrite: boolean;
+  /** Files that it must not be. */
+  readonly inUse: readonly FileInUse[];
 }
 
-function cannotCreate(path: string, reason: string, cause?: unknown): ExitError {
-  return new ExitError(ExitCode.cannotCreate, `cannot create ${path}: ${reason}`, { cause });
-}
-
-const { O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
-
-interface Opened {
-  readonly fd: number;
-  /** It was not there before. */
-  readonly isNew: boolean;
-}
-
-function openForWriting(path: string, overwrite: boolean): Opened {
-  try {
-    return { fd: openSync(path, O_WRONLY | O_CREAT | O_EXCL, 0o666), isNew: true };
-  } catch (error) {
-    if (systemCode(error) !== "EEXIST") throw cannotCreate(path, reasonOf(error), error);
-    if (!overwrite) throw cannotCreate(path, "it exists; --overwrite replaces it", error);
-  }
-  try {
-    // Opening a pipe without a reader must not wait for one.
-    return { fd: openSync(path, O_WRONLY | (O_NONBLOCK ?? 0)), isNew: false };
-  } catch (error) {
-    throw cannotCreate(path, reasonOf(error), error);
-  }
-}
-
-/**
- * Makes the file of a recording; one that is there is replaced with `overwrite` only, at the first write. Throws
- * ExitError 73 where it cannot be made, or is no regular file.
- */
-export function createRecordingFile(path: string, overwrite: boolean): RecordingFile {
-  const { fd, isNew } = openForWriting(path, overwrite);
-  if (!fstatSync(fd).isFile()) {
-    closeSync(fd);
-    throw cannotCreate(path, "it is not a regular file");
-  }
-  let isEmpty = isNew;
+/** Makes the file of a recording. Throws ExitError as OutputFile does. */
+export function createRecordingFile(
+  files: Files,
+  path: string,
+  { overwrite, inUse }: RecordingFileOptions,
+): RecordingFile {
+  const output = new OutputFile(files, path, { verb: "record", hint: "" }, inUse);
+  const file = output.open(overwrite);
+  const { fd } = file;
+  let isEmpty = file.isNew;
   return {
     append(bytes) {
-      if (!isEmpty) ftruncateSync(fd);
+      if (!isEmpty) files.truncate(fd, 0);
       isEmpty = true;
-      for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
-      if (fstatSync(fd).nlink === 0) throw new Error("the file was removed");
+      for (let written = 0; written < bytes.length; ) written += files.write(fd, bytes, written);
+      if (files.facts(fd).nlink === 0) throw new Error("the file was removed");
     },
-    truncate: (length) => ftruncateSync(fd, length),
-    close: () => closeSync(fd),
+    truncate: (length) => files.truncate(fd, length),
+    close: () => files.close(fd),
     discard() {
-      closeSync(fd);
-      if (isNew) rmSync(path, { force: true });
+      try {
+        if (file.isNew) output.removeEmpty(file);
+      } finally {
+        files.close(fd);
+      }
     },
   };
 }

@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { CSV_HEADER } from "../../src/output/csv.ts";
 import { SmallDisk } from "./disk.ts";
 import { cannotRunWithout, eventually, Load, REFRESH_S, run, scaled, TCPTOP } from "./harness.ts";
 import { PseudoTerminal } from "./terminal.ts";
@@ -193,6 +194,42 @@ describe.skipIf(cannotRun)(`the log${cannotRun ? `: ${cannotRun}` : ""}`, () => 
     await tcptop.refreshed();
     expect(await tcptop.stop()).toEqual({ code: 0, stderr: "" });
     expect(await readCsv(path)).toEqual(readStream(tcptop.stream).map(asCells));
+  });
+
+  test("sets a file with an older version's columns aside, also at SIGHUP, and ends with 0", async () => {
+    const older = `${CSV_HEADER.replace(/,[^,]*\n$/, "")}\n2026,open\n`;
+    writeFileSync(path, older);
+    const tcptop = new Run(path);
+    await tcptop.refreshed();
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, older);
+    tcptop.kill("SIGHUP");
+    await tcptop.refreshed();
+    const { code, stderr } = await tcptop.stop();
+    const aside = [
+      ...stderr.matchAll(/^warning: (\S+) has the columns of an older tcptop; it is now (\S+),/gm),
+    ];
+    expect([code, stderr.split("\n").length, aside.map(([, from]) => from)]).toEqual([0, 3, [path, path]]);
+    for (const [, , to = ""] of aside) {
+      expect(to).toMatch(/\.csv\.\d{4}-\d\d-\d\d(\.2)?$/);
+      expect(readFileSync(to, "utf8")).toBe(older);
+      rmSync(to);
+    }
+    const rows = [...(await readCsv(`${path}.1`)), ...(await readCsv(path))];
+    expect(rows).toEqual(readStream(tcptop.stream).map(asCells));
+  });
+
+  test("is not kept from starting by who may only read it", async () => {
+    writeFileSync(path, CSV_HEADER);
+    const script = 'exec 9< "$0" && flock 9 && echo ready && exec cat';
+    const reader = spawn("sh", ["-c", script, path], { stdio: ["pipe", "pipe", "inherit"] });
+    await once(reader.stdout, "data");
+    expect(await run(process.execPath, [TCPTOP, "-b", "-n", "1", "--log", path])).toMatchObject({
+      code: 0,
+      stderr: "",
+    });
+    reader.stdin.end();
+    await once(reader, "close");
   });
 
   test("rotates at SIGHUP without losing a row", async () => {

@@ -12,6 +12,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -36,8 +37,9 @@ afterEach(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const live = (...args: string[]) => [TCPTOP, "-d", REFRESH_S, "--udp-timeout", UDP_TIMEOUT_S, ...args];
-/** As a user without any privilege. */
-const replay = (...args: string[]) => run(process.execPath, [TCPTOP, ...args], { uid: 65534, gid: 65534 });
+/** As a user without any privilege, of the group that may read recordings of this process. */
+const gid = process.getegid?.() ?? 0;
+const replay = (...args: string[]) => run(process.execPath, [TCPTOP, ...args], { uid: 65534, gid });
 
 function contents(name: string): string {
   return readFileSync(path(name), "utf8");
@@ -163,7 +165,9 @@ describe.skipIf(cannotRun)(`a recording${cannotRun ? `: ${cannotRun}` : ""}`, ()
     writeFileSync(path("mine"), "mine");
     const there = await run(process.execPath, live("-b", "--record", path("mine")));
     expect([there.code, there.stdout, contents("mine")]).toEqual([73, "", "mine"]);
-    expect(there.stderr).toBe(`error: cannot create ${path("mine")}: it exists; --overwrite replaces it\n`);
+    expect(there.stderr).toBe(
+      `error: cannot record to ${path("mine")}: it exists; --overwrite replaces it\n`,
+    );
     const none = await run(process.execPath, live("-b", "--record", path("none/x")));
     expect([none.code, none.stderr]).toEqual([
       73,
@@ -196,6 +200,41 @@ describe.skipIf(cannotRun)(`a recording${cannotRun ? `: ${cannotRun}` : ""}`, ()
     }
     expect(readFileSync(path("others/x")).equals(before)).toBe(true);
     expect(existsSync(path("others/y"))).toBe(false);
+  });
+
+  test("has one recorder, whose file nobody can read but its owner and group", async () => {
+    const { child, ended } = start("one", live("--format", "json", "--record", path("one.tcptop")));
+    expect(await eventually(async () => summaries(contents("one.out")) > 0)).toBe(true);
+    expect(statSync(path("one.tcptop")).mode & 0o137).toBe(0);
+    const second = await run(process.execPath, live("-b", "--record", path("one.tcptop"), "--overwrite"));
+    expect([second.code, second.stdout, second.stderr]).toEqual([
+      73,
+      "",
+      `error: cannot record to ${path("one.tcptop")}: another tcptop writes to it\n`,
+    ]);
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
+  });
+
+  test("is neither the log nor what standard output goes to: one line, 64", async () => {
+    const both = await run(process.execPath, live("-b", "--log", path("twice"), "--record", path("./twice")));
+    expect([both.code, both.stdout, both.stderr]).toEqual([
+      64,
+      "",
+      `error: cannot record to ${path("twice")}: it is the file of --log, too\n`,
+    ]);
+    expect(existsSync(path("twice"))).toBe(false);
+    for (const [flag, verb] of [
+      ["--log", "log"],
+      ["--record", "record"],
+    ] as const) {
+      const { ended } = start("same", live("-n", "1", flag, path("same.out")));
+      expect([await ended, contents("same.out"), contents("same.err")]).toEqual([
+        64,
+        "",
+        `error: cannot ${verb} to ${path("same.out")}: it is the file of standard output, too\n`,
+      ]);
+    }
   });
 
   test("is not made without the privilege to capture", async () => {

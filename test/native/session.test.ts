@@ -1,6 +1,6 @@
 /** The addon's session on the real kernel: arguments, errors, and every way of closing it. */
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
@@ -90,8 +90,37 @@ describe("a file's lock", () => {
     closeSync(first);
     expect(native.lockFile(second)).toBe(true);
     closeSync(second);
+    const readOnly = openSync(path, "r");
+    const third = openSync(path, "a+");
+    expect([native.lockFile(readOnly), native.lockFile(third)]).toEqual([true, true]);
+    closeSync(readOnly);
+    closeSync(third);
     rmSync(folder, { recursive: true });
   });
+
+  const hasPython = spawnSync("python3", ["--version"]).error === undefined;
+  const reader = `import fcntl, sys
+file = open(sys.argv[1])
+fcntl.flock(file, fcntl.LOCK_EX)
+fcntl.lockf(file, fcntl.LOCK_SH)
+print("ready", flush=True)
+sys.stdin.read()`;
+
+  it.skipIf(!hasPython)(
+    `cannot be kept from a writer by a reader${hasPython ? "" : ": no python3"}`,
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "tcptop-lock-"));
+      const path = join(folder, "file");
+      const writer = openSync(path, "a+");
+      const python = spawn("python3", ["-c", reader, path], { stdio: ["pipe", "pipe", "inherit"] });
+      await once(python.stdout, "data");
+      expect(native.lockFile(writer)).toBe(true);
+      python.stdin.end();
+      await once(python, "close");
+      closeSync(writer);
+      rmSync(folder, { recursive: true });
+    },
+  );
 
   it("is no question for a file that cannot be locked", () => {
     expect(native.lockFile(-1)).toBe(true);

@@ -66,7 +66,7 @@ export interface NativeAddon {
   confine(opensFiles: boolean): void;
   /** Whether the other end of the pipe or socket `fd` is open; true for a file. */
   hasReader(fd: number): boolean;
-  /** Takes flock(2)'s exclusive lock without waiting; false when another has it. */
+  /** Takes a write lock of the open file without waiting; false when another writer has it. */
   lockFile(fd: number): boolean;
 }
 

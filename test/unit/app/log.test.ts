@@ -5,11 +5,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Log, logged, reopenedByHangup } from "../../../src/app/log.ts";
 import type { Face, Look } from "../../../src/app/loop.ts";
 import { ExitError } from "../../../src/base/errors.ts";
+import type { Files } from "../../../src/base/output-file.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
 import type { Connection } from "../../../src/model/connection.ts";
 import type { Snapshot } from "../../../src/model/snapshot.ts";
-import { CSV_HEADER } from "../../../src/output/csv.ts";
-import { type Files, LogFile } from "../../../src/output/log-file.ts";
+import { CSV_HEADER, CSV_HEADERS } from "../../../src/output/csv.ts";
+import { LogFile } from "../../../src/output/log-file.ts";
 import { connection, snapshot } from "../../support/connections.ts";
 import { FakeWorld, systemError } from "../../support/world.ts";
 
@@ -42,7 +43,7 @@ function openLog(endsOnFailure: boolean, options: Partial<{ filter: (c: Connecti
       return systemFiles.write(fd, bytes, from);
     },
   };
-  const file = new LogFile(files, path, CSV_HEADER, () => {});
+  const file = new LogFile(files, path, { headers: CSV_HEADERS, wallMs: () => 0, inUse: [], tell: () => {} });
   file.open(false);
   log = new Log(file, { selection: { ...SELECTION, ...options }, endsOnFailure });
   return log;

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
@@ -6,6 +15,7 @@ import { ExitError } from "../../../src/base/errors.ts";
 import { type Host, runCli } from "../../../src/cli/cli.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
 import { CSV_HEADER } from "../../../src/output/csv.ts";
+import { createRecordingFile } from "../../../src/recording/files.ts";
 import { MemoryFile, memorySource, record } from "../../support/recordings.ts";
 import { curlRecord, NO_LOSSES } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
@@ -26,6 +36,7 @@ function machine(environment: Host["environment"] = {}): Machine {
     stdout: world.stdout,
     stderr: world.stderr,
     files: systemFiles,
+    standardFiles: [],
     after: world.after,
     onStop: world.onStop,
     hasLostTerminal: world.hasLostTerminal,
@@ -213,13 +224,13 @@ describe("recordings", () => {
     const made: unknown[] = [];
     const host: Host = {
       ...it.host,
-      createRecording(...args) {
+      createRecording(_, ...args) {
         made.push(args);
         return file;
       },
     };
     await stream(["--format", "json", "--record", "a/b.tcptop", "--overwrite"], { ...it, host });
-    expect([made, file.isClosed]).toEqual([[["a/b.tcptop", true]], true]);
+    expect([made, file.isClosed]).toEqual([[["a/b.tcptop", { overwrite: true, inUse: [] }]], true]);
 
     const other = machine();
     const sources: unknown[] = [];
@@ -332,6 +343,7 @@ describe("a log", () => {
   const NO_SPACE = "ENOSPC: no space left on device";
   const folder = mkdtempSync(join(tmpdir(), "tcptop-cli-"));
   const path = join(folder, "log.csv");
+  const link = join(folder, "link");
   const read = () => readFileSync(path, "utf8");
 
   afterEach(() => rmSync(path, { force: true }));
@@ -390,6 +402,65 @@ describe("a log", () => {
     it.world.isLocked = true;
     expect(await runCli(["-l", path], it.host)).toEqual({ exitCode: 73, isFlushed: true });
     expect(it.world.stderr.text).toBe(`error: cannot log to ${path}: another tcptop writes to it\n`);
+  });
+
+  test.for([
+    ["its name", () => {}, `${folder}/./log.csv`],
+    ["a symbolic link", symlinkSync, link],
+    ["a hard link", linkSync, link],
+  ] as const)("is not the recording, by %s: one line, 64", async ([, makeLink, other]) => {
+    writeFileSync(path, CSV_HEADER);
+    makeLink(path, other);
+    const it = withLog();
+    const host = { ...it.host, createRecording: createRecordingFile };
+    for (const more of [[], ["--overwrite"]]) {
+      const outcome = await runCli(["--log", path, "--record", other, ...more], host);
+      expect(outcome).toEqual({ exitCode: 64, isFlushed: true });
+      expect(it.world.stderr.writes.splice(0)).toEqual([
+        `error: cannot record to ${other}: it is the file of --log, too\n`,
+      ]);
+    }
+    expect([it.world.opened, it.world.stdout.text, read()]).toEqual([[], "", CSV_HEADER]);
+    rmSync(link, { force: true });
+  });
+
+  test("is not the recording, where neither was there: one line, 64, and neither is left", async () => {
+    const it = withLog();
+    const host = { ...it.host, createRecording: createRecordingFile };
+    expect(await runCli(["--log", path, "--record", path], host)).toEqual({ exitCode: 64, isFlushed: true });
+    expect(it.world.stderr.text).toBe(`error: cannot record to ${path}: it is the file of --log, too\n`);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("and a recording are not standard output's file: one line, 64", async () => {
+    writeFileSync(path, "");
+    const { dev, ino } = statSync(path);
+    const it = withLog();
+    const standardFiles = [{ name: "standard output", dev, ino }];
+    const host = { ...it.host, createRecording: createRecordingFile, standardFiles };
+    for (const [flag, verb] of [
+      ["--log", "log"],
+      ["--record", "record"],
+    ] as const) {
+      expect(await runCli([flag, path], host)).toEqual({ exitCode: 64, isFlushed: true });
+      expect(it.world.stderr.writes.splice(0)).toEqual([
+        `error: cannot ${verb} to ${path}: it is the file of standard output, too\n`,
+      ]);
+    }
+    expect([it.world.opened, read()]).toEqual([[], ""]);
+  });
+
+  test("of an older tcptop is set aside, and told at once where there is no screen", async () => {
+    const older = CSV_HEADER.replace(/,[^,]*\n$/, "\n");
+    writeFileSync(path, `${older}2026\n`);
+    const it = withLog();
+    await stream(["-l", path], it);
+    const aside = `${path}.2026-11-21`;
+    expect(it.world.stderr.text).toBe(
+      `warning: ${path} has the columns of an older tcptop; it is now ${aside}, and a new file is begun\n`,
+    );
+    expect([readFileSync(aside, "utf8"), rows()]).toEqual([`${older}2026\n`, [["open", "40001"]]]);
+    rmSync(aside);
   });
 
   test("leaves nothing behind, and a file as it was, when the capture fails", async () => {

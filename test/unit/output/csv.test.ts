@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { NO_LOSSES, NONE_SKIPPED } from "../../../src/model/losses.ts";
-import { CSV_HEADER, csvOutput } from "../../../src/output/csv.ts";
+import { CSV_HEADER, CSV_HEADERS, csvOutput } from "../../../src/output/csv.ts";
 import { FIELDS } from "../../../src/view/columns.ts";
 import { sanitise } from "../../../src/view/sanitise.ts";
 import { connection, snapshot, udpFlow } from "../../support/connections.ts";
@@ -125,4 +125,10 @@ describe("CSV", () => {
     const losses = { ...NO_LOSSES, recordsDeferred: 200_113 };
     expect(csvOutput().warning(losses, { refreshesSkipped: 3, eventsSkipped: 0 }, AT)).toBe("");
   });
+});
+
+test("the header begins with what every version's begins with", () => {
+  expect(CSV_HEADERS.current).toBe(CSV_HEADER);
+  expect(`${CSV_HEADER.trimEnd()},`.startsWith(`${CSV_HEADERS.oldest},`)).toBe(true);
+  expect(CSV_HEADERS.oldest.split(",").at(-1)).toBe("partial");
 });

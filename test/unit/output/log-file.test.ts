@@ -5,6 +5,7 @@ import {
   linkSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,8 +18,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { FileFacts, FileInUse, Files } from "../../../src/base/output-file.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
-import { type FileFacts, type Files, LogFile } from "../../../src/output/log-file.ts";
+import { LogFile } from "../../../src/output/log-file.ts";
 import { systemError } from "../../support/world.ts";
 
 const HEADER = "time,event\n";
@@ -40,9 +42,14 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-function made(calls: Partial<Files> = {}, at = path): LogFile {
+function made(calls: Partial<Files> = {}, at = path, inUse: readonly FileInUse[] = []): LogFile {
   const files: Files = { ...systemFiles, lock: () => true, ...calls };
-  const file = new LogFile(files, at, HEADER, (remark) => remarks.push(remark));
+  const file = new LogFile(files, at, {
+    headers: { current: HEADER, oldest: "time" },
+    wallMs: () => Date.UTC(2026, 10, 21, 23, 59),
+    inUse,
+    tell: (remark) => remarks.push(remark),
+  });
   opened.push(file);
   return file;
 }
@@ -150,7 +157,10 @@ describe("a file that is there", () => {
   test.each([
     ["other text", "notes\n"],
     ["a header with more columns", "time,event,more\n1,open,x\n"],
-    ["a header with fewer", "time\n"],
+    ["a header with fewer that no version had", "time,ev\n"],
+    ["a header whose last column is cut short", "time,even\n"],
+    ["an older header with another end", "time\r\n"],
+    ["an older header without its end", "time"],
     ["half a header", "time,ev"],
     ["the header without its end", "time,event"],
     ["the header further below", `\n${HEADER}`],
@@ -201,6 +211,38 @@ describe("a file that is there", () => {
     ]);
   });
 
+  test("that standard output goes to is refused with 64, whatever its name", () => {
+    writeFileSync(path, "");
+    symlinkSync("log.csv", join(folder, "link"));
+    linkSync(path, join(folder, "hard"));
+    const { dev, ino } = statSync(path);
+    for (const name of ["log.csv", "link", "hard"]) {
+      const at = join(folder, name);
+      const file = made({}, at, [{ name: "standard output", dev, ino }]);
+      expect(failure(() => file.open(false))).toEqual([
+        64,
+        `cannot log to ${at}: it is the file of standard output, too`,
+      ]);
+    }
+    expect(text()).toBe("");
+  });
+
+  test("is not followed to where it leads since it was looked at", () => {
+    const victim = join(folder, "victim");
+    writeFileSync(victim, "");
+    writeFileSync(path, HEADER);
+    const open: Files["open"] = (at, flags, mode) => {
+      unlinkSync(at);
+      symlinkSync(victim, at);
+      return systemFiles.open(at, flags, mode);
+    };
+    expect(failure(() => openFile({ open }))).toEqual([
+      74,
+      `cannot write to ${path}: ELOOP: too many symbolic links encountered`,
+    ]);
+    expect(text(victim)).toBe("");
+  });
+
   test.each([
     ["a directory", () => mkdirSync(path), "it is a directory"],
     [
@@ -241,6 +283,97 @@ describe("a file that is there", () => {
       74,
       `cannot write to ${path}: EROFS: read-only file system`,
     ]);
+  });
+});
+
+describe("a file of an older version", () => {
+  const OLDER = "time\n1\n2";
+  const aside = () => `${path}.2026-11-21`;
+
+  test("is set aside under the date before the first rows, and told", () => {
+    writeFileSync(path, OLDER);
+    const file = openFile();
+    expect([text(), remarks]).toEqual([OLDER, []]);
+    file.append("1,open\n");
+    file.append("2,open\n");
+    expect([text(aside()), text()]).toEqual([OLDER, `${HEADER}1,open\n2,open\n`]);
+    expect(remarks).toEqual([
+      `${path} has the columns of an older tcptop; it is now ${aside()}, and a new file is begun`,
+    ]);
+    expect(statSync(path).mode & 0o137).toBe(0);
+  });
+
+  test("stays as it was when nothing is written", () => {
+    writeFileSync(path, OLDER);
+    openFile().close();
+    expect([text(), remarks, readdirSync(folder)]).toEqual([OLDER, [], ["log.csv"]]);
+  });
+
+  test("gets a name that is free", () => {
+    writeFileSync(path, OLDER);
+    writeFileSync(aside(), "kept");
+    symlinkSync("nowhere", `${aside()}.2`);
+    openFile().append("1,open\n");
+    expect([text(aside()), text(`${aside()}.3`), text()]).toEqual(["kept", OLDER, `${HEADER}1,open\n`]);
+  });
+
+  test("that SIGHUP finds is set aside, too", () => {
+    const file = openFile();
+    file.append("1,open\n");
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, OLDER);
+    file.reopen();
+    file.append("2,open\n");
+    expect([text(aside()), text(), remarks.length]).toEqual([OLDER, `${HEADER}2,open\n`, 1]);
+  });
+
+  test("that a link names is set aside where it is", () => {
+    const inner = join(folder, "inner");
+    mkdirSync(inner);
+    writeFileSync(join(inner, "target"), OLDER);
+    symlinkSync("inner/target", path);
+    const file = openFile();
+    file.append("1,open\n");
+    file.reopen();
+    file.append("2,open\n");
+    expect([text(join(inner, "target.2026-11-21")), text()]).toEqual([OLDER, `${HEADER}1,open\n2,open\n`]);
+  });
+
+  test("that was moved meanwhile is left alone, and so is what has its place", () => {
+    writeFileSync(path, OLDER);
+    const file = openFile();
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, `${HEADER}0,open\n`);
+    file.append("1,open\n");
+    expect([text(`${path}.1`), text(), remarks]).toEqual([OLDER, `${HEADER}0,open\n1,open\n`, []]);
+    expect(readdirSync(folder)).toEqual(["log.csv", "log.csv.1"]);
+  });
+
+  test("that cannot be set aside is 74 and stays, and nothing else does", () => {
+    writeFileSync(path, OLDER);
+    let isRefused = true;
+    const rename: Files["rename"] = (from, to) => {
+      if (isRefused)
+        throw systemError("EPERM", `EPERM: operation not permitted, rename '${from}' -> '${to}'`);
+      systemFiles.rename(from, to);
+    };
+    const file = openFile({ rename });
+    expect(failure(() => file.append("1,open\n"))).toEqual([
+      74,
+      `cannot set ${path} aside, which an older tcptop wrote: EPERM: operation not permitted`,
+    ]);
+    expect([text(), readdirSync(folder)]).toEqual([OLDER, ["log.csv"]]);
+    isRefused = false;
+    file.append("2,open\n");
+    expect([text(aside()), text()]).toEqual([OLDER, `${HEADER}2,open\n`]);
+  });
+
+  test("is replaced by --overwrite, like any other", () => {
+    writeFileSync(path, OLDER);
+    const file = made();
+    file.open(true);
+    file.append("1,open\n");
+    expect([text(), readdirSync(folder), remarks]).toEqual([`${HEADER}1,open\n`, ["log.csv"], []]);
   });
 });
 
@@ -286,6 +419,16 @@ describe("where everybody may put files", () => {
     openFile().append("1,open\n");
     openFile(asUser(owner + 1)).append("2,open\n");
     expect(text()).toBe(`${HEADER}1,open\n2,open\n`);
+  });
+
+  test("a file with another name, too, is refused with 73", () => {
+    writeFileSync(path, HEADER);
+    linkSync(path, join(folder, "hard"));
+    chmodSync(folder, 0o1777);
+    expect(failure(() => openFile())).toEqual([
+      73,
+      `cannot log to ${path}: it has another name, too, in a directory where others may put files`,
+    ]);
   });
 
   test("elsewhere anybody's file is", () => {

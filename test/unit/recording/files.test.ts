@@ -3,10 +3,13 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -14,6 +17,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, describe, expect, test } from "vitest";
+import type { Files } from "../../../src/base/output-file.ts";
+import { systemFiles } from "../../../src/cli/files.ts";
 import { createRecordingFile, openRecordingSource } from "../../../src/recording/files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tcptop-files-"));
@@ -21,6 +26,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const NOTHING = Readable.from([]);
 const path = (name: string) => join(folder, name);
+
+function make(at: string, overwrite: boolean, calls: Partial<Files> = {}) {
+  return createRecordingFile({ ...systemFiles, lock: () => true, ...calls }, at, { overwrite, inUse: [] });
+}
 
 function failure(call: () => unknown): { exitCode: number; message: string } {
   try {
@@ -34,18 +43,18 @@ function failure(call: () => unknown): { exitCode: number; message: string } {
 
 describe("making a file", () => {
   test("writes, takes back, and leaves what is there alone", () => {
-    const file = createRecordingFile(path("new"), false);
+    const file = make(path("new"), false);
     file.append(Buffer.from("abc"));
     file.append(Buffer.from("def"));
     file.truncate(4);
     file.close();
     expect(readFileSync(path("new"), "utf8")).toBe("abcd");
-    expect(failure(() => createRecordingFile(path("new"), false))).toEqual({
+    expect(failure(() => make(path("new"), false))).toEqual({
       exitCode: 73,
-      message: `cannot create ${path("new")}: it exists; --overwrite replaces it`,
+      message: `cannot record to ${path("new")}: it exists; --overwrite replaces it`,
     });
     expect(readFileSync(path("new"), "utf8")).toBe("abcd");
-    const over = createRecordingFile(path("new"), true);
+    const over = make(path("new"), true);
     expect(readFileSync(path("new"), "utf8")).toBe("abcd");
     over.append(Buffer.from("x"));
     over.append(Buffer.from("y"));
@@ -55,41 +64,105 @@ describe("making a file", () => {
 
   test("leaves all as it was where nothing is written", () => {
     writeFileSync(path("old"), "old");
-    createRecordingFile(path("old"), true).discard();
-    createRecordingFile(path("fresh"), true).discard();
+    make(path("old"), true).discard();
+    make(path("fresh"), true).discard();
     expect([readFileSync(path("old"), "utf8"), existsSync(path("fresh"))]).toEqual(["old", false]);
   });
 
   test("does not follow a link that somebody has put there", () => {
     symlinkSync(path("target"), path("link"));
-    expect(failure(() => createRecordingFile(path("link"), false)).exitCode).toBe(73);
+    expect(failure(() => make(path("link"), false)).exitCode).toBe(73);
     expect(existsSync(path("target"))).toBe(false);
+  });
+
+  test("follows no link of somebody else where everybody may put files, whatever the system is set to", () => {
+    mkdirSync(path("shared"));
+    chmodSync(path("shared"), 0o1777);
+    writeFileSync(path("secret"), "secret", { mode: 0o600 });
+    symlinkSync(path("secret"), path("shared/planted"));
+    const owner = process.geteuid?.() ?? 0;
+    const linkFactsAt = (at: string) => {
+      const facts = systemFiles.linkFactsAt(at);
+      return Object.assign(Object.create(facts) as typeof facts, { uid: owner + 1 });
+    };
+    expect(failure(() => make(path("shared/planted"), true, { linkFactsAt }))).toEqual({
+      exitCode: 73,
+      message: `cannot record to ${path("shared/planted")}: it belongs to user ${owner + 1}, in a directory where others may put files`,
+    });
+    linkSync(path("secret"), path("shared/hard"));
+    expect(failure(() => make(path("shared/hard"), true))).toEqual({
+      exitCode: 73,
+      message: `cannot record to ${path("shared/hard")}: it has another name, too, in a directory where others may put files`,
+    });
+    expect(readFileSync(path("secret"), "utf8")).toBe("secret");
+  });
+
+  test("follows no link that takes the place of what was looked at", () => {
+    writeFileSync(path("victim"), "victim");
+    writeFileSync(path("looked at"), "");
+    const open: Files["open"] = (at, flags, mode) => {
+      rmSync(at);
+      symlinkSync(path("victim"), at);
+      return systemFiles.open(at, flags, mode);
+    };
+    expect(failure(() => make(path("looked at"), true, { open }))).toEqual({
+      exitCode: 74,
+      message: `cannot write to ${path("looked at")}: ELOOP: too many symbolic links encountered`,
+    });
+    expect(readFileSync(path("victim"), "utf8")).toBe("victim");
+  });
+
+  test("gives it to its owner to write and to its group to read", () => {
+    const before = process.umask(0);
+    try {
+      make(path("mode"), false).close();
+    } finally {
+      process.umask(before);
+    }
+    expect(statSync(path("mode")).mode & 0o7777).toBe(0o640);
+  });
+
+  test("refuses what another tcptop writes to, and leaves it", () => {
+    writeFileSync(path("busy"), "busy");
+    expect(failure(() => make(path("busy"), true, { lock: () => false }))).toEqual({
+      exitCode: 73,
+      message: `cannot record to ${path("busy")}: another tcptop writes to it`,
+    });
+    expect(readFileSync(path("busy"), "utf8")).toBe("busy");
+  });
+
+  test("removes nothing that has taken its place", () => {
+    const file = make(path("mine"), false);
+    renameSync(path("mine"), path("moved"));
+    writeFileSync(path("mine"), "");
+    file.discard();
+    expect([existsSync(path("mine")), existsSync(path("moved"))]).toEqual([true, true]);
   });
 
   test("refuses a folder, a pipe and a folder that is not there, with 73", () => {
     mkdirSync(path("folder"));
     spawnSync("mkfifo", [path("pipe")]);
-    expect(failure(() => createRecordingFile(path("folder"), true))).toMatchObject({ exitCode: 73 });
-    expect(failure(() => createRecordingFile(path("pipe"), true))).toMatchObject({ exitCode: 73 });
-    expect(failure(() => createRecordingFile("/dev/null", true))).toEqual({
+    expect(failure(() => make(path("folder"), true))).toMatchObject({ exitCode: 73 });
+    expect(failure(() => make(path("pipe"), true))).toMatchObject({ exitCode: 73 });
+    expect(failure(() => make("/dev/null", true))).toEqual({
       exitCode: 73,
-      message: "cannot create /dev/null: it is not a regular file",
+      message: "cannot record to /dev/null: it is not a regular file",
     });
-    expect(failure(() => createRecordingFile(path("none/x"), false))).toEqual({
+    expect(failure(() => make(path("none/x"), false))).toEqual({
       exitCode: 73,
       message: `cannot create ${path("none/x")}: ENOENT: no such file or directory`,
     });
   });
 
-  test.skipIf(process.getuid?.() === 0)("refuses a file that may not be written, with 73 (root may)", () => {
-    writeFileSync(path("mine"), "x");
-    chmodSync(path("mine"), 0o400);
-    expect(failure(() => createRecordingFile(path("mine"), true))).toMatchObject({ exitCode: 73 });
-    expect(readFileSync(path("mine"), "utf8")).toBe("x");
+  test.skipIf(process.getuid?.() === 0)("refuses a file that may not be written, with 74 (root may)", () => {
+    writeFileSync(path("closed"), "x");
+    chmodSync(path("closed"), 0o400);
+    expect(failure(() => make(path("closed"), true))).toMatchObject({ exitCode: 74 });
+    expect(readFileSync(path("closed"), "utf8")).toBe("x");
   });
 
   test("notices that the file was removed", () => {
-    const file = createRecordingFile(path("gone"), false);
+    const file = make(path("gone"), false);
     rmSync(path("gone"));
     expect(() => file.append(Buffer.from("x"))).toThrow("the file was removed");
     file.close();
