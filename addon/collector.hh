@@ -59,11 +59,14 @@ class Collector
 	// needs: it goes on at every call until one returns 0, which ends it.
 	virtual size_t sweep(uint8_t *to, size_t size) = 0;
 
+	// As sweep(), with the record of every TCP flow there is, moved or not.
+	virtual size_t sweep_all(uint8_t *to, size_t size) = 0;
+
 	// Enters connections that are older than the capture, names owners that are missing, and returns a
 	// tcptop_owner for each socket and process that holds it.
 	virtual std::vector<uint8_t> owners() = 0;
 
-	// Flows whose owner the last sweep did not know.
+	// Flows whose owner the last sweep did not know, and which owners() has not looked for yet.
 	virtual uint64_t unowned() const = 0;
 
 	virtual tcptop_losses losses() const = 0;

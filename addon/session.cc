@@ -118,6 +118,7 @@ Napi::Function Session::define(Napi::Env env)
 			   {
 			       InstanceMethod<&Session::drain>("drain"),
 			       InstanceMethod<&Session::sweep>("sweep"),
+			       InstanceMethod<&Session::sweep_all>("sweepAll"),
 			       InstanceMethod<&Session::owners>("owners"),
 			       InstanceMethod<&Session::losses>("losses"),
 			       InstanceMethod<&Session::unowned>("unowned"),
@@ -173,6 +174,11 @@ Napi::Value Session::drain(const Napi::CallbackInfo &info)
 Napi::Value Session::sweep(const Napi::CallbackInfo &info)
 {
 	return fill(info, &Collector::sweep);
+}
+
+Napi::Value Session::sweep_all(const Napi::CallbackInfo &info)
+{
+	return fill(info, &Collector::sweep_all);
 }
 
 Napi::Value Session::owners(const Napi::CallbackInfo &info)

@@ -21,6 +21,7 @@ class Session : public Napi::ObjectWrap<Session>
       private:
 	Napi::Value drain(const Napi::CallbackInfo &info);
 	Napi::Value sweep(const Napi::CallbackInfo &info);
+	Napi::Value sweep_all(const Napi::CallbackInfo &info);
 	Napi::Value owners(const Napi::CallbackInfo &info);
 	Napi::Value losses(const Napi::CallbackInfo &info);
 	Napi::Value unowned(const Napi::CallbackInfo &info);

@@ -23,8 +23,11 @@ const volatile __u64 ring_event_limit = 3ull << 20; /* fill level above which on
 
 struct tcptop_losses losses;
 
-/* Of the last sweep: flows whose owner no hook has met yet. */
+/* Of the last sweep: flows without an owner that the next walk over all processes' files may find. */
 __u64 unowned_flows;
+
+/* Walks that have begun. Set by user space. */
+volatile __u32 walks;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -68,6 +71,18 @@ static __always_inline void publish(__u64 *to, __u64 value)
 static __always_inline void count(__u64 *counter, __u64 n)
 {
 	__sync_fetch_and_add(counter, n);
+}
+
+/*
+ * A sweep has met a flow without an owner that has a file: the first walk to begin from now on looks for it. What
+ * that walk does not find, none will. `sought_by`: the walk's number, kept with the flow, 0 at first.
+ */
+static __always_inline void seek_owner(__u32 *sought_by)
+{
+	if (!*sought_by)
+		*sought_by = walks + 1;
+	if (*sought_by > walks)
+		count(&unowned_flows, 1);
 }
 
 /* Copies the words of `from` at any alignment the record allows. */

@@ -48,8 +48,8 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 	if (!addresses || !f || !f->r.id)
 		return 0;
 	join_udp_owner(f);
-	if (!(f->r.flags & TCPTOP_FLAG_OWNED))
-		unowned_flows++;
+	if (!(f->r.flags & TCPTOP_FLAG_OWNED) && f->r.inode)
+		seek_owner(&f->sought_by);
 	now = bpf_ktime_get_ns();
 	/* Read after the last datagram's time, which may be a tick later than a clock read before. */
 	idle_ns = *(volatile __u64 *)&f->active_ticks;

@@ -16,6 +16,9 @@
 /* Set by user space after its first walk: later ones only look for owners. */
 volatile bool seeded;
 
+/* Set by user space for one sweep, which reports every connection, moved or not. */
+volatile bool report_all;
+
 /* Unused: BTF describes only types that a global, a map or a function refers to. */
 const struct tcptop_owner *owner_layout;
 
@@ -50,11 +53,11 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (f->delivered || f->dead)
 		return 0;
-	if (!(f->r.flags & TCPTOP_FLAG_OWNED))
-		unowned_flows++;
 	sk = (const struct sock *)key;
+	if (!(f->r.flags & TCPTOP_FLAG_OWNED) && inode_of(sk))
+		seek_owner(&f->sought_by);
 	now = read_marks(sk);
-	if (!f->dirty && !f->finished && is_same_marks(&now, &f->swept))
+	if (!report_all && !f->dirty && !f->finished && is_same_marks(&now, &f->swept))
 		return 0;
 
 	__builtin_memcpy(&copy, f, sizeof(copy));

@@ -45,6 +45,7 @@ struct tcp_flow {
 	__u32 segs_out; /* segs_out and segs_in up to which packets are counted */
 	__u32 segs_in;
 	struct marks swept; /* what the last sweep saw */
+	__u32 sought_by;    /* number of the walk that looks for the owner; 0: no file may stand for the socket yet */
 	__u64 origin_in;    /* where base_in and base_out stand in the socket's own 64-bit counts */
 	__u64 origin_out;
 };

@@ -54,6 +54,7 @@ struct udp_flow {
 	struct udp_totals base; /* what earlier flows of this entry had */
 	__u64 next_id;		/* of the flow that the next datagram begins once this one is retired */
 	__u64 swept;		/* packets that the last sweep reported */
+	__u32 sought_by;	/* as in struct tcp_flow */
 };
 
 struct {

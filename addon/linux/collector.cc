@@ -112,7 +112,9 @@ class LinuxCollector : public Collector
 			steps_.push_back(limit);
 		losses_ = static_cast<tcptop_losses *>(loaded_.globals->find("losses"));
 		unowned_ = static_cast<uint64_t *>(loaded_.globals->find("unowned_flows"));
+		walks_ = static_cast<volatile uint32_t *>(loaded_.globals->find("walks"));
 		seeded_ = static_cast<volatile bool *>(loaded_.globals->find("seeded"));
+		report_all_ = static_cast<volatile bool *>(loaded_.globals->find("report_all"));
 		bpf_map *events = bpf_object__find_map_by_name(loaded_.object.get(), "events");
 		ring_.reset(ring_buffer__new(bpf_map__fd(events), take_record, this, nullptr));
 		if (!ring_)
@@ -157,9 +159,18 @@ class LinuxCollector : public Collector
 				pass_.begin(loaded_.sweep_udp.get());
 			stage_ = stage_ == Stage::tcp ? Stage::udp : Stage::ended;
 		}
-		if (done == 0)
+		if (done == 0) {
 			stage_ = Stage::idle;
+			*report_all_ = false;
+		}
 		return done;
+	}
+
+	size_t sweep_all(uint8_t *to, size_t size) override
+	{
+		if (stage_ == Stage::idle)
+			*report_all_ = true;
+		return sweep(to, size);
 	}
 
 	std::vector<uint8_t> owners() override
@@ -168,6 +179,7 @@ class LinuxCollector : public Collector
 		std::vector<uint8_t> out;
 		constexpr size_t step = 256 * sizeof(tcptop_owner);
 
+		__atomic_add_fetch(walks_, 1, __ATOMIC_SEQ_CST);
 		pass.begin(loaded_.seed_owners.get());
 		for (;;) {
 			size_t at = out.size();
@@ -221,6 +233,7 @@ class LinuxCollector : public Collector
 			return pass_.read(to, size);
 		} catch (const Failure &) {
 			stage_ = Stage::idle;
+			*report_all_ = false;
 			throw;
 		}
 	}
@@ -244,7 +257,9 @@ class LinuxCollector : public Collector
 	std::unique_ptr<ring_buffer, RingFree> ring_;
 	tcptop_losses *losses_ = nullptr;
 	uint64_t *unowned_ = nullptr;
+	volatile uint32_t *walks_ = nullptr;
 	volatile bool *seeded_ = nullptr;
+	volatile bool *report_all_ = nullptr;
 	Pass pass_;
 	Stage stage_ = Stage::idle;
 	uint8_t *to_ = nullptr;

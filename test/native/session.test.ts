@@ -217,7 +217,33 @@ describe.skipIf(!thisProcessMayCapture())("a session", () => {
     }
   });
 
-  it.each(["drain", "sweep"] as const)(
+  it("reports a connection that does not move in a sweep of all, and only there", async () => {
+    const session = start();
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    const client = createConnection(address.port, "127.0.0.1");
+    await Promise.all([once(client, "connect"), once(server, "connection")]);
+    const batch = new Uint8Array(RECORD.size * 64);
+    const portsBy = (method: "sweep" | "sweepAll"): number[] => {
+      const ports: number[] = [];
+      for (let bytes = session[method](batch); bytes > 0; bytes = session[method](batch)) {
+        decodeRecords(batch.subarray(0, bytes), ({ localPort, remotePort }) =>
+          ports.push(localPort, remotePort),
+        );
+      }
+      return ports.filter((port) => port === address.port);
+    };
+    while (portsBy("sweep").length > 0);
+    expect(portsBy("sweepAll")).toHaveLength(2);
+    expect(portsBy("sweep")).toEqual([]);
+    client.destroy();
+    server.close();
+    await once(server, "close");
+  });
+
+  it.each(["drain", "sweep", "sweepAll"] as const)(
     "refuses to %s into anything but a large enough Uint8Array",
     (method) => {
       const session = start();
@@ -236,6 +262,7 @@ describe.skipIf(!thisProcessMayCapture())("a session", () => {
     for (const use of [
       () => session.drain(batch),
       () => session.sweep(batch),
+      () => session.sweepAll(batch),
       () => session.owners(),
       () => session.losses(),
       () => session.unowned(),

@@ -25,11 +25,13 @@ export interface Session {
   drain(to: Uint8Array): number;
   /** Writes records of flows that moved; call until it returns 0. */
   sweep(to: Uint8Array): number;
+  /** As sweep(), with the record of every TCP flow there is, moved or not. */
+  sweepAll(to: Uint8Array): number;
   /** `struct tcptop_owner` of every socket; also enters and names connections older than the capture. */
   owners(): Promise<Uint8Array>;
   /** `struct tcptop_losses`. */
   losses(): Uint8Array;
-  /** Flows whose owner the last sweep did not know. */
+  /** Flows whose owner the last sweep did not know, and which owners() has not looked for yet. */
   unowned(): number;
   close(): void;
 }

@@ -121,7 +121,7 @@ function attempt(call: () => unknown): unknown {
 }
 
 /** Fills memory with a pattern around what a call may write, and looks that only that has changed. */
-function checkFill(session: Session, method: "drain" | "sweep", choices: Choices): void {
+function checkFill(session: Session, method: "drain" | "sweep" | "sweepAll", choices: Choices): void {
   const length = RECORD.size * choices.below(16) + choices.below(RECORD.size);
   const before = choices.below(64);
   const whole = new Uint8Array(before + length + 64).fill(0xa5);
@@ -153,7 +153,9 @@ function hostileOptions(choices: Choices): unknown {
   return options;
 }
 
-const METHODS = ["drain", "sweep", "owners", "losses", "unowned", "backend", "stepDowns", "close"] as const;
+const METHODS = [
+  ...["drain", "sweep", "sweepAll", "owners", "losses", "unowned", "backend", "stepDowns", "close"],
+] as const;
 
 function callWith(choices: Choices, pending: Promise<unknown>[]): void {
   // Closing is rare: opening again takes a thousand times as long as a call.
@@ -200,7 +202,8 @@ export const target: Target = {
     for (let step = 0; step < 24 && !choices.isOver; step++) {
       const kind = choices.byte();
       if (kind < 0x60) callWith(choices, pending);
-      else if (kind < 0x90) checkFill(sessionOf(choices), choices.pick(["drain", "sweep"]), choices);
+      else if (kind < 0x90)
+        checkFill(sessionOf(choices), choices.pick(["drain", "sweep", "sweepAll"]), choices);
       else if (kind < 0xa8) attempt(() => Reflect.construct(native.Session, [hostileOptions(choices)]));
       else if (kind < 0xb8) attempt(() => Reflect.apply(native.hasReader, null, [anything(choices)]));
       else if (kind < 0xc0) attempt(() => Reflect.apply(native.Session, anything(choices), [OPTIONS]));
