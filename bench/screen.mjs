@@ -112,6 +112,8 @@ function madeUpConnection(i, mixed, refresh) {
     },
     state: i % 10 === 9 ? null : "ESTABLISHED",
     stateSinceNs: null,
+    shared: false,
+    assumed: false,
     phase: { kind: "live" },
     partial: i % 7 === 0,
     openedNs: 1e9 + mixed,

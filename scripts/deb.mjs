@@ -20,7 +20,7 @@ import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { inspectAddon } from "./inspect-addon.mjs";
 import { must, output, root, say } from "./lib.mjs";
-import { TARGETS } from "./prebuilt.mjs";
+import { ARCHS, archOf, TARGETS } from "./prebuilt.mjs";
 
 const WORK = join(root, "build/deb");
 
@@ -34,14 +34,18 @@ const MAINTAINER = `${DEBFULLNAME} <${DEBEMAIL}>`;
 const NOT_RUN =
   /(^|\/)(example|browser|typings|fonts|\.npmignore)$|\.(md|d\.c?ts|map)$|(^|\/)licen[cs]e(\.\w+)?$/i;
 
+/** @type {{ version: string, engines: { node: string } }} */
 const { version, engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** Seconds since 1970 that every file of the package is dated with. */
 function sourceDate() {
-  return Number(process.env.SOURCE_DATE_EPOCH ?? output("git", ["log", "-1", "--format=%ct"]).trim());
+  return Number(process.env["SOURCE_DATE_EPOCH"] ?? output("git", ["log", "-1", "--format=%ct"]).trim());
 }
 
-/** The names of the npm packages that tcptop runs with, installed into `folder`. */
+/**
+ * The names of the npm packages that tcptop runs with, installed into `folder`.
+ * @param {string} folder
+ */
 function installModules(folder) {
   mkdirSync(folder, { recursive: true });
   for (const name of ["package.json", "package-lock.json"])
@@ -50,12 +54,15 @@ function installModules(folder) {
   const modules = join(folder, "node_modules");
   rmSync(join(modules, ".package-lock.json"));
   rmSync(join(modules, ".bin"), { recursive: true, force: true });
-  for (const name of readdirSync(modules, { recursive: true }))
+  for (const name of readdirSync(modules, { recursive: true, encoding: "utf8" }))
     if (NOT_RUN.test(name)) rmSync(join(modules, name), { recursive: true, force: true });
   return readdirSync(modules);
 }
 
-/** Ends the process when the copyright file does not tell of exactly these npm packages. */
+/**
+ * Ends the process when the copyright file does not tell of exactly these npm packages.
+ * @param {string[]} modules
+ */
 function checkCopyright(modules) {
   const text = readFileSync(join(root, "packaging/debian/copyright"), "utf8");
   const told = [...text.matchAll(/node_modules\/([^/\s]+)\/\*/g)].map(([, name]) => name);
@@ -64,6 +71,7 @@ function checkCopyright(modules) {
   process.exit(1);
 }
 
+/** @param {number} date */
 function changelog(date) {
   const when = new Date(date * 1000).toUTCString().replace("GMT", "+0000");
   return `tcptop (${version}-${REVISION}) unstable; urgency=medium
@@ -74,7 +82,10 @@ function changelog(date) {
 `;
 }
 
-/** Files of the staged tree, without the folder of control files. */
+/**
+ * Files of the staged tree, without the folder of control files.
+ * @param {string} stage
+ */
 function filesOf(stage) {
   return readdirSync(stage, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -83,21 +94,28 @@ function filesOf(stage) {
     .sort();
 }
 
+/** @param {Record<string, string>} values */
 function fillControl(values) {
   const template = readFileSync(join(root, "packaging/debian/control.in"), "utf8");
-  return template.replace(/@(\w+)@/g, (_, name) => values[name]);
+  return template.replace(/@(\w+)@/g, (_, name) => values[name] ?? "");
 }
 
-/** Puts the tree as it is to be installed under `stage`. */
+/**
+ * Puts the tree as it is to be installed under `stage`.
+ * @param {string} stage
+ * @param {import("./prebuilt.mjs").Arch} arch
+ * @param {string} modules
+ * @param {number} date
+ */
 function stageFiles(stage, arch, modules, date) {
-  const write = (name, content, mode = 0o644) => {
+  const write = (/** @type {string} */ name, /** @type {string | Buffer} */ content, mode = 0o644) => {
     const file = join(stage, name);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
     chmodSync(file, mode);
   };
-  const read = (name) => readFileSync(join(root, name));
-  const gzip = (content) => gzipSync(content, { level: 9 });
+  const read = (/** @type {string} */ name) => readFileSync(join(root, name));
+  const gzip = (/** @type {string | Buffer} */ content) => gzipSync(content, { level: 9 });
   const lib = join(stage, "usr/lib/tcptop");
   cpSync(join(root, "dist"), join(lib, "dist"), { recursive: true });
   cpSync(join(root, "demo"), join(lib, "demo"), { recursive: true });
@@ -120,7 +138,10 @@ function stageFiles(stage, arch, modules, date) {
   write("usr/share/lintian/overrides/tcptop", read("packaging/debian/lintian-overrides"));
 }
 
-/** Makes the package of an architecture, in Node's name; the path of the file. */
+/**
+ * Makes the package of an architecture; the path of the file.
+ * @param {import("./prebuilt.mjs").Arch} arch
+ */
 export function buildDeb(arch) {
   const date = sourceDate();
   const { debian } = TARGETS[arch];
@@ -147,8 +168,8 @@ export function buildDeb(arch) {
     ARCHITECTURE: debian,
     MAINTAINER,
     INSTALLED_SIZE: String(Math.ceil(bytes / 1024)),
-    NODE: engines.node.match(/\d+\.\d+/)[0],
-    GLIBC: inspectAddon(join(root, `prebuilds/linux-${arch}/tcptop.node`)).glibc,
+    NODE: engines.node.match(/\d+\.\d+/)?.[0] ?? "",
+    GLIBC: inspectAddon(join(root, `prebuilds/linux-${arch}/tcptop.node`)).glibc ?? "",
   };
   writeFileSync(join(control, "control"), fillControl(values));
 
@@ -164,11 +185,5 @@ export function buildDeb(arch) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const { arch } = parseArgs({ options: { arch: { type: "string", multiple: true } } }).values;
-  for (const name of arch ?? Object.keys(TARGETS)) {
-    if (!(name in TARGETS)) {
-      say(`deb: --arch: '${name}' is not one of ${Object.keys(TARGETS).join(", ")}`);
-      process.exit(64);
-    }
-    buildDeb(name);
-  }
+  for (const name of arch?.map(archOf) ?? ARCHS) buildDeb(name);
 }

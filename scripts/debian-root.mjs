@@ -29,7 +29,10 @@ const ENVIRONMENT = {
   DEBIAN_FRONTEND: "noninteractive",
 };
 
-/** Makes the minimal root of a suite once; its folder. Throws when it cannot be made. */
+/**
+ * Makes the minimal root of a suite once; its folder. Throws when it cannot be made.
+ * @param {string} suite
+ */
 function minimalRoot(suite) {
   const folder = join(ROOTS, suite);
   if (existsSync(folder)) return folder;
@@ -49,7 +52,11 @@ export class DebianRoot {
   #layer;
   #shared;
 
-  /** A system `name` of `suite`; the host's folder `shared` is readable at /mnt. */
+  /**
+   * A system `name` of `suite`; the host's folder `shared` is readable at /mnt.
+   * @param {string} name
+   * @param {{ suite: string, shared: string }} where
+   */
   constructor(name, { suite, shared }) {
     this.#base = minimalRoot(suite);
     this.#layer = join(ROOTS, `${name}.layer`);
@@ -58,7 +65,10 @@ export class DebianRoot {
     for (const part of ["upper", "work", "root"]) mkdirSync(join(this.#layer, part), { recursive: true });
   }
 
-  /** Runs a command as root, or as nobody; `{ code, stdout, stderr }`. */
+  /**
+   * Runs a command as root, or as nobody.
+   * @param {readonly string[]} command
+   */
   run(command, { asNobody = false } = {}) {
     const drop = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
     const enter = ["sh", "-c", ENTER, "sh", this.#base, this.#layer, this.#shared];
@@ -70,7 +80,10 @@ export class DebianRoot {
     return { code: status, stdout, stderr };
   }
 
-  /** Installs Debian packages, or .deb files by their path in the root; as run(). */
+  /**
+   * Installs Debian packages, or .deb files by their path in the root; as run().
+   * @param {string[]} names
+   */
   install(...names) {
     const update = this.run(["apt-get", "update", "-q"]);
     if (update.code !== 0) return update;

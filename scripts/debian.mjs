@@ -19,7 +19,7 @@ const EX_UNAVAILABLE = 69;
 
 /** The archive that this system's apt uses, or TCPTOP_DEBIAN_MIRROR. Ends the process where there is none. */
 export function mirror() {
-  const named = process.env.TCPTOP_DEBIAN_MIRROR;
+  const named = process.env["TCPTOP_DEBIAN_MIRROR"];
   if (named) return named;
   const uris = output("apt-get", ["update", "--print-uris"]);
   const [, found] = uris.match(/^'(\S+\/debian\/?)\/dists\/[a-z]+\/InRelease'/m) ?? [];
@@ -33,7 +33,11 @@ export class Apt {
   #options;
   #folder;
 
-  /** `kind`: "deb" or "deb-src". Throws when a list cannot be fetched or its signature is wrong. */
+  /**
+   * Throws when a list cannot be fetched or its signature is wrong.
+   * @param {string} folder
+   * @param {{ suite: string, kind: "deb" | "deb-src", arch: string }} what
+   */
   constructor(folder, { suite, kind, arch }) {
     if (!existsSync(KEYRING)) throw new Error(`${KEYRING} is missing: install debian-archive-keyring`);
     rmSync(folder, { recursive: true, force: true });
@@ -63,7 +67,11 @@ export class Apt {
     this.#get("update", "-q");
   }
 
-  /** Unpacks the binary packages into the folder `root`, as far as a compiler needs them. */
+  /**
+   * Unpacks the binary packages into the folder `root`, as far as a compiler needs them.
+   * @param {readonly string[]} names
+   * @param {string} root
+   */
   unpack(names, root) {
     this.#get("download", ...names);
     const folder = join(this.#folder, "get");
@@ -72,7 +80,11 @@ export class Apt {
     makeLinksRelative(root);
   }
 
-  /** Unpacks a binary package with all it depends on into the folder `root`, whose /lib is in /usr. */
+  /**
+   * Unpacks a binary package with all it depends on into the folder `root`, whose /lib is in /usr.
+   * @param {string} name
+   * @param {string} root
+   */
   unpackWhole(name, root) {
     this.#get("install", "-y", "--download-only", "--no-install-recommends", name);
     mkdirSync(join(root, "usr/lib"), { recursive: true });
@@ -84,7 +96,10 @@ export class Apt {
     makeLinksRelative(root);
   }
 
-  /** Unpacks source packages with Debian's patches; their folders, in the order of `names`. */
+  /**
+   * Unpacks source packages with Debian's patches; their folders, in the order of `names`.
+   * @param {readonly string[]} names
+   */
   sources(names) {
     this.#get("source", "--only-source", ...names);
     const folder = join(this.#folder, "get");
@@ -96,6 +111,7 @@ export class Apt {
     });
   }
 
+  /** @param {string[]} args */
   #get(...args) {
     execFileSync("apt-get", [...this.#options, ...args], {
       cwd: join(this.#folder, "get"),
@@ -104,7 +120,10 @@ export class Apt {
   }
 }
 
-/** A link to /lib means the root's own, also for a linker that runs outside. */
+/**
+ * A link to /lib means the root's own, also for a linker that runs outside.
+ * @param {string} root
+ */
 function makeLinksRelative(root) {
   for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
     if (!entry.isSymbolicLink()) continue;

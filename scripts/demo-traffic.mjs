@@ -7,9 +7,26 @@ import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+/** @typedef {import("node:net").Socket} Socket */
+/** @typedef {import("node:dgram").Socket} UdpSocket */
+
+/**
+ * When a process does what: `at` resolves so many seconds after the start, `ms` is when that is, `end` when all is over.
+ * @typedef {{ at: (second: number) => Promise<unknown>, ms: (second: number) => number, end: number }} Times
+ */
+
+/**
+ * What each process does: its servers at first, the rest when the play begins.
+ * @typedef {object} Role
+ * @property {number} uid
+ * @property {() => void} [before]
+ * @property {(times: Times) => Promise<void>} [play]
+ */
+
 /** Addresses that RFC 5737 and RFC 3849 keep for documentation. */
-export const SERVER = ["192.0.2.10", "2001:db8:a::10"];
-const [V4, V6] = SERVER;
+const V4 = "192.0.2.10";
+const V6 = "2001:db8:a::10";
+export const SERVER = [V4, V6];
 const BACKUP = "198.51.100.20";
 const DNS = "198.51.100.53";
 const NTP = "198.51.100.123";
@@ -32,14 +49,30 @@ function random() {
   seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
   return seed / 0x7fffffff;
 }
+
+/**
+ * @param {number} least
+ * @param {number} most
+ */
 const between = (least, most) => Math.round(least + random() * (most - least));
+
+/**
+ * @template T
+ * @param {readonly T[]} items
+ */
 const pick = (items) => items[between(0, items.length - 1)];
 
+/** @param {Socket} socket */
 function quiet(socket) {
   socket.on("error", () => socket.destroy());
   return socket;
 }
 
+/**
+ * @param {string} host
+ * @param {number} port
+ * @param {(socket: Socket, data: Buffer, seen: number) => void} answer
+ */
 function serve(host, port, answer) {
   createServer((socket) => {
     let seen = 0;
@@ -47,14 +80,24 @@ function serve(host, port, answer) {
   }).listen(port, host);
 }
 
-/** A connection that stays; undefined where nobody answers. */
+/**
+ * A connection that stays; closed where nobody answers.
+ * @param {string} to
+ * @param {number} port
+ * @param {string} [from]
+ */
 async function dial(to, port, from) {
-  const socket = quiet(connect({ host: to, port, ...(from && { localAddress: from }) }));
+  const socket = quiet(connect({ host: to, port, ...(from !== undefined && { localAddress: from }) }));
   await Promise.race([once(socket, "connect"), once(socket, "close")]);
   return socket;
 }
 
-/** About so many bytes a second, coming and going. */
+/**
+ * About so many bytes a second, coming and going.
+ * @param {Socket} socket
+ * @param {number} bytesPerSecond
+ * @param {number} untilMs
+ */
 async function pour(socket, bytesPerSecond, untilMs) {
   for (
     const startMs = performance.now();
@@ -67,9 +110,14 @@ async function pour(socket, bytesPerSecond, untilMs) {
   }
 }
 
-const number = (data) => Number(/\d+/.exec(data.toString())?.[0] ?? 0);
+const number = (/** @type {Buffer} */ data) => Number(/\d+/.exec(data.toString())?.[0] ?? 0);
 
-/** A visit: some requests of pages of some size. */
+/**
+ * A visit: some requests of pages of some size.
+ * @param {string} from
+ * @param {number} requests
+ * @param {number} keepMs
+ */
 async function visit(from, requests, keepMs) {
   const socket = await dial(from.includes(":") ? V6 : V4, 443, from);
   socket.resume();
@@ -80,6 +128,13 @@ async function visit(from, requests, keepMs) {
   socket.end();
 }
 
+/**
+ * @param {UdpSocket} socket
+ * @param {number} port
+ * @param {string} address
+ * @param {number} bytesPerSecond
+ * @param {number} untilMs
+ */
 async function udpTalk(socket, port, address, bytesPerSecond, untilMs) {
   while (performance.now() < untilMs) {
     const bytes = Math.round((bytesPerSecond * (0.6 + 0.8 * random()) * TICK_MS) / 1000);
@@ -89,14 +144,21 @@ async function udpTalk(socket, port, address, bytesPerSecond, untilMs) {
   }
 }
 
-/** What each process does; `at(s)` resolves so many seconds after the start, `end` is when (ms) all is over. */
+/** @type {Socket[]} */
+const upstreams = [];
+/** @type {Socket[]} */
+const stores = [];
+
+/** The one UDP socket of a process that keeps one. */
+const tunnel = createSocket("udp4").on("message", () => {});
+
+/** @type {Record<string, Role>} */
 const ROLES = {
   nginx: {
     uid: 33,
-    async before() {
-      this.upstreams = [];
-      const answer = (socket, data) => {
-        const upstream = pick(this.upstreams);
+    before() {
+      const answer = (/** @type {Socket} */ socket, /** @type {Buffer} */ data) => {
+        const upstream = pick(upstreams);
         upstream?.write(Buffer.alloc(between(250, 600)));
         setTimeout(() => !socket.destroyed && socket.write(Buffer.alloc(number(data))), between(3, 40));
       };
@@ -104,56 +166,54 @@ const ROLES = {
       serve(V6, 443, answer);
     },
     async play() {
-      for (let i = 0; i < 3; i++) this.upstreams.push((await dial("127.0.0.1", 8000)).resume());
+      for (let i = 0; i < 3; i++) upstreams.push((await dial("127.0.0.1", 8000)).resume());
     },
   },
   gunicorn: {
     uid: 1001,
-    async before() {
-      this.stores = [];
+    before() {
       serve("127.0.0.1", 8000, (socket) => {
-        for (const store of this.stores) store.write(Buffer.alloc(between(80, 300)));
+        for (const store of stores) store.write(Buffer.alloc(between(80, 300)));
         setTimeout(() => socket.write(Buffer.alloc(between(1_500, 9_000))), between(2, 20));
       });
     },
     async play() {
-      for (const port of [5432, 5432, 6379]) this.stores.push((await dial("127.0.0.1", port)).resume());
+      for (const port of [5432, 5432, 6379]) stores.push((await dial("127.0.0.1", port)).resume());
     },
   },
   postgres: {
     uid: 102,
-    async before() {
+    before() {
       serve("127.0.0.1", 5432, (socket) => socket.write(Buffer.alloc(between(400, 7_000))));
     },
   },
   "redis-server": {
     uid: 103,
-    async before() {
+    before() {
       serve("127.0.0.1", 6379, (socket) => socket.write(Buffer.alloc(between(20, 300))));
     },
   },
   sshd: {
     uid: 0,
-    async before() {
+    before() {
       serve(V4, 22, (socket, data) => socket.write(Buffer.alloc(between(40, 30 * data.length))));
     },
   },
   node_exporter: {
     uid: 104,
-    async before() {
+    before() {
       serve(V4, 9100, (socket) => socket.end(Buffer.alloc(31_000)));
     },
   },
   openvpn: {
     uid: 65534,
-    async before() {
-      this.socket = createSocket("udp4").on("message", () => {});
-      this.socket.bind(1194, V4);
+    before() {
+      tunnel.bind(1194, V4);
     },
     async play({ at, ms }) {
-      await udpTalk(this.socket, 40_022, OFFICE, 320e3, ms(84));
+      await udpTalk(tunnel, 40_022, OFFICE, 320e3, ms(84));
       await at(112);
-      await udpTalk(this.socket, 40_022, OFFICE, 90e3, ms(180));
+      await udpTalk(tunnel, 40_022, OFFICE, 90e3, ms(180));
     },
   },
   unbound: {
@@ -219,20 +279,19 @@ const ROLES = {
   },
   world: {
     uid: 0,
-    async before() {
+    before() {
       serve(BACKUP, 873, (socket, _, seen) => seen % 40 === 0 && socket.write(Buffer.alloc(60)));
       serve(MIRROR, 443, (socket, data) => void pour(socket, number(data), performance.now() + 60_000));
-      for (const [port, address, bytes] of [
-        [53, DNS, 180],
-        [123, NTP, 48],
+      for (const { port, address, bytes } of [
+        { port: 53, address: DNS, bytes: 180 },
+        { port: 123, address: NTP, bytes: 48 },
       ]) {
         const socket = createSocket("udp4").bind(port, address);
         socket.on("message", (_, from) =>
           socket.send(Buffer.alloc(between(bytes / 2, bytes)), from.port, from.address),
         );
       }
-      this.vpn = createSocket("udp4").on("message", () => {});
-      this.vpn.bind(40_022, OFFICE);
+      tunnel.bind(40_022, OFFICE);
     },
     async play({ at, ms, end }) {
       const type = async () => {
@@ -257,18 +316,18 @@ const ROLES = {
       });
       const guests = async () => {
         for (; performance.now() < end - 3_000; await wait(between(700, 3_200))) {
-          void visit(pick(VISITORS), between(1, 4), between(200, 1_400));
+          void visit(pick(VISITORS) ?? OFFICE, between(1, 4), between(200, 1_400));
         }
       };
       const crowd = async () => {
         await at(62);
         for (; performance.now() < ms(76); await wait(between(60, 210)))
-          void visit(pick(VISITORS), between(1, 3), 900);
+          void visit(pick(VISITORS) ?? OFFICE, between(1, 3), 900);
       };
       const vpn = async () => {
-        await udpTalk(this.vpn, 1194, V4, 60e3, ms(84));
+        await udpTalk(tunnel, 1194, V4, 60e3, ms(84));
         await at(112);
-        await udpTalk(this.vpn, 1194, V4, 420e3, ms(180));
+        await udpTalk(tunnel, 1194, V4, 420e3, ms(180));
       };
       await Promise.all([type(), scrape(), guests(), crowd(), vpn(), ...residents]);
     },
@@ -278,32 +337,43 @@ const ROLES = {
 /** Names of the processes on the server; `world` is everybody else. */
 export const NAMES = Object.keys(ROLES).filter((name) => name !== "world");
 
-/** Starts one name, with what its command line begins with; resolves to what lets it play, and what ends it. */
+/**
+ * Starts one name, with what its command line begins with; resolves to what lets it play, and what ends it.
+ * @param {string} name
+ * @param {readonly string[]} prefix
+ */
 export async function start(name, prefix = []) {
-  const [command, ...args] = [...prefix, process.execPath, fileURLToPath(import.meta.url), name];
+  const [command = "", ...args] = [...prefix, process.execPath, fileURLToPath(import.meta.url), name];
   const player = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
   await once(player.stdout, "data");
-  return { play: (seconds) => player.stdin.write(`${seconds}\n`), end: () => player.kill() };
+  return {
+    play: (/** @type {number} */ seconds) => player.stdin.write(`${seconds}\n`),
+    end: () => player.kill(),
+  };
 }
 
-/** The process of a name: its servers at once, the rest when a line says for how many seconds. */
+/**
+ * The process of a name: its servers at once, the rest when a line says for how many seconds.
+ * @param {string} name
+ */
 async function play(name) {
   process.title = name;
   seed = [...name].reduce((sum, character) => sum * 31 + character.charCodeAt(0), 7) & 0x7fffffff;
   const role = ROLES[name];
+  if (role === undefined) throw new Error(`nobody is called '${name}'`);
   const lines = createInterface({ input: process.stdin });
   lines.on("close", () => process.exit());
-  await role.before?.();
+  role.before?.();
   if (role.uid !== 0) {
-    process.setgroups([]);
-    process.setgid(role.uid);
-    process.setuid(role.uid);
+    process.setgroups?.([]);
+    process.setgid?.(role.uid);
+    process.setuid?.(role.uid);
   }
   process.stdout.write("ready\n");
   const [seconds] = await once(lines, "line");
   const startMs = performance.now();
-  const ms = (second) => startMs + 1000 * second;
-  const at = (second) => wait(Math.max(0, ms(second) - performance.now()));
+  const ms = (/** @type {number} */ second) => startMs + 1000 * second;
+  const at = (/** @type {number} */ second) => wait(Math.max(0, ms(second) - performance.now()));
   await role.play?.({ at, ms, end: ms(Number(seconds)) });
 }
 

@@ -1,6 +1,7 @@
 // `npm run fuzz -- [--target NAME]... [--seconds N] [--seed N] [--jobs N] [--minimise]`: fuzzes targets, some at a time.
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -22,13 +23,31 @@ export const targetNames = readdirSync(TARGETS)
   .filter((file) => file.endsWith(".ts"))
   .map((file) => file.slice(0, -".ts".length));
 
-/** What a process that can say nothing any more was running. */
+/** @typedef {"passed" | "failed" | "skipped"} Outcome */
+
+/**
+ * What fuzzing one target gave; a finding ends it.
+ * @typedef {object} Result
+ * @property {number} runs
+ * @property {number} [corpus]
+ * @property {number} [characters]
+ * @property {number} [seeds] with --minimise
+ * @property {{ path: string, stack: string }} [finding]
+ */
+
+/**
+ * What a process that can say nothing any more was running.
+ * @param {string} current
+ */
 function lastInput(current) {
   const note = readFileSync(current);
   return note.subarray(12, 12 + note.readUInt32LE(8));
 }
 
-/** How many runs a process has begun; 0 before the first. */
+/**
+ * How many runs a process has begun; 0 before the first.
+ * @param {string} current
+ */
 function runsBegun(current) {
   try {
     return readFileSync(current).readBigUInt64LE(0);
@@ -37,6 +56,12 @@ function runsBegun(current) {
   }
 }
 
+/**
+ * @param {string} corpus
+ * @param {string} current
+ * @param {string} kind
+ * @param {number} seed
+ */
 function keepInput(corpus, current, kind, seed) {
   mkdirSync(corpus, { recursive: true });
   const path = join(corpus, `${kind}-${seed}-${runsBegun(current)}`);
@@ -44,7 +69,12 @@ function keepInput(corpus, current, kind, seed) {
   return path;
 }
 
-/** Runs one target. Resolves to its counts, and to the finding if there is one. */
+/**
+ * Runs one target. Resolves to its counts, and to the finding if there is one.
+ * @param {string} name
+ * @param {{ seconds: number, seed: number, minimise: boolean }} settings
+ * @returns {Promise<Result>}
+ */
 async function fuzzTarget(name, { seconds, seed, minimise }) {
   const corpus = join(root, "test/fuzz/corpus", name);
   const work = join(BUILD, "corpus", name);
@@ -65,10 +95,10 @@ async function fuzzTarget(name, { seconds, seed, minimise }) {
   );
   let answer = "";
   let errors = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => {
+  child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
     answer += text;
   });
-  child.stderr.setEncoding("utf8").on("data", (text) => {
+  child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
     errors += text;
   });
   let hangs = false;
@@ -82,9 +112,7 @@ async function fuzzTarget(name, { seconds, seed, minimise }) {
     hangs = true;
     child.kill("SIGKILL");
   }, 1000);
-  const [code, signal] = await new Promise((resolve) => {
-    child.on("close", (...end) => resolve(end));
-  });
+  const [code, signal] = /** @type {[number | null, string | null]} */ (await once(child, "close"));
   clearInterval(watch);
   const reports = name === ADDON ? sanitizerReports() : [];
   if (code === 0 && reports.length === 0) return JSON.parse(answer);
@@ -105,6 +133,10 @@ function buildFuzz() {
   return run("npx", ["--no-install", "tsc", "-p", "tsconfig.fuzz.json"]) === 0;
 }
 
+/**
+ * @param {string} name
+ * @param {Result} result
+ */
 function describe(name, { runs, corpus, characters, seeds, finding }) {
   if (seeds !== undefined) return `fuzz ${name}: ${seeds} seeds are enough`;
   const counts = `${runs} runs, ${corpus ?? "?"} inputs, ${characters ?? "?"} characters of source reached`;
@@ -113,13 +145,19 @@ function describe(name, { runs, corpus, characters, seeds, finding }) {
   return `fuzz ${name}: FAILED after ${runs} runs; kept as ${finding.path} (base64 ${bytes})\n${finding.stack}`;
 }
 
-/** Fuzzes the targets, `jobs` at a time; resolves to `passed`, `failed` or `skipped` of each. */
+/**
+ * Fuzzes the targets, `jobs` at a time; resolves to the outcome of each.
+ * @param {{ targets?: string[] | undefined, seconds: number, seed: number, jobs?: number | undefined, minimise?: boolean }} settings
+ * @returns {Promise<Map<string, Outcome>>}
+ */
 export async function fuzz({ targets = targetNames, seconds, seed, jobs, minimise = false }) {
-  const cannotRun = (name) => (name === ADDON ? cannotSanitize : null);
+  const cannotRun = (/** @type {string} */ name) => (name === ADDON ? cannotSanitize : null);
   const skipped = targets.filter(cannotRun);
   for (const name of skipped) say(`fuzz ${name}: skipped: ${cannotRun(name)}`);
+  /** @type {Map<string, Outcome>} */
   const ends = new Map(skipped.map((name) => [name, "skipped"]));
   const areBuilt = buildFuzz();
+  /** @type {string[]} */
   const waiting = [];
   for (const name of targets.filter((target) => !skipped.includes(target))) {
     if (areBuilt && (name !== ADDON || buildSanitized())) waiting.push(name);

@@ -1,4 +1,4 @@
-// `npm run gen:demo`: makes demo/demo.tcptop, a real capture of made-up traffic. It runs on a stock kernel in a VM
+// `npm run gen:demo [-- --short]`: makes demo/demo.tcptop, a real capture of made-up traffic. It runs on a stock kernel in a VM
 // (test/kernels/vm-run), where delay and loss can be had, and nothing of this machine gets into it.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -7,21 +7,28 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { NAMES, SERVER, start, WORLD } from "./demo-traffic.mjs";
-import { root, say } from "./lib.mjs";
+import { fromDist, root, say } from "./lib.mjs";
 import { setup } from "./setup.mjs";
 
-const KERNEL = "6.12";
-const SECONDS = 185;
+const isShort = process.argv.includes("--short");
+
+/** With --short on the kernel that CI has, and for so short a time that the recording is worth nothing. */
+const KERNEL = isShort ? "6.1" : "6.12";
+const SECONDS = isShort ? 5 : 185;
 const HEAD_START_MS = 5_000;
-const FILE = join(root, "demo/demo.tcptop");
+const FILE = join(root, isShort ? "build/demo.tcptop" : "demo/demo.tcptop");
 const MARK = "demo recording follows";
 
+/**
+ * @param {string} command
+ * @param {string[]} args
+ */
 function must(command, ...args) {
   const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr?.trim() || "could not be run"}`);
 }
 
-const prefixOf = (address) => `${address}/${address.includes(":") ? 128 : 32}`;
+const prefixOf = (/** @type {string} */ address) => `${address}/${address.includes(":") ? 128 : 32}`;
 
 /** The server in this namespace, everybody else in another; how far away they are depends on who they are. */
 function connectWorld() {
@@ -29,27 +36,20 @@ function connectWorld() {
   must("ip", "link", "set", "lo", "up");
   must("ip", "netns", "add", "world");
   must("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "server", "netns", "world");
+  /** @type {{ at: string[], device: string, own: string[], others: string[] }[]} */
   const sides = [
-    { at: ["ip"], device: "uplink", own: SERVER, others: [...WORLD, "198.51.100.250"] },
-    { at: ["ip", "-n", "world"], device: "server", own: WORLD, others: SERVER },
+    { at: [], device: "uplink", own: SERVER, others: [...WORLD, "198.51.100.250"] },
+    { at: ["-n", "world"], device: "server", own: WORLD, others: SERVER },
   ];
-  for (const {
-    at: [ip, ...args],
-    device,
-    own,
-  } of sides) {
-    must(ip, ...args, "link", "set", device, "up");
-    for (const address of own) must(ip, ...args, "address", "add", prefixOf(address), "dev", device, "nodad");
+  for (const { at, device, own } of sides) {
+    must("ip", ...at, "link", "set", device, "up");
+    for (const address of own) must("ip", ...at, "address", "add", prefixOf(address), "dev", device, "nodad");
   }
-  for (const {
-    at: [ip, ...args],
-    device,
-    own,
-    others,
-  } of sides) {
+  for (const { at, device, own, others } of sides) {
     for (const address of others) {
       const source = own.find((one) => one.includes(":") === address.includes(":"));
-      must(ip, ...args, "route", "add", prefixOf(address), "dev", device, "src", source);
+      if (source === undefined) throw new Error(`no own address for ${address}`);
+      must("ip", ...at, "route", "add", prefixOf(address), "dev", device, "src", source);
     }
   }
   must("ip", "-n", "world", "route", "add", "blackhole", "198.51.100.250/32");
@@ -59,7 +59,7 @@ function connectWorld() {
     "delay 11ms loss 0.08%",
     "delay 57ms 4ms loss 0.1%",
   ];
-  const tc = (...args) => must("tc", ...args.join(" ").split(" "));
+  const tc = (/** @type {string[]} */ ...args) => must("tc", ...args.join(" ").split(" "));
   tc("qdisc add dev uplink root handle 1: prio bands 4 priomap", "0 ".repeat(16).trim());
   for (const [i, netem] of bands.entries()) {
     tc(`qdisc add dev uplink parent 1:${i + 1} netem limit 4000 ${netem}`);
@@ -69,6 +69,7 @@ function connectWorld() {
   tc("filter add dev uplink parent 1: protocol ipv6 prio 3 u32 match u32 0 0 flowid 1:4");
 }
 
+/** @param {string} file */
 async function record(file) {
   connectWorld();
   const players = [await start("world", ["ip", "netns", "exec", "world"])];
@@ -83,13 +84,23 @@ async function record(file) {
   if (code !== 0) throw new Error(`tcptop: exit ${code}`);
 }
 
-/** Leaves out the other ends, which no server sees: they are in the other namespace. */
+/**
+ * Leaves out the other ends, which no server sees: they are in the other namespace.
+ * @param {string} file
+ */
 async function keepServer(file) {
-  const { RecordingReader } = await import("../dist/recording/reader.js");
-  const { RecordingWriter } = await import("../dist/recording/writer.js");
-  const { createRecordingFile, openRecordingSource } = await import("../dist/recording/files.js");
-  const { systemFiles } = await import("../dist/cli/files.js");
-  const { RECORD } = await import("../dist/wire/layout.gen.js");
+  const { RecordingReader } = /** @type {typeof import("../src/recording/reader.ts")} */ (
+    await fromDist("recording/reader")
+  );
+  const { RecordingWriter } = /** @type {typeof import("../src/recording/writer.ts")} */ (
+    await fromDist("recording/writer")
+  );
+  const { createRecordingFile, openRecordingSource } =
+    /** @type {typeof import("../src/recording/files.ts")} */ (await fromDist("recording/files"));
+  const { systemFiles } = /** @type {typeof import("../src/cli/files.ts")} */ (await fromDist("cli/files"));
+  const { RECORD } = /** @type {typeof import("../src/wire/layout.gen.ts")} */ (
+    await fromDist("wire/layout.gen")
+  );
   const netns = statSync("/proc/self/ns/net").ino;
   const reader = await RecordingReader.open(openRecordingSource(file, process.stdin), file);
   const files = { ...systemFiles, lock: () => true };
@@ -119,7 +130,7 @@ async function keepServer(file) {
 }
 
 function runInVm() {
-  const inside = [process.execPath, fileURLToPath(import.meta.url), "inside"];
+  const inside = [process.execPath, fileURLToPath(import.meta.url), "inside", ...process.argv.slice(2)];
   const vm = [KERNEL, "--mem", "3G", "--cpus", "2", "--", ...inside];
   const { stdout, status } = spawnSync(join(root, "test/kernels/vm-run"), vm, {
     cwd: root,

@@ -2,13 +2,20 @@
 // compares. Reads the built program: `npm run gen:docs` builds it first.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describeOptions } from "../dist/cli/options.js";
-import { LOSS_COUNTERS } from "../dist/model/losses.js";
-import { KEYS } from "../dist/view/screen/help.js";
 import { bashCompletion, fishCompletion, zshCompletion } from "./docs/completions.mjs";
 import { fillPage, keyList, lossList, optionList } from "./docs/man.mjs";
 import { fillReadme, lossTable } from "./docs/readme.mjs";
-import { root } from "./lib.mjs";
+import { fromDist, root } from "./lib.mjs";
+
+const { describeOptions } = /** @type {typeof import("../src/cli/options.ts")} */ (
+  await fromDist("cli/options")
+);
+const { LOSS_COUNTERS } = /** @type {typeof import("../src/model/losses.ts")} */ (
+  await fromDist("model/losses")
+);
+const { KEYS } = /** @type {typeof import("../src/view/screen/help.ts")} */ (
+  await fromDist("view/screen/help")
+);
 
 const PAGE = "man/tcptop.8";
 
@@ -27,6 +34,7 @@ const texts = {
   "completions/tcptop.fish": fishCompletion(options),
 };
 
+/** @param {string} name */
 function read(name) {
   try {
     return readFileSync(join(root, name), "utf8");

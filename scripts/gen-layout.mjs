@@ -4,14 +4,17 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { root } from "./lib.mjs";
 
+/** @type {Record<string, string>} */
 const NAMES = { tcptop_record: "RECORD", tcptop_owner: "OWNER", tcptop_losses: "LOSSES" };
 
+/** @type {import("../src/platform/linux/native.ts").NativeAddon} */
 const addon = createRequire(import.meta.url)(join(root, "build/cmake/Release/tcptop.node"));
 const file = join(root, "src/wire/layout.gen.ts");
 
+/** @type {Map<string, string[]>} */
 const structs = new Map();
 for (const line of addon.wireLayout().trimEnd().split("\n")) {
-  const [struct, field, offset] = line.split(" ");
+  const [struct = "", field, offset] = line.split(" ");
   structs.set(struct, [...(structs.get(struct) ?? []), `  ${field}: ${offset},\n`]);
 }
 

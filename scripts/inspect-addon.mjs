@@ -15,17 +15,24 @@ const EXPORTS = ["napi_register_module_v1", "node_api_module_get_api_version_v1"
 /** Symbols without a version that zlib and Node provide. */
 const UNVERSIONED = /^(gz|inflate|napi_|node_api_)/;
 
+/** @type {Record<string, string>} */
 const MACHINES = { x64: "Advanced Micro Devices X86-64", arm64: "AArch64" };
 
+/** @param {string[]} args */
 function readelf(...args) {
   return execFileSync("llvm-readelf", args, { encoding: "utf8" });
 }
 
+/** @param {string} version */
 function numbers(version) {
   return version.split(".").map(Number);
 }
 
-/** Orders versions such as 2.9 and 2.31. */
+/**
+ * Orders versions such as 2.9 and 2.31.
+ * @param {string} a
+ * @param {string} b
+ */
 function compareVersions(a, b) {
   const [left, right] = [numbers(a), numbers(b)];
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
@@ -35,14 +42,19 @@ function compareVersions(a, b) {
   return 0;
 }
 
-/** The facts of an addon: `needed` libraries, newest `glibc`, `exports`, and symbols nobody `provides`. */
+/**
+ * The facts of an addon: `needed` libraries, newest `glibc`, `exports`, and symbols nobody `provides`.
+ * @param {string} file
+ */
 export function inspectAddon(file) {
-  const needed = [...readelf("-d", file).matchAll(/NEEDED.*\[(.+)\]/g)].map(([, name]) => name);
+  const needed = [...readelf("-d", file).matchAll(/NEEDED.*\[(.+)\]/g)].map(([, name = ""]) => name);
   const symbols = readelf("--dyn-syms", "-W", file)
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => /^\d+:$/.test(fields[0]) && fields[7] !== undefined)
-    .map(([, , , , binding, , section, name]) => ({ binding, section, name }));
+    .filter((fields) => /^\d+:$/.test(fields[0] ?? ""))
+    .flatMap(([, , , , binding, , section, name]) =>
+      name === undefined ? [] : [{ binding, section, name }],
+    );
   const undefinedNames = symbols.filter(({ section }) => section === "UND");
   const versions = undefinedNames.flatMap(({ name }) => name.match(/@GLIBC_([\d.]+)/)?.[1] ?? []);
   return {
@@ -56,7 +68,11 @@ export function inspectAddon(file) {
   };
 }
 
-/** What is wrong with the prebuilt of an architecture, in Node's names; empty: nothing. */
+/**
+ * What is wrong with the prebuilt of an architecture, in Node's names; empty: nothing.
+ * @param {string} file
+ * @param {string} arch
+ */
 export function problemsOf(file, arch) {
   const { machine, needed, glibc, exports, unprovided } = inspectAddon(file);
   const problems = [];

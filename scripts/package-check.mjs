@@ -16,10 +16,15 @@ import { Apt } from "./debian.mjs";
 import { DebianRoot } from "./debian-root.mjs";
 import { problemsOf } from "./inspect-addon.mjs";
 import { root, say } from "./lib.mjs";
-import { TARGETS } from "./prebuilt.mjs";
+import { ARCHS, archOf } from "./prebuilt.mjs";
 import { installSystemPackages } from "./setup.mjs";
 
 const WORK = join(root, "build/package");
+const ARCH = archOf(process.arch);
+
+/** @typedef {{ code: number | null, stdout: string, stderr: string }} Result */
+
+/** @type {{ version: string }} */
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const TARBALL = `tcptop-${version}.tgz`;
 
@@ -37,27 +42,49 @@ const TOO_OLD = /^error: tcptop needs Node 20\.17 or later, this is 18\.[\d.]+\.
 
 const count = { passed: 0, failed: 0, skipped: 0 };
 
-/** One check: `problem` is null, or what is wrong. */
+/**
+ * One check: `problem` is null, or what is wrong.
+ * @param {string} name
+ * @param {string | null} problem
+ */
 function report(name, problem) {
   count[problem === null ? "passed" : "failed"]++;
   console.log(problem === null ? `ok       ${name}` : `FAILED   ${name}: ${problem}`);
 }
 
+/**
+ * @param {string} name
+ * @param {string} reason
+ */
 function skip(name, reason) {
   count.skipped++;
   console.log(`skipped  ${name}: ${reason}`);
 }
 
-/** Passes when the result has exactly the expected members; a RegExp is matched. */
+/**
+ * Passes when the result has exactly the expected members; a RegExp is matched.
+ * @param {string} name
+ * @param {Result} result
+ * @param {{ code: number, stdout?: string | RegExp, stderr?: string | RegExp }} expected
+ */
 function expectResult(name, result, expected) {
-  const wrong = Object.entries(expected).filter(([key, value]) =>
-    value instanceof RegExp ? !value.test(result[key]) : result[key] !== value,
-  );
-  const told = wrong.map(([key, value]) => `${key} is ${JSON.stringify(result[key])}, not ${value}`);
+  const members = /** @type {const} */ (["code", "stdout", "stderr"]);
+  const told = members.flatMap((key) => {
+    const [found, value] = [result[key], expected[key]];
+    if (value === undefined) return [];
+    const isRight = value instanceof RegExp ? value.test(String(found)) : found === value;
+    return isRight ? [] : [`${key} is ${JSON.stringify(found)}, not ${value}`];
+  });
   const extra = result.code !== expected.code && result.stderr ? `; ${result.stderr.trim()}` : "";
-  report(name, wrong.length === 0 ? null : told.join("; ") + extra);
+  report(name, told.length === 0 ? null : told.join("; ") + extra);
 }
 
+/**
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string }} options
+ * @returns {Result}
+ */
 function run(command, args, options = {}) {
   const { status, stdout, stderr } = spawnSync(command, args, {
     encoding: "utf8",
@@ -67,7 +94,11 @@ function run(command, args, options = {}) {
   return { code: status, stdout, stderr };
 }
 
-/** Files under `folder` of the checkout, from its root; `rename` gives the name in the package. */
+/**
+ * Files under `folder` of the checkout, from its root; `rename` gives the name in the package.
+ * @param {string} folder
+ * @param {(name: string) => string} rename
+ */
 function filesIn(folder, rename = (name) => name) {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -86,10 +117,19 @@ function wantedFiles() {
       "completions/_tcptop",
       "completions/tcptop.fish",
     ],
-    ...Object.keys(TARGETS).map((arch) => `prebuilds/linux-${arch}/tcptop.node`),
+    ...ARCHS.map((arch) => `prebuilds/linux-${arch}/tcptop.node`),
   ].sort();
 }
 
+/**
+ * What npm says of a package that it has packed.
+ * @typedef {{ files: { path: string }[], size: number, unpackedSize: number, integrity: string }} Packed
+ */
+
+/**
+ * @param {string[]} more
+ * @returns {Packed | null}
+ */
 function pack(...more) {
   const args = ["pack", "--json", "--pack-destination", WORK, ...more];
   const { code, stdout, stderr } = run("npm", args, { cwd: root });
@@ -101,6 +141,10 @@ function pack(...more) {
   return JSON.parse(stdout)[0];
 }
 
+/**
+ * @param {readonly string[]} found
+ * @param {readonly string[]} wanted
+ */
 function difference(found, wanted) {
   const surplus = found.filter((name) => !wanted.includes(name)).map((name) => `surplus ${name}`);
   const missing = wanted.filter((name) => !found.includes(name)).map((name) => `missing ${name}`);
@@ -120,7 +164,7 @@ function checkTarball() {
     pack("--ignore-scripts")?.integrity === integrity ? null : "it differs",
   );
   say(`         ${TARBALL}: ${size} bytes, unpacked ${unpackedSize}`);
-  for (const arch of Object.keys(TARGETS)) {
+  for (const arch of ARCHS) {
     const problems = problemsOf(join(root, `prebuilds/linux-${arch}/tcptop.node`), arch);
     report(`the addon for ${arch} asks for nothing unusual`, problems.join("; ") || null);
   }
@@ -130,13 +174,16 @@ function checkTarball() {
   report("npm publish --dry-run", publish.code === 0 ? null : publish.stderr);
 }
 
-/** An empty project with the tarball as its only dependency: npm install, then npm ci by the lock file. */
+/**
+ * An empty project with the tarball as its only dependency: npm install, then npm ci by the lock file.
+ * @param {string} cache
+ */
 function checkInstall(cache) {
   const folder = join(WORK, "project");
   mkdirSync(folder);
   writeFileSync(join(folder, "package.json"), '{ "name": "empty", "private": true }\n');
   const tcptop = join(folder, "node_modules/.bin/tcptop");
-  const npm = (...args) =>
+  const npm = (/** @type {string[]} */ ...args) =>
     run("npm", [...args, "--cache", cache, "--no-audit", "--no-fund"], { cwd: folder });
   const steps = [["install", join("..", TARBALL)], ["ci"]];
   for (const step of steps) {
@@ -152,7 +199,12 @@ function checkInstall(cache) {
   report("nothing was built at installation", built ? "node_modules/tcptop/build exists" : null);
 }
 
-/** What every installation has to do on a Debian without a compiler; `tcptop`: the command there. */
+/**
+ * What every installation has to do on a Debian without a compiler; `tcptop`: the command there.
+ * @param {DebianRoot} system
+ * @param {string} where
+ * @param {readonly string[]} tcptop
+ */
 function checkProgram(system, where, tcptop, node = "node") {
   const compilers = system.run(["sh", "-c", "command -v cc gcc g++ clang make cmake python3"]);
   report(`${where}: there is no compiler`, compilers.stdout === "" ? null : compilers.stdout);
@@ -184,6 +236,11 @@ function checkProgram(system, where, tcptop, node = "node") {
   });
 }
 
+/**
+ * @param {DebianRoot} system
+ * @param {string} where
+ * @param {readonly string[]} tcptop
+ */
 function checkDemo(system, where, tcptop) {
   const name = `${where}, an ordinary user: --demo --batch -n 3`;
   const demo = system.run([...tcptop, "--demo", "--batch", "-n", "3"], { asNobody: true });
@@ -226,10 +283,10 @@ function checkOnDebian() {
 /** The addon for arm64 in Debian's Node for arm64, emulated; it is not run on a kernel of that kind. */
 function checkArm64() {
   const folder = join(WORK, "arm64");
-  const state = { suite: "trixie", kind: "deb", arch: "arm64" };
-  new Apt(join(WORK, "apt-arm64"), state).unpackWhole("nodejs", folder);
+  const apt = new Apt(join(WORK, "apt-arm64"), { suite: "trixie", kind: "deb", arch: "arm64" });
+  apt.unpackWhole("nodejs", folder);
   const layout = "process.stdout.write(require(process.argv[1]).wireLayout())";
-  const addon = (arch) => join(root, `prebuilds/linux-${arch}/tcptop.node`);
+  const addon = (/** @type {string} */ arch) => join(root, `prebuilds/linux-${arch}/tcptop.node`);
   const here = run(process.execPath, ["-e", layout, addon(process.arch)]);
   const there = run("qemu-aarch64-static", [
     ...["-L", folder, join(folder, "usr/bin/node"), "-e", layout, addon("arm64")],
@@ -238,7 +295,10 @@ function checkArm64() {
   report("the addon for arm64 loads in Node for arm64", same ? null : `exit ${there.code}; ${there.stderr}`);
 }
 
-/** The .deb on Debian 13, and what Debian 12 says of it. */
+/**
+ * The .deb on Debian 13, and what Debian 12 says of it.
+ * @param {string} deb
+ */
 function checkDebInstall(deb) {
   const system = new DebianRoot("deb", { suite: "trixie", shared: WORK });
   const install = system.install(`/mnt/${deb}`);
@@ -255,15 +315,15 @@ function checkDebInstall(deb) {
 }
 
 function checkDeb() {
-  const deb = buildDeb(process.arch);
+  const deb = buildDeb(ARCH);
   copyFileSync(deb, join(WORK, basename(deb)));
   const first = readFileSync(deb);
   report(
     "built again the .deb is the same",
-    readFileSync(buildDeb(process.arch)).equals(first) ? null : "it differs",
+    readFileSync(buildDeb(ARCH)).equals(first) ? null : "it differs",
   );
-  for (const arch of Object.keys(TARGETS)) {
-    const file = arch === process.arch ? deb : buildDeb(arch);
+  for (const arch of ARCHS) {
+    const file = arch === ARCH ? deb : buildDeb(arch);
     const { code, stdout } = run("lintian", ["--fail-on", "error,warning", "--allow-root", file]);
     report(`lintian finds nothing to blame in ${basename(file)}`, code === 0 ? null : stdout);
   }
@@ -281,6 +341,7 @@ function checkOnDebian11() {
   system.remove();
 }
 
+/** @param {string} deb */
 function checkOnDebian12(deb) {
   const system = new DebianRoot("old-node", { suite: "bookworm", shared: WORK });
   const reasons = [

@@ -9,7 +9,23 @@ import { fileURLToPath } from "node:url";
 const LIFETIME_MS = 300_000;
 const TICKS_PER_SECOND = 20;
 
-/** Who talks to whom: bytes a second a connection, to the server and back; `lifeMs` where each is short. */
+/**
+ * @typedef {object} Service
+ * @property {[client: string, server: string]} names
+ * @property {boolean} [udp]
+ * @property {string} from
+ * @property {string} to
+ * @property {number} port
+ * @property {number} connections
+ * @property {number} up
+ * @property {number} down
+ * @property {number} [lifeMs]
+ */
+
+/**
+ * Who talks to whom: bytes a second a connection, to the server and back; `lifeMs` where each is short.
+ * @type {Service[]}
+ */
 const SERVICES = [
   {
     names: ["backup", "storage"],
@@ -81,18 +97,30 @@ const SERVICES = [
 
 export const ADDRESSES = [...new Set(SERVICES.flatMap(({ from, to }) => [from, to]))];
 
-/** Bytes of one tick: the rate comes and goes, each connection in its own time. */
+/**
+ * Bytes of one tick: the rate comes and goes, each connection in its own time.
+ * @param {number} rate
+ * @param {number} place
+ */
 function share(rate, place) {
   const swing = 1 + 0.55 * Math.sin(Date.now() / (2_500 + 900 * place) + place);
   return Math.max(1, Math.round((rate * swing) / TICKS_PER_SECOND));
 }
 
-/** Calls until the returned function is called. */
+/**
+ * Calls until the returned function is called.
+ * @param {() => void} call
+ */
 function everyTick(call) {
   const timer = setInterval(call, 1000 / TICKS_PER_SECOND);
   return () => clearInterval(timer);
 }
 
+/**
+ * @param {import("node:net").Socket} socket
+ * @param {number} rate
+ * @param {number} place
+ */
 function keepSending(socket, rate, place) {
   socket.on("error", () => socket.destroy()).resume();
   socket.on(
@@ -103,12 +131,14 @@ function keepSending(socket, rate, place) {
   );
 }
 
+/** @param {Service} service */
 async function serveTcp({ to, port, down }) {
   let accepted = 0;
   const server = createServer((socket) => keepSending(socket, down, accepted++ % 7));
   await once(server.listen(port, to), "listening");
 }
 
+/** @param {Service} service */
 async function callTcp(service, place = 0) {
   const { from, to, port, up, lifeMs } = service;
   const socket = connect({ host: to, port, localAddress: from });
@@ -121,24 +151,28 @@ async function callTcp(service, place = 0) {
 
 const MOST_DATAGRAM_BYTES = 1_400;
 
+/** @param {number} bytes */
 function datagrams(bytes) {
   const count = Math.ceil(bytes / MOST_DATAGRAM_BYTES);
   return Array.from({ length: count }, () => Buffer.alloc(Math.ceil(bytes / count)));
 }
 
+/** @param {Service} service */
 async function serveUdp({ to, port, down }) {
   const socket = createSocket("udp4");
-  let peer = null;
+  /** @type {import("node:dgram").RemoteInfo[]} */
+  const peers = [];
   socket.on("message", (_, from) => {
-    peer = from;
+    peers[0] = from;
   });
   await once(socket.bind(port, to), "listening");
   everyTick(() => {
-    for (const part of peer === null ? [] : datagrams(share(down, 2)))
-      socket.send(part, peer.port, peer.address);
+    for (const { port: there, address } of peers)
+      for (const part of datagrams(share(down, 2))) socket.send(part, there, address);
   });
 }
 
+/** @param {Service} service */
 async function callUdp({ from, to, port, up }) {
   const socket = createSocket("udp4").on("message", () => {});
   await once(socket.bind(0, from), "listening");
@@ -149,12 +183,14 @@ async function callUdp({ from, to, port, up }) {
   });
 }
 
+/** @param {string} name */
 async function serve(name) {
   for (const service of SERVICES) {
     if (service.names[1] === name) await (service.udp ? serveUdp : serveTcp)(service);
   }
 }
 
+/** @param {string} name */
 async function call(name) {
   for (const service of SERVICES.filter(({ names }) => names[0] === name)) {
     for (let place = 0; place < service.connections; place++) {
@@ -163,7 +199,10 @@ async function call(name) {
   }
 }
 
-/** Runs one name's servers, and its calls once a line says that all servers are there. */
+/**
+ * Runs one name's servers, and its calls once a line says that all servers are there.
+ * @param {string} name
+ */
 async function play(name) {
   process.title = name;
   setTimeout(() => process.exit(), LIFETIME_MS);
@@ -182,7 +221,9 @@ export async function start() {
   );
   await Promise.all(players.map(({ stdout }) => once(stdout, "data")));
   for (const { stdin } of players) stdin.write("go\n");
-  return () => players.forEach((player) => void player.kill());
+  return () => {
+    for (const player of players) player.kill();
+  };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await play(process.argv[2] ?? "");

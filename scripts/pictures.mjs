@@ -1,4 +1,4 @@
-// `npm run pictures`: makes the README's pictures from a real run of the screen, in a network namespace of
+// `npm run pictures [-- --short]`: makes the README's pictures from a real run of the screen, in a network namespace of
 // its own with the addresses that RFC 5737 and RFC 3849 keep for documentation. Needs root, tmux and iproute2.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -14,15 +14,22 @@ const ROWS = 26;
 const WAIT_MS = 20_000;
 const POLL_MS = 100;
 
-/** Long enough for the graphs of the details. */
-const HISTORY_MS = 62_000;
+const isShort = process.argv.includes("--short");
 
-const FOLDER = join(root, "docs/pictures");
+/** Long enough for the graphs of the details; with --short they stay almost empty. */
+const HISTORY_MS = isShort ? 2_000 : 62_000;
+
+const FOLDER = join(root, isShort ? "build/pictures" : "docs/pictures");
 const SERVER = `tcptop-pictures-${process.pid}`;
 const DOCUMENTATION = "192.0.2.0/24,198.51.100.0/24,203.0.113.0/24,2001:db8::/32";
 const COMMAND = `exec node bin/tcptop.js --host ${DOCUMENTATION} -n 300`;
 
-/** In their order: the keys that lead to each picture, and what is on the screen once they have worked. */
+/** @typedef {{ name: string, title: string, keys: string[], shows: RegExp }} Picture */
+
+/**
+ * In their order: the keys that lead to each picture, and what is on the screen once they have worked.
+ * @type {Picture[]}
+ */
 const PICTURES = [
   { name: "connections", title: "The connections, the busiest first", keys: ["Home"], shows: /backup/ },
   { name: "details", title: "One connection in full", keys: ["Enter"], shows: /Window/ },
@@ -42,14 +49,20 @@ const PICTURES = [
   { name: "help", title: "The keys", keys: ["Escape", "?"], shows: /Ctrl-Z/ },
 ];
 
+/**
+ * @param {string} command
+ * @param {string[]} args
+ */
 function must(command, ...args) {
   const { status, stderr } = spawnSync(command, args, { cwd: root, encoding: "utf8" });
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr?.trim() || "could not be run"}`);
 }
 
-const tmux = (...args) => must("tmux", "-L", SERVER, ...args);
-const capture = (...args) => output("tmux", ["-L", SERVER, "capture-pane", "-p", ...args]);
+const tmux = (/** @type {string[]} */ ...args) => must("tmux", "-L", SERVER, ...args);
+const capture = (/** @type {string[]} */ ...args) =>
+  output("tmux", ["-L", SERVER, "capture-pane", "-p", ...args]);
 
+/** @param {RegExp} pattern */
 async function until(pattern) {
   const deadlineMs = performance.now() + WAIT_MS;
   while (!pattern.test(capture())) {
@@ -58,6 +71,7 @@ async function until(pattern) {
   }
 }
 
+/** @param {readonly string[]} keys */
 async function press(keys) {
   for (const key of keys) {
     const isText = key.length === 1 || key.startsWith("/");
@@ -66,6 +80,10 @@ async function press(keys) {
   }
 }
 
+/**
+ * @param {Picture} picture
+ * @param {typeof import("./terminal-svg.mjs").terminalSvg} draw
+ */
 async function picture({ name, title, keys, shows }, draw) {
   await press(keys);
   await until(shows);
@@ -112,7 +130,7 @@ if (process.argv[2] === "inside") {
   await makePictures();
 } else {
   setup();
-  const inside = [process.execPath, fileURLToPath(import.meta.url), "inside"];
+  const inside = [process.execPath, fileURLToPath(import.meta.url), "inside", ...process.argv.slice(2)];
   process.exitCode =
     spawnSync("unshare", ["--net", "--cgroup", ...inside], { cwd: root, stdio: "inherit" }).status ?? 1;
 }

@@ -27,6 +27,22 @@ export const TARGETS = {
   arm64: { debian: "arm64", triple: "aarch64-linux-gnu" },
 };
 
+/** @typedef {keyof typeof TARGETS} Arch */
+
+export const ARCHS = /** @type {Arch[]} */ (Object.keys(TARGETS));
+
+/**
+ * An architecture by its name; ends the process where it is not one of ours.
+ * @param {string} name
+ * @returns {Arch}
+ */
+export function archOf(name) {
+  const found = ARCHS.find((arch) => arch === name);
+  if (found !== undefined) return found;
+  say(`prebuilt: '${name}' is not one of ${ARCHS.join(", ")}`);
+  return process.exit(64);
+}
+
 /** Its kernel is the oldest that tcptop runs on; no system with that has an older glibc than Node asks for. */
 const ROOT_SUITE = "bullseye";
 const ROOT_PACKAGES = [
@@ -49,16 +65,26 @@ const BUILD_PACKAGES = [
   ...["dpkg-dev", "debian-archive-keyring"],
 ];
 
+/**
+ * @param {string} folder
+ * @param {string} command
+ * @param {readonly string[]} args
+ */
 function runIn(folder, command, args) {
   try {
     execFileSync(command, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 28 });
   } catch (error) {
-    say(`${error.stdout ?? ""}${error.stderr ?? ""}`);
+    const { stdout = "", stderr = "" } = /** @type {{ stdout?: Buffer, stderr?: Buffer }} */ (error);
+    say(`${stdout}${stderr}`);
     throw new Error(`${command} failed in ${folder}`);
   }
 }
 
-/** Makes a folder once: `make` fills it, under another name until it is whole. */
+/**
+ * Makes a folder once: `make` fills it, under another name until it is whole.
+ * @param {string} name
+ * @param {(folder: string) => void} make
+ */
 function once(name, make) {
   const folder = join(WORK, name);
   if (existsSync(folder)) return folder;
@@ -75,20 +101,26 @@ function fetchSources() {
     say(`prebuilt: fetching the sources of ${SOURCE_PACKAGES.join(" and ")} (${SOURCE_SUITE})`);
     const apt = new Apt(join(WORK, "apt-sources"), { suite: SOURCE_SUITE, kind: "deb-src", arch: "amd64" });
     const found = apt.sources(SOURCE_PACKAGES);
-    for (const [i, name] of SOURCE_PACKAGES.entries()) renameSync(found[i], join(folder, name));
+    for (const [i, from] of found.entries()) renameSync(from, join(folder, SOURCE_PACKAGES[i] ?? ""));
   });
 }
 
+/** @param {Arch} arch */
 function fetchRoot(arch) {
   return once(`root-${arch}`, (folder) => {
     const { debian } = TARGETS[arch];
     say(`prebuilt: fetching a root of ${ROOT_SUITE}, ${debian}`);
-    const state = { suite: ROOT_SUITE, kind: "deb", arch: debian };
-    new Apt(join(WORK, `apt-${debian}`), state).unpack(ROOT_PACKAGES, folder);
+    const apt = new Apt(join(WORK, `apt-${debian}`), { suite: ROOT_SUITE, kind: "deb", arch: debian });
+    apt.unpack(ROOT_PACKAGES, folder);
   });
 }
 
-/** libelf.a, libbpf.a and their headers. */
+/**
+ * libelf.a, libbpf.a and their headers.
+ * @param {Arch} arch
+ * @param {string} sources
+ * @param {string} sysroot
+ */
 function buildLibraries(arch, sources, sysroot) {
   return once(`lib-${arch}`, (folder) => {
     say(`prebuilt: building libelf and libbpf for ${arch}`);
@@ -123,6 +155,11 @@ function buildLibraries(arch, sources, sysroot) {
   });
 }
 
+/**
+ * @param {Arch} arch
+ * @param {string} libraries
+ * @param {string} sysroot
+ */
 function buildAddon(arch, libraries, sysroot) {
   say(`prebuilt: building the addon for ${arch}`);
   const out = `build/prebuilt/cmake-${arch}`;
@@ -150,7 +187,7 @@ function recipe() {
 }
 
 /** Builds prebuilds/linux-ARCH/tcptop.node for each architecture, and ends the process if one is not as promised. */
-export function buildPrebuilt(archs = Object.keys(TARGETS)) {
+export function buildPrebuilt(archs = ARCHS) {
   installSystemPackages(BUILD_PACKAGES);
   const stamp = join(WORK, "recipe");
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== recipe()) {
@@ -177,10 +214,5 @@ export function buildPrebuilt(archs = Object.keys(TARGETS)) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const { arch } = parseArgs({ options: { arch: { type: "string", multiple: true } } }).values;
-  for (const name of arch ?? []) {
-    if (name in TARGETS) continue;
-    say(`prebuilt: --arch: '${name}' is not one of ${Object.keys(TARGETS).join(", ")}`);
-    process.exit(64);
-  }
-  buildPrebuilt(arch);
+  buildPrebuilt(arch?.map(archOf));
 }

@@ -8,7 +8,7 @@ const LOGS = join(BUILD, "logs");
 
 /** Why the addon cannot be tried here, null if it can. */
 export const cannotSanitize =
-  process.platform !== "linux" ? "needs Linux" : process.geteuid() !== 0 ? "needs root" : null;
+  process.platform !== "linux" ? "needs Linux" : process.geteuid?.() !== 0 ? "needs root" : null;
 
 /** Whether the addon could be built. */
 export function buildSanitized() {
@@ -55,7 +55,8 @@ export function sanitizerReports() {
 export function runSanitized() {
   if (!buildSanitized()) return false;
   const options = { env: sanitizedEnvironment() };
-  const vitest = (...args) => run("npx", ["--no-install", "vitest", "run", ...args], options);
+  const vitest = (/** @type {string[]} */ ...args) =>
+    run("npx", ["--no-install", "vitest", "run", ...args], options);
   const program = ["--project", "e2e", "program", "-t", "leaves no program|goes away|-n 2"];
   const codes = [vitest("--project", "native"), vitest(...program)];
   const reports = sanitizerReports();

@@ -1,4 +1,4 @@
-// `npm run soak [-- --minutes 30 --rate 1000]`: opens and closes connections while tcptop watches, and judges
+// `npm run soak [-- --minutes 30 --rate 1000 | --short]`: opens and closes connections while tcptop watches, and judges
 // whether its memory and the kernel's flow tables stay flat. As root. Exit 1 if not.
 //
 // In rounds: TCP connections and UDP flows come and go; then all is quiet until tcptop shows none of them
@@ -10,9 +10,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { output, root, say } from "./lib.mjs";
+import { messageOf, output, root, say } from "./lib.mjs";
 
 const ROUND_S = 20;
+/** With --short: every part once, on too few rounds to judge by. */
+const SHORT = { minutes: 0.05, rate: 100, roundS: 1 };
 /** How long tables may take to empty; TIME_WAIT is no entry. */
 const PATIENCE_MS = 20_000;
 /** The first rounds fill caches and let code be compiled. */
@@ -33,21 +35,28 @@ function readOptions() {
         minutes: { type: "string", default: "30" },
         rate: { type: "string", default: "1000" },
         backend: { type: "string", default: "auto" },
+        short: { type: "boolean", default: false },
       },
     });
+    if (values.short) return { ...SHORT, backend: values.backend };
     const [minutes, rate] = [Number(values.minutes), Number(values.rate)];
     if (!(minutes > 0 && minutes <= 1440)) throw new Error("--minutes needs a number up to 1440");
     if (!(Number.isInteger(rate) && rate > 0)) throw new Error("--rate needs a whole number");
-    return { minutes, rate, backend: values.backend };
+    return { minutes, rate, roundS: ROUND_S, backend: values.backend };
   } catch (error) {
     process.stderr.write(
-      `error: ${error.message}\nusage: npm run soak -- [--minutes N] [--rate N] [--backend NAME]\n`,
+      `error: ${messageOf(error)}\nusage: npm run soak -- [--minutes N] [--rate N] [--short] [--backend NAME]\n`,
     );
-    process.exit(EXIT_USAGE);
+    return process.exit(EXIT_USAGE);
   }
 }
 
-/** A file of a process, empty if it is gone meanwhile. */
+/** @typedef {Record<string, number>} Summary */
+
+/**
+ * A file of a process, empty if it is gone meanwhile.
+ * @param {string} path
+ */
 function readOpenFile(path) {
   try {
     return readFileSync(path, "latin1");
@@ -56,7 +65,10 @@ function readOpenFile(path) {
   }
 }
 
-/** The ids of the BPF maps a process holds, by fdinfo. */
+/**
+ * The ids of the BPF maps a process holds, by fdinfo.
+ * @param {number} pid
+ */
 function mapIds(pid) {
   const ids = readdirSync(`/proc/${pid}/fdinfo`).flatMap((fd) => {
     const id = /^map_id:\s*(\d+)$/m.exec(readOpenFile(`/proc/${pid}/fdinfo/${fd}`))?.[1];
@@ -65,22 +77,28 @@ function mapIds(pid) {
   return [...new Set(ids)];
 }
 
-/** Entries of a process's hash tables, by their names. */
+/**
+ * Entries of a process's hash tables, by their names.
+ * @param {number} pid
+ */
 function tableEntries(pid) {
   const lines = output(TRAFFIC, ["bpf-map-entries", ...mapIds(pid).map(String)])
     .trim()
     .split("\n");
-  return Object.fromEntries(
-    lines.map((line) => line.split(" ")).map(([name, count]) => [name, Number(count)]),
-  );
+  /** @type {Record<string, number>} */
+  const counts = {};
+  for (const [name = "", count] of lines.map((line) => line.split(" "))) counts[name] = Number(count);
+  return { tcp: counts["tcp_flows"] ?? 0, udp: counts["udp_flows"] ?? 0, owners: counts["udp_owners"] ?? 0 };
 }
 
 class Watched {
+  /** @type {Summary | null} */
   #summary = null;
   #child;
   #exited = false;
   skipped = 0;
 
+  /** @param {string} backend */
   constructor(backend) {
     this.#child = spawn(
       process.execPath,
@@ -95,22 +113,32 @@ class Watched {
       this.#exited = true;
     });
     process.on("exit", () => this.#child.kill());
+    if (this.#child.stdout === null) throw new Error("no pipe");
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
       if (line.includes('"event":"summary"')) this.#summary = JSON.parse(line);
     });
   }
 
   get pid() {
+    if (this.#child.pid === undefined) throw new Error("tcptop cannot be started");
     return this.#child.pid;
   }
 
-  /** The next summary. */
+  /**
+   * The next summary.
+   * @returns {Promise<Summary>}
+   */
   async summary() {
     this.#summary = null;
-    while (this.#summary === null) {
-      if (this.#exited) throw new Error("tcptop has ended");
+    for (;;) {
       await setTimeout(100);
+      const summary = this.#lastSummary();
+      if (summary !== null) return summary;
+      if (this.#exited) throw new Error("tcptop has ended");
     }
+  }
+
+  #lastSummary() {
     return this.#summary;
   }
 
@@ -121,14 +149,15 @@ class Watched {
       await this.summary();
       const summary = await this.summary();
       const tables = tableEntries(this.pid);
-      const isSettled = tables.tcp_flows <= summary.tcp && tables.udp_flows <= summary.udp;
+      const { tcp = 0, udp = 0 } = summary;
+      const isSettled = tables.tcp <= tcp && tables.udp <= udp;
       if (isSettled || performance.now() > deadline) return { summary, tables, isSettled };
     }
   }
 
   async memory() {
     this.#child.send("memory");
-    const [usage] = await once(this.#child, "message");
+    const [usage] = /** @type {[NodeJS.MemoryUsage]} */ (await once(this.#child, "message"));
     return { heap_mb: usage.heapUsed / 1e6, rss_mb: usage.rss / 1e6, external_mb: usage.external / 1e6 };
   }
 
@@ -138,39 +167,50 @@ class Watched {
   }
 }
 
-/** Opens and closes connections for a round; resolves to how many it were. */
-async function churn(rate, ...kind) {
-  const child = spawn(TOOL, ["churn", String(rate), String(ROUND_S), ...kind], {
+/**
+ * Opens and closes connections for a round; resolves to how many it were.
+ * @param {number} roundS
+ * @param {number} rate
+ * @param {string[]} kind
+ * @returns {Promise<number>}
+ */
+async function churn(roundS, rate, ...kind) {
+  const child = spawn(TOOL, ["churn", String(rate), String(roundS), ...kind], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   let text = "";
-  child.stdout.setEncoding("utf8").on("data", (part) => {
+  child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ part) => {
     text += part;
   });
   const [code] = await once(child, "close");
   if (code !== 0) throw new Error(`bench_tool churn ended with ${code}`);
-  return JSON.parse(text.trim().split("\n").at(-1)).connections;
+  return JSON.parse(text.trim().split("\n").at(-1) ?? "").connections;
 }
 
 /**
  * How far the least value of the last third is above that of the first. What other programs do on the
  * machine raises single rounds; what is never given back raises the floor.
+ * @param {readonly number[]} values
  */
 function growth(values) {
   const third = Math.max(1, Math.floor(values.length / 3));
   return Math.min(...values.slice(-third)) - Math.min(...values.slice(0, third));
 }
 
-const { minutes, rate, backend } = readOptions();
+const { minutes, rate, roundS, backend } = readOptions();
 const tcptop = new Watched(backend);
 await tcptop.summary();
 const endMs = performance.now() + minutes * 60_000;
+/** @type {Awaited<ReturnType<Watched["memory"]>>[]} */
 const rounds = [];
 let connections = 0;
 let unsettled = 0;
 while (performance.now() < endMs) {
-  const counts = await Promise.all([churn(rate), churn(Math.ceil(rate * UDP_SHARE), "udp")]);
-  connections += counts[0] + counts[1];
+  const [tcp, udp] = await Promise.all([
+    churn(roundS, rate),
+    churn(roundS, Math.ceil(rate * UDP_SHARE), "udp"),
+  ]);
+  connections += tcp + udp;
   const { summary, tables, isSettled } = await tcptop.settled();
   if (!isSettled) unsettled++;
   const memory = await tcptop.memory();
@@ -178,7 +218,7 @@ while (performance.now() < endMs) {
   const { closes_lost, flows_untracked, records_deferred } = summary;
   say(
     `${String(connections).padStart(9)} connections: heap ${memory.heap_mb.toFixed(2)} MB, RSS ${memory.rss_mb.toFixed(1)} MB, ` +
-      `tables ${tables.tcp_flows} tcp ${tables.udp_flows} udp ${tables.udp_owners ?? 0} owners, shown ${summary.tcp} tcp ${summary.udp} udp, ` +
+      `tables ${tables.tcp} tcp ${tables.udp} udp ${tables.owners} owners, shown ${summary["tcp"]} tcp ${summary["udp"]} udp, ` +
       `closes lost ${closes_lost}, untracked ${flows_untracked}, deferred ${records_deferred}`,
   );
 }

@@ -7,13 +7,13 @@ import { setup } from "./setup.mjs";
 
 setup();
 
-const tcptop = [process.execPath, join(root, "bin/tcptop.js"), ...process.argv.slice(2)];
-const [command, ...args] =
-  process.platform === "linux" && process.geteuid() !== 0 ? ["sudo", ...tcptop] : tcptop;
-const child = spawn(command, args, { stdio: "inherit" });
+const tcptop = [join(root, "bin/tcptop.js"), ...process.argv.slice(2)];
+const needsSudo = process.platform === "linux" && process.geteuid?.() !== 0;
+const command = needsSudo ? "sudo" : process.execPath;
+const child = spawn(command, needsSudo ? [process.execPath, ...tcptop] : tcptop, { stdio: "inherit" });
 
 // The terminal sends Ctrl-C to the whole group: tcptop ends itself, and this waits for it.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
   process.on(signal, () => {
     if (signal !== "SIGINT") child.kill(signal);
   });
@@ -23,5 +23,5 @@ child.on("error", (error) => {
   process.exitCode = 70;
 });
 child.on("exit", (code, signal) => {
-  process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
+  process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 });

@@ -1,5 +1,7 @@
 // What a terminal shows, text with SGR colours, as an SVG picture.
-import { displayWidth } from "../dist/view/width.js";
+import { fromDist } from "./lib.mjs";
+
+const { displayWidth } = /** @type {typeof import("../src/view/width.ts")} */ (await fromDist("view/width"));
 
 const FONT_PX = 14;
 const CELL_PX = 8.4;
@@ -16,29 +18,42 @@ const NAMED = [
   ["#808080", "#ff5f5f", "#87d787", "#ffd787", "#87afd7", "#d7afd7", "#87d7d7", "#ffffff"],
 ].flat();
 
+/** @typedef {{ fill: string, bold: boolean, dim: boolean, reverse: boolean }} Style */
+/** @typedef {{ text: string, style: Style, x: number, cells: number }} Run */
+
+/** @type {Style} */
 const PLAIN = { fill: FOREGROUND, bold: false, dim: false, reverse: false };
 
 /** One half of the block elements: ▁ (one eighth of a cell) to █. */
 const BLOCKS = "▁▂▃▄▅▆▇█";
 
+/** @param {number[]} parts */
 function hex(...parts) {
   return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
 }
 
+/**
+ * @param {number} index
+ * @returns {string}
+ */
 function color(index) {
-  if (index < 16) return NAMED[index];
+  if (index < 16) return NAMED[index] ?? FOREGROUND;
   if (index >= 232) return hex(...Array(3).fill(8 + 10 * (index - 232)));
-  const level = (step) => (step === 0 ? 0 : 55 + 40 * step);
+  const level = (/** @type {number} */ step) => (step === 0 ? 0 : 55 + 40 * step);
   const cube = index - 16;
   return hex(level(Math.floor(cube / 36)), level(Math.floor(cube / 6) % 6), level(cube % 6));
 }
 
-/** The style after `ESC [ parameters m`; what is not known changes nothing. */
+/**
+ * The style after `ESC [ parameters m`; what is not known changes nothing.
+ * @param {Style} style
+ * @param {string} parameters
+ */
 function restyled(style, parameters) {
   let next = { ...style };
   const codes = parameters.split(";").map(Number);
   for (let i = 0; i < codes.length; i++) {
-    const code = codes[i];
+    const code = codes[i] ?? 0;
     if (code === 0) next = { ...PLAIN };
     else if (code === 1) next.bold = true;
     else if (code === 2) next.dim = true;
@@ -49,17 +64,21 @@ function restyled(style, parameters) {
     else if (code >= 90 && code <= 97) next.fill = color(code - 82);
     else if (code === 39) next.fill = FOREGROUND;
     else if (code === 38 && codes[i + 1] === 5) {
-      next.fill = color(codes[i + 2]);
+      next.fill = color(codes[i + 2] ?? 0);
       i += 2;
     }
   }
   return next;
 }
 
-/** Lines of runs of one style each, with the cell where each begins. */
+/**
+ * Lines of runs of one style each, with the cell where each begins.
+ * @param {string} text
+ */
 function parse(text) {
   let style = PLAIN;
   return text.split("\n").map((line) => {
+    /** @type {Run[]} */
     const runs = [];
     let x = 0;
     // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
@@ -76,14 +95,17 @@ function parse(text) {
   });
 }
 
+/** @param {number} value */
 function px(value) {
   return String(Math.round(value * 100) / 100);
 }
 
+/** @param {string} text */
 function escaped(text) {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
+/** @param {Style} style */
 function attributes({ fill, bold, dim, reverse }) {
   const shown = reverse ? BACKGROUND : fill;
   return [
@@ -93,7 +115,11 @@ function attributes({ fill, bold, dim, reverse }) {
   ].join("");
 }
 
-/** Words that stand together; each keeps its place and width whatever font there is. */
+/**
+ * Words that stand together; each keeps its place and width whatever font there is.
+ * @param {Run} run
+ * @param {number} y
+ */
 function words({ text, x, style }, y) {
   return Array.from(text.matchAll(/\S+(?: \S+)*/g), ({ 0: word, index }) => {
     const left = px(MARGIN_PX + (x + displayWidth(text.slice(0, index))) * CELL_PX);
@@ -102,7 +128,11 @@ function words({ text, x, style }, y) {
   });
 }
 
-/** Bars are drawn: fonts differ in how they fill a cell. */
+/**
+ * Bars are drawn: fonts differ in how they fill a cell.
+ * @param {Run} run
+ * @param {number} y
+ */
 function bars({ text, x, style }, y) {
   const path = Array.from(text, (character, i) => {
     const height = ((BLOCKS.indexOf(character) + 1) * LINE_PX) / BLOCKS.length;
@@ -113,6 +143,10 @@ function bars({ text, x, style }, y) {
   return path === "" ? [] : [`<path d="${path}"${attributes(style)}/>`];
 }
 
+/**
+ * @param {Run} run
+ * @param {number} y
+ */
 function ground({ x, cells, style }, y) {
   if (!style.reverse) return [];
   return [
@@ -120,11 +154,16 @@ function ground({ x, cells, style }, y) {
   ];
 }
 
+/** @param {Run} run */
 function isBars({ text }) {
   return /[▁-█]/.test(text) && /^[ ▁-█]*$/.test(text);
 }
 
-/** The picture of a screen of `columns` by `rows` that shows `text`, which says `title` to who cannot see it. */
+/**
+ * The picture of a screen of `columns` by `rows` that shows `text`, which says `title` to who cannot see it.
+ * @param {string} text
+ * @param {{ columns: number, rows: number, title: string }} screen
+ */
 export function terminalSvg(text, { columns, rows, title }) {
   const width = px(columns * CELL_PX + 2 * MARGIN_PX);
   const height = px(rows * LINE_PX + 2 * MARGIN_PX);

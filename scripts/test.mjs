@@ -8,19 +8,27 @@ import { cannotSanitize, runSanitized } from "./sanitize.mjs";
 import { setup } from "./setup.mjs";
 import { requiredBackends, testKernels } from "./test-kernels.mjs";
 
+/** @type {[name: string, command: string, args: string[]][]} */
 const CHECKS = [
-  ["lint", ["npx", "--no-install", "biome", "check", "--error-on-warnings", "."]],
-  ["layers", ["node", "scripts/lint-layers.mjs"]],
-  ["format of C and C++", ["node", "scripts/lint-native.mjs"]],
-  ["types", ["npx", "--no-install", "tsc", "-p", "tsconfig.json", "--noEmit"]],
-  ["record layout", ["node", "scripts/gen-layout.mjs", "--check"]],
-  ["manual page and completions", ["node", "scripts/gen-docs.mjs", "--check"]],
+  ["lint", "npx", ["--no-install", "biome", "check", "--error-on-warnings", "."]],
+  ["layers", "node", ["scripts/lint-layers.mjs"]],
+  ["format of C and C++", "node", ["scripts/lint-native.mjs"]],
+  ["types", "npx", ["--no-install", "tsc", "-p", "tsconfig.json", "--noEmit"]],
+  ["record layout", "node", ["scripts/gen-layout.mjs", "--check"]],
+  ["manual page and completions", "node", ["scripts/gen-docs.mjs", "--check"]],
 ];
 
 const EXIT_USAGE = 64;
 
+/**
+ * The part of vitest's report that is read.
+ * @typedef {{ numPassedTests: number, numPendingTests: number, numTodoTests: number, numFailedTests: number, testResults: { status: string, assertionResults: { status: string }[] }[] }} Report
+ */
+
+const OUTCOMES = /** @type {const} */ (["passed", "failed", "skipped"]);
+
 const count = { passed: 0, failed: 0, skipped: 0 };
-const kernels = (process.env.TCPTOP_TEST_KERNELS ?? "").split(",").filter((name) => name !== "");
+const kernels = (process.env["TCPTOP_TEST_KERNELS"] ?? "").split(",").filter((name) => name !== "");
 for (const kernel of kernels) {
   if (requiredBackends(kernel)) continue;
   say(`test: TCPTOP_TEST_KERNELS: no kernel '${kernel}' is known`);
@@ -28,7 +36,7 @@ for (const kernel of kernels) {
 }
 
 setup({ tests: true, guests: kernels.length > 0 });
-for (const [name, [command, ...args]] of CHECKS) {
+for (const [name, command, args] of CHECKS) {
   say(`\n== ${name}`);
   const ok = run(command, args) === 0;
   count[ok ? "passed" : "failed"]++;
@@ -49,6 +57,7 @@ const code = run("npx", [
   ...process.argv.slice(2),
 ]);
 if (existsSync(results)) {
+  /** @type {Report} */
   const report = JSON.parse(readFileSync(results, "utf8"));
   count.passed += report.numPassedTests;
   count.skipped += report.numPendingTests + report.numTodoTests;
@@ -74,8 +83,8 @@ for (const end of (await fuzz(settings)).values()) count[end]++;
 
 for (const kernel of kernels) {
   say(`\n== tests on Linux ${kernel} in a VM`);
-  const result = await testKernels({ kernels: [kernel], backends: requiredBackends(kernel) });
-  for (const outcome of Object.keys(count)) count[outcome] += result[outcome];
+  const result = await testKernels({ kernels: [kernel], backends: requiredBackends(kernel) ?? [] });
+  for (const outcome of OUTCOMES) count[outcome] += result[outcome];
 }
 
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);

@@ -1,6 +1,11 @@
 // The parts of the manual page that the program knows, as mdoc.
 
-/** Text as roff shows it: no macro, no escape, ASCII only. */
+/** @typedef {import("./completions.mjs").Option} Option */
+
+/**
+ * Text as roff shows it: no macro, no escape, ASCII only.
+ * @param {string} text
+ */
 function roff(text) {
   return text
     .replaceAll("\\", "\\e")
@@ -8,25 +13,35 @@ function roff(text) {
     .replace(/^[.']/, "\\&$&")
     .replace(
       /[^\x20-\x7e]/g,
-      (char) => `\\[u${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`,
+      (char) => `\\[u${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}]`,
     );
 }
 
-/** As an argument of a macro: quoted, and not taken for a macro itself. */
+/**
+ * As an argument of a macro: quoted, and not taken for a macro itself.
+ * @param {string} text
+ */
 function argument(text) {
   return `"${roff(text).replaceAll('"', "\\(dq")}"`;
 }
 
-/** With a capital, unless it begins with a word that is meant literally, and a full stop. */
+/**
+ * With a capital, unless it begins with a word that is meant literally, and a full stop.
+ * @param {string} text
+ * @param {readonly string[]} literals
+ */
 function sentence(text, literals = []) {
   const [first = ""] = text.match(/^\w+/) ?? [];
-  const begun = literals.includes(first) ? text : `${text[0].toUpperCase()}${text.slice(1)}`;
+  const begun = literals.includes(first) ? text : `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
   return text.endsWith(".") ? begun : `${begun}.`;
 }
 
 const WIDTH = 80;
 
-/** A line of text in lines that are not too long for roff's readers. */
+/**
+ * A line of text in lines that are not too long for roff's readers.
+ * @param {string} line
+ */
 function wrap(line) {
   const lines = [""];
   for (const word of line.split(" ")) {
@@ -37,10 +52,12 @@ function wrap(line) {
   return lines.join("\n");
 }
 
+/** @param {string} name */
 function flag(name) {
   return `Fl ${name.slice(1).replace(/^-/, "\\-")}`;
 }
 
+/** @param {Option} option */
 function optionItem({ short, long, placeholder, description, accepted, choices }) {
   const flags = [short, long].filter((name) => name !== null).map(flag);
   const value = placeholder === null ? "" : ` Ar ${placeholder}`;
@@ -52,7 +69,10 @@ function optionItem({ short, long, placeholder, description, accepted, choices }
   ].join("\n");
 }
 
-/** The options, each group under its heading. */
+/**
+ * The options, each group under its heading.
+ * @param {readonly Option[]} options
+ */
 export function optionList(options) {
   const groups = [...new Set(options.map(({ group }) => group))];
   return groups
@@ -67,13 +87,19 @@ export function optionList(options) {
     .join("\n");
 }
 
-/** The keys of the screen. */
+/**
+ * The keys of the screen.
+ * @param {readonly (readonly [key: string, meaning: string])[]} keys
+ */
 export function keyList(keys) {
   const items = keys.map(([key, meaning]) => `.It ${argument(key)}\n${roff(sentence(meaning))}`);
   return [".Bl -tag -compact -width Tab_left_right", ...items, ".El"].join("\n");
 }
 
-/** The counters of what was lost. */
+/**
+ * The counters of what was lost.
+ * @param {typeof import("../../src/model/losses.ts").LOSS_COUNTERS} counters
+ */
 export function lossList(counters) {
   const items = counters.map(
     ({ key, counts }) => `.It Cm ${key}\n${wrap(roff(sentence(counts, ["tcptop"])))}`,
@@ -81,7 +107,11 @@ export function lossList(counters) {
   return [".Bl -tag -width Ds", ...items, ".El"].join("\n");
 }
 
-/** Puts the parts where the page has their marks. Throws when a mark is missing. */
+/**
+ * Puts the parts where the page has their marks. Throws when a mark is missing.
+ * @param {string} page
+ * @param {Record<string, string>} parts
+ */
 export function fillPage(page, parts) {
   return Object.entries(parts).reduce((text, [name, part]) => {
     const marks = new RegExp(`(\\.\\\\" begin ${name}\\b[^\\n]*\\n)[^]*?(\\.\\\\" end ${name}\\n)`);

@@ -1,6 +1,9 @@
 // The parts of README.md that the program knows, as Markdown.
 
-/** The counters of what was lost: what each counts, and what then is missing. */
+/**
+ * The counters of what was lost: what each counts, and what then is missing.
+ * @param {typeof import("../../src/model/losses.ts").LOSS_COUNTERS} counters
+ */
 export function lossTable(counters) {
   const rows = counters.map(({ key, counts, missing }) => {
     const [unit, fate] = missing ?? [null, "nothing"];
@@ -10,7 +13,11 @@ export function lossTable(counters) {
   return ["| counter | what it counts | what is missing |", "|---|---|---|", ...rows].join("\n");
 }
 
-/** Puts the parts where the text has their marks. Throws when a mark is missing. */
+/**
+ * Puts the parts where the text has their marks. Throws when a mark is missing.
+ * @param {string} readme
+ * @param {Record<string, string>} parts
+ */
 export function fillReadme(readme, parts) {
   return Object.entries(parts).reduce((text, [name, part]) => {
     const marks = new RegExp(`(<!-- begin ${name}\\b[^\\n]*\\n)[^]*?(<!-- end ${name} -->\\n)`);
