@@ -31,6 +31,7 @@ const NUMBERS: Readonly<Record<string, string>> = {
   14: "f4",
   15: "f5",
   17: "f6",
+  21: "f10",
 };
 
 /** `ESC [ [ x` of the Linux console. */

@@ -11,6 +11,7 @@ import { type Layout, layOut, visibleEntries } from "./layout.ts";
 import type { Listing } from "./listing.ts";
 import type { UiState, View } from "./state.ts";
 import { arrow, type DescribeProcess, entryLine, headingLine } from "./table.ts";
+import { visiblePart } from "./typed.ts";
 
 export interface Scene extends HeaderFacts {
   readonly listing: Listing;
@@ -60,13 +61,21 @@ function filterText({ filterOptions, state }: Scene): string {
   return [filterOptions, state.filter === "" ? "" : `"${state.filter}"`].filter(Boolean).join(" ");
 }
 
+const TYPING = " filter: ";
+
+/** Where the filter is longer than the line, the part around the cursor. */
+function visibleFilter({ filter, cursor }: UiState, columns: number) {
+  return visiblePart({ text: filter, cursor }, Math.max(1, columns - TYPING.length));
+}
+
 function statusLine(scene: Scene, layout: Layout, columns: number): Line {
   const { listing, state, filterOptions } = scene;
   const line = new LineWriter(columns);
   if (state.isTyping) {
     return line
-      .add(` filter: ${state.filter}`)
-      .to(Math.max(40, displayWidth(state.filter) + 12))
+      .add(TYPING)
+      .add(visibleFilter(state, columns).text)
+      .to(Math.max(40, displayWidth(TYPING + state.filter) + 3))
       .addWhole(`${countText(listing, "connections")}`)
       .addWhole(filterOptions && `: ${filterOptions}`)
       .addWhole("   Enter keep  Esc clear")
@@ -153,7 +162,7 @@ export function draw(scene: Scene, size: Size): Picture {
   ];
   const cursor =
     scene.state.isTyping && scene.state.panel === null
-      ? { x: Math.min(columns - 1, 9 + displayWidth(scene.state.filter)), y: rows - 1 }
+      ? { x: Math.min(columns - 1, TYPING.length + visibleFilter(scene.state, columns).x), y: rows - 1 }
       : null;
   return { frame: { lines: lines.slice(0, rows), cursor }, layout };
 }

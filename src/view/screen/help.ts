@@ -5,7 +5,7 @@ import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { isRefusal, type SessionInfo } from "./header.ts";
 
 export const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
-  ["q  Ctrl-C", "quit"],
+  ["q  F10", "quit; also Ctrl-C"],
   ["↑ ↓  j k", "move; PgUp PgDn, Home End, g G"],
   ["Enter", "details; open or close a group"],
   ["v  F5", "connections, processes, remote hosts"],

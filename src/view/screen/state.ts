@@ -29,6 +29,8 @@ export interface UiState {
   readonly filter: string;
   /** Keys go into the filter. */
   readonly isTyping: boolean;
+  /** Characters of the filter before the cursor, while it is typed. */
+  readonly cursor: number;
   /** null: the user has not moved yet. */
   readonly selection: EntryId | null;
   /** First entry on the screen. */
@@ -77,6 +79,7 @@ export function initialState({ style, delayS, all, order }: Choices): UiState {
     picked: null,
     filter: "",
     isTyping: false,
+    cursor: 0,
     selection: null,
     top: 0,
     paused: null,

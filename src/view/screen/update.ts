@@ -1,11 +1,11 @@
 /** What each key, click and refresh changes. */
 import type { Snapshot } from "../../model/snapshot.ts";
 import { findColumn } from "../columns.ts";
-import { sanitise } from "../sanitise.ts";
 import { findGroupColumn } from "./groups.ts";
 import { clamp, type Layout, scrolledTo } from "./layout.ts";
 import type { Listing } from "./listing.ts";
 import { type Effect, type EntryId, type Order, type UiState, VIEWS, type View } from "./state.ts";
+import { charactersOf, pressKey, type Typed, typeText } from "./typed.ts";
 
 /** What the user did. Special keys have names such as `up`, `f5`, `ctrl-c`; unknown ones do nothing. */
 export type Input =
@@ -35,9 +35,6 @@ export interface Change {
 
 /** Seconds between refreshes that `+` and `-` step through. */
 const DELAYS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60] as const;
-
-/** Longest filter; a name or an address is shorter. */
-const MOST_FILTER_CHARACTERS = 64;
 
 function unchanged(state: UiState): Change {
   return { state, effects: [] };
@@ -247,7 +244,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   enter: (state, context) => (state.picked === null ? open(state, context) : sortByPicked(state, context)),
   escape: takeBack,
   f1: (state) => ({ ...state, panel: { kind: "help", top: 0 } }),
-  f4: (state) => ({ ...state, isTyping: true, top: 0 }),
+  f4: (state) => ({ ...state, isTyping: true, cursor: charactersOf(state.filter).length, top: 0 }),
   f5: nextView,
   space: (state, { snapshot }) => ({ ...state, paused: state.paused === null ? snapshot : null }),
   r: (state) => traffic(state, "in"),
@@ -278,44 +275,22 @@ function act(state: UiState, name: string, context: Context): Change {
 /** Keys that mean the same wherever they are pressed. */
 const EVERYWHERE: Readonly<Record<string, Effect>> = {
   "ctrl-c": { kind: "quit" },
+  f10: { kind: "quit" },
   "ctrl-z": { kind: "suspend" },
   "ctrl-l": { kind: "redraw" },
 };
 
-/**
- * Adds typed or pasted characters. Those that are never shown as they are, such as bidi marks, are left
- * out: what is searched is what is shown, so that they could match nothing.
- */
-function addToFilter(filter: string, text: string): string {
-  const characters = [...filter];
-  for (const character of text) {
-    if (characters.length >= MOST_FILTER_CHARACTERS) break;
-    const before = characters.at(-1) ?? "";
-    if (sanitise(before + character).endsWith(character)) characters.push(character);
-  }
-  return characters.join("");
-}
-
 function typeFilter(state: UiState, input: Input): Change {
-  const { filter } = state;
-  if (input.kind === "text") {
-    return set(state, { filter: addToFilter(filter, input.text), top: 0 });
-  }
+  const typed = { text: state.filter, cursor: state.cursor };
+  const edited = ({ text, cursor }: Typed) => {
+    const top = text === state.filter ? state.top : 0;
+    return set(state, { filter: text, cursor, top });
+  };
+  if (input.kind === "text") return edited(typeText(typed, input.text));
   if (input.kind !== "key") return unchanged(state);
-  switch (input.name) {
-    case "enter":
-      return set(state, { isTyping: false });
-    case "escape":
-      return set(state, { isTyping: false, filter: "", top: 0 });
-    case "backspace":
-      return set(state, { filter: [...filter].slice(0, -1).join(""), top: 0 });
-    case "ctrl-w":
-      return set(state, { filter: filter.replace(/\S*\s*$/, ""), top: 0 });
-    case "ctrl-u":
-      return set(state, { filter: "", top: 0 });
-    default:
-      return unchanged(state);
-  }
+  if (input.name === "enter") return set(state, { isTyping: false });
+  if (input.name === "escape") return set(state, { isTyping: false, filter: "", top: 0 });
+  return edited(pressKey(typed, input.name));
 }
 
 const HELP_SCROLL: Readonly<Record<string, number>> = { up: -1, down: 1, pageup: -10, pagedown: 10 };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { lineText } from "../../../../src/view/screen/cells.ts";
+import { type Line, lineText } from "../../../../src/view/screen/cells.ts";
 import type { Input } from "../../../../src/view/screen/update.ts";
 import { displayWidth } from "../../../../src/view/width.ts";
 import { crowd, FEW, snapshotOf } from "../../../support/crowd.ts";
@@ -175,6 +175,44 @@ describe("the filter", () => {
     expect(desk().press("/", "s", "escape").state).toMatchObject({ filter: "", isTyping: false });
   });
 
+  test("is edited at the cursor; what is typed there finds at once", () => {
+    const typed = desk().press("/", "x", "left", "y");
+    expect(typed.state.filter).toBe("yx");
+    expect(typed.press("end", "z", "home", "a").state).toMatchObject({ filter: "ayxz", cursor: 1 });
+    expect(typed.frame.cursor?.x).toBe(10);
+    expect(typed.press("delete").state.filter).toBe("axz");
+    expect(typed.press("right", "backspace", "right", "right").state).toMatchObject({
+      filter: "az",
+      cursor: 2,
+    });
+    expect(typed.press("delete", "left", " ", "left", "ctrl-w").state).toMatchObject({
+      filter: " z",
+      cursor: 0,
+    });
+    expect(typed.press("right", "ctrl-u").state).toMatchObject({ filter: "z", cursor: 0 });
+    expect(typed.press("enter", "left").state).toMatchObject({ filter: "z", isTyping: false });
+    expect(typed.press("/", "!").state.filter).toBe("z!");
+    const found = desk().press("/", "r", "s", "home", "c", "u");
+    expect([found.state.filter, found.listing.matches]).toEqual(["curs", 0]);
+    expect(found.press("end", "backspace", "l").listing.matches).toBe(1);
+  });
+
+  test("keeps a mark with its letter, and never on another", () => {
+    const typed = desk().press("/", { kind: "text", text: "ae\u0301i" });
+    expect(typed.press("left", "left").state.cursor).toBe(1);
+    expect(typed.press({ kind: "text", text: " \u0301" }).state.filter).toBe("a e\u0301i");
+    expect(typed.press("delete").state.filter).toBe("a i");
+  });
+
+  test("shows the cursor, also in one that is longer than the line", () => {
+    const typed = new Desk(snapshotOf(FEW), { columns: 35, rows: 12 });
+    typed.press("/", { kind: "text", text: Array.from({ length: 40 }, (_, i) => i % 10).join("") });
+    const status = () => lineText(typed.frame.lines.at(-1) as Line).trimEnd();
+    expect([status(), typed.frame.cursor?.x]).toEqual([" filter: 5678901234567890123456789", 34]);
+    typed.press("home", "right");
+    expect([status(), typed.frame.cursor?.x]).toEqual([" filter: 01234567890123456789012345", 10]);
+  });
+
   test("has an end", () => {
     expect(desk().press("/", { kind: "text", text: "x".repeat(1000) }).state.filter).toBe("x".repeat(64));
   });
@@ -293,6 +331,7 @@ describe("the rest", () => {
   test.for([
     ["q", "quit"],
     ["ctrl-c", "quit"],
+    ["f10", "quit"],
     ["ctrl-z", "suspend"],
     ["ctrl-l", "redraw"],
   ] as const)("%s asks to %s, on every page", ([key, kind]) => {
@@ -301,7 +340,8 @@ describe("the rest", () => {
     expect(desk().press("enter", key).effects).toEqual([{ kind }]);
   });
 
-  test("Ctrl-C quits while a filter is typed", () => {
+  test("Ctrl-C and F10 quit while a filter is typed", () => {
+    expect(desk().press("/", "f10").effects).toEqual([{ kind: "quit" }]);
     expect(desk().press("/", "ctrl-c").effects).toEqual([{ kind: "quit" }]);
   });
 });
