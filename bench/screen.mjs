@@ -36,6 +36,7 @@ const INFO = {
   backend: "fentry",
   kernel: "6.12.0",
   stepDowns: [],
+  tableSizes: { maxTcpFlows: 65_536, maxUdpFlows: 32_768 },
   startedNs: 1e9,
   isReplay: false,
 };

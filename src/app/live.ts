@@ -34,8 +34,8 @@ export class Live implements Feed {
     }
     this.#recorder = recorder;
     this.#loop = new Loop(world, options, this.#capture, recorder);
-    const { backend, kernel, stepDowns } = this.#capture;
-    this.info = { version, backend, kernel, stepDowns };
+    const { backend, kernel, stepDowns, tableSizes } = this.#capture;
+    this.info = { version, backend, kernel, stepDowns, tableSizes };
     this.#recorder?.begin({ ...this.info, udpIdleNs: captureOptions.udpIdleNs, startNs: this.startNs });
   }
 

@@ -81,8 +81,8 @@ export class Replay implements Feed, Player {
     this.#slices = new Slices(world.clock);
     this.#all = options.all;
     this.#speed = options.speed;
-    const { version, backend, kernel, stepDowns, startNs } = reader.info;
-    this.info = { version, backend, kernel, stepDowns };
+    const { version, backend, kernel, stepDowns, tableSizes, startNs } = reader.info;
+    this.info = { version, backend, kernel, stepDowns, tableSizes };
     this.startNs = startNs;
     this.#aggregator = this.#newAggregator();
   }

@@ -1,4 +1,5 @@
 /** The stream as JSON lines: one self-contained object a line, every event and every loss counter. */
+import { NOT_COUNTED } from "../model/bounds.ts";
 import type { Skipped } from "../model/losses.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { type Cell, FIELDS } from "../view/columns.ts";
@@ -24,12 +25,15 @@ function eventLine({ event, connection }: ConnectionEvent, time: string, nowNs: 
   return `{"time":"${time}","event":"${event}"${members.join("")}}\n`;
 }
 
-function startObject({ version, backend, kernel, stepDowns }: StartInfo): object {
+function startObject({ version, backend, kernel, stepDowns, tableSizes }: StartInfo): object {
   return {
     version,
     backend: sanitise(backend),
     kernel: sanitise(kernel),
     step_downs: stepDowns.map((step) => ({ backend: sanitise(step.backend), reason: sanitise(step.reason) })),
+    max_tcp_flows: tableSizes.maxTcpFlows,
+    max_udp_flows: tableSizes.maxUdpFlows,
+    not_counted: NOT_COUNTED,
   };
 }
 

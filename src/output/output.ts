@@ -1,4 +1,5 @@
 /** What every form of the stream is given and gives back; the forms make text, they do not write it. */
+import type { TableSizes } from "../model/bounds.ts";
 import type { Connection } from "../model/connection.ts";
 import { LOSS_COUNTERS, type Losses, type Skipped } from "../model/losses.ts";
 import type { Snapshot } from "../model/snapshot.ts";
@@ -13,6 +14,7 @@ export interface StartInfo {
   readonly backend: string;
   readonly kernel: string;
   readonly stepDowns: readonly StepDown[];
+  readonly tableSizes: TableSizes;
 }
 
 export type EventName = "open" | "update" | "close";

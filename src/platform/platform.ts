@@ -1,4 +1,5 @@
 /** What tcptop needs of an operating system; every platform implements this and nothing more. */
+import type { TableSizes } from "../model/bounds.ts";
 import type { Losses } from "../model/losses.ts";
 import type { ProcessFacts } from "../model/process.ts";
 import type { FlowRecord, SeedEntry } from "../model/record.ts";
@@ -41,6 +42,7 @@ export interface Capture {
   /** Kernel release, such as `6.12.41`. */
   readonly kernel: string;
   readonly stepDowns: readonly StepDown[];
+  readonly tableSizes: TableSizes;
   /** Reads what existed before the capture began. Once, right after open. */
   seed(): Promise<Seed>;
   /** Reads what /proc knows now of sockets without traffic (`--all`): listening, TIME_WAIT. */

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";
+import type { TableSizes } from "../model/bounds.ts";
 
 /** Raised by every change that an older reader would misunderstand; the header's frame never changes. */
 export const FORMAT_VERSION = 1;
@@ -19,6 +20,7 @@ export interface RecordingInfo {
   readonly backend: string;
   readonly kernel: string;
   readonly stepDowns: readonly { readonly backend: string; readonly reason: string }[];
+  readonly tableSizes: TableSizes;
   readonly udpIdleNs: number;
   /** When the capture began, CLOCK_MONOTONIC. */
   readonly startNs: number;

@@ -2,6 +2,7 @@
 import type { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
+import type { TableSizes } from "../model/bounds.ts";
 import { Slices } from "../seed/slices.ts";
 import { isKnownWireVersion } from "../wire/decode.ts";
 import { WIRE_VERSION } from "../wire/layout.gen.ts";
@@ -63,6 +64,17 @@ function isText(value: unknown): value is string {
 function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
+
+function isTableSizes(value: unknown): value is TableSizes {
+  if (typeof value !== "object" || value === null) return false;
+  const { maxTcpFlows, maxUdpFlows } = value as Record<string, unknown>;
+  return [maxTcpFlows, maxUdpFlows].every(
+    (size) => size === null || (isCount(size) && Number.isInteger(size)),
+  );
+}
+
+/** Of a recording by an older tcptop. */
+const UNKNOWN_SIZES: TableSizes = { maxTcpFlows: null, maxUdpFlows: null };
 
 function isStepDowns(value: unknown): value is RecordingInfo["stepDowns"] {
   const isStepDown = (item: unknown) =>
@@ -267,6 +279,7 @@ function undamaged<T>(name: string, position: number, read: () => T): T {
 
 function checkedHeader(name: string, header: Record<string, unknown>): CheckedHeader {
   const { format, wire, byteOrder: order, version, backend, kernel, stepDowns, udpIdleNs, startNs } = header;
+  const tableSizes = header["tableSizes"] ?? UNKNOWN_SIZES;
   const isWritten = isText(version) && VERSION.test(version) && isCount(format) && isCount(wire);
   if (!isWritten) throw damaged(name, MAGIC.length, "its first frame has an impossible value");
   if (format !== FORMAT_VERSION || !isKnownWireVersion(wire)) {
@@ -280,9 +293,10 @@ function checkedHeader(name: string, header: Record<string, unknown>): CheckedHe
     !isText(backend) ||
     !isText(kernel) ||
     !isStepDowns(stepDowns) ||
+    !isTableSizes(tableSizes) ||
     !isCount(udpIdleNs) ||
     !isCount(startNs)
   )
     throw damaged(name, MAGIC.length, "its first frame has an impossible value");
-  return { info: { version, backend, kernel, stepDowns, udpIdleNs, startNs }, wireVersion: wire };
+  return { info: { version, backend, kernel, stepDowns, tableSizes, udpIdleNs, startNs }, wireVersion: wire };
 }

@@ -29,6 +29,7 @@ describe.for(backends)("%s", ([backend, required]) => {
       const ends = await new Traffic("tcp-concurrent", { count: 300 }).ends(context);
       await tcptop.refreshed();
       await tcptop.refreshed();
+      expect(tcptop.start["max_tcp_flows"]).toBe(64);
       const whole = tcptop.rowsOf(ends, 0).filter((row) => row.event === "close" && !row.partial);
 
       expect(whole.length).toBeGreaterThan(0);
@@ -46,6 +47,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     test("one socket with 50 peers", async (context) => {
       const tcptop = shared.use(context);
       const ends = await new Traffic("udp-many", { peers: 50 }).ends(context);
+      expect(tcptop.start["max_udp_flows"]).toBe(16);
       const tracked = () => tcptop.rowsOf(ends, 0).filter((row) => row.event === "open").length;
       const closes = () => tcptop.rowsOf(ends, 0).filter((row) => row.event === "close");
       await tcptop.until(() => tracked() > 0 && closes().length === tracked());

@@ -17,6 +17,7 @@ const INFO: SessionInfo = {
   backend: "fentry",
   kernel: "6.12.0",
   stepDowns: [],
+  tableSizes: { maxTcpFlows: 65_536, maxUdpFlows: 32_768 },
   startedNs: 1_000_000_000,
   isReplay: false,
 };

@@ -13,6 +13,7 @@ export const INFO: RecordingInfo = {
   backend: "tracepoint",
   kernel: "6.18.0",
   stepDowns: [{ backend: "fentry", reason: "this kernel has no function tracing" }],
+  tableSizes: { maxTcpFlows: 65_536, maxUdpFlows: 32_768 },
   udpIdleNs: 5e9,
   startNs: 1e9,
 };

@@ -15,6 +15,7 @@ const START: StartInfo = {
     { backend: "fentry", reason: "this kernel has no function tracing" },
     { backend: "kprobe", reason: "line one\nline two \x1b[31m" },
   ],
+  tableSizes: { maxTcpFlows: 65_536, maxUdpFlows: 32_768 },
 };
 
 const EVERYTHING: Selection = { filter: null, order: { column: null, reverse: false } };

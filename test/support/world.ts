@@ -69,6 +69,7 @@ export class FakeCapture implements Capture {
   readonly backend = "fentry";
   readonly kernel = "6.12.0";
   readonly stepDowns = [];
+  readonly tableSizes = { maxTcpFlows: 65_536, maxUdpFlows: 32_768 };
   /** Calls in their order, `drain` and `sweep` with the time in milliseconds. */
   readonly calls: string[] = [];
   /** Records for the next drain, and for the next sweep. */

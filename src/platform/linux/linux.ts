@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { ExitCode, ExitError } from "../../base/errors.ts";
+import type { TableSizes } from "../../model/bounds.ts";
 import type { Losses } from "../../model/losses.ts";
 import type { FlowRecord } from "../../model/record.ts";
 import { procWorld } from "../../seed/proc-world.ts";
@@ -64,6 +65,7 @@ class LinuxCapture implements Capture {
   readonly backend: string;
   readonly kernel = release();
   readonly stepDowns: readonly StepDown[];
+  readonly tableSizes: TableSizes;
   readonly #session: Session;
   readonly #batch = new Uint8Array(BATCH_RECORDS * RECORD.size);
   #recordsInvalid = 0;
@@ -76,11 +78,17 @@ class LinuxCapture implements Capture {
   #lastLosses: Losses | null = null;
   readonly #tap: CaptureOptions["tap"];
 
-  constructor(session: Session, stepDowns: readonly StepDown[], tap: CaptureOptions["tap"]) {
+  constructor(
+    session: Session,
+    stepDowns: readonly StepDown[],
+    tableSizes: TableSizes,
+    tap: CaptureOptions["tap"],
+  ) {
     this.#session = session;
     this.#tap = tap;
     this.backend = session.backend;
     this.stepDowns = stepDowns;
+    this.tableSizes = tableSizes;
   }
 
   async seed(): Promise<Seed> {
@@ -169,15 +177,18 @@ export const linuxPlatform: Platform = {
   open(options: CaptureOptions): Capture {
     const native = loadNative();
     try {
+      const tableSizes = {
+        maxTcpFlows: options.maxTcpFlows ?? tcpTableSize(readSockstat()),
+        maxUdpFlows: options.maxUdpFlows ?? DEFAULT_MAX_UDP_FLOWS,
+      };
       const session = new native.Session({
         backend: options.backend,
         udpIdleNs: options.udpIdleNs,
-        maxTcpFlows: options.maxTcpFlows ?? tcpTableSize(readSockstat()),
-        maxUdpFlows: options.maxUdpFlows ?? DEFAULT_MAX_UDP_FLOWS,
+        ...tableSizes,
         ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
       });
       const stepDowns = [...session.stepDowns, ...limits(), ...confine(native, options)];
-      return new LinuxCapture(session, stepDowns, options.tap);
+      return new LinuxCapture(session, stepDowns, tableSizes, options.tap);
     } catch (error) {
       throw isNativeError(error) ? openFailure(error) : error;
     }

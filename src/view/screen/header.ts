@@ -1,4 +1,5 @@
 /** The lines above the table: what everything together does, and how well it is seen. */
+import type { TableSizes } from "../../model/bounds.ts";
 import type { TcpState } from "../../model/connection.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
 import { BACKENDS, type StepDown } from "../../platform/platform.ts";
@@ -19,6 +20,7 @@ export interface SessionInfo {
   readonly kernel: string;
   /** From outside. */
   readonly stepDowns: readonly StepDown[];
+  readonly tableSizes: TableSizes;
   /** CLOCK_MONOTONIC. */
   readonly startedNs: number;
   /** What is shown is a recording. */

@@ -1,6 +1,7 @@
 /** The page of keys. */
+import { NOT_COUNTED } from "../../model/bounds.ts";
 import { sanitise } from "../sanitise.ts";
-import { padEnd } from "../width.ts";
+import { displayWidth, padEnd } from "../width.ts";
 import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { isRefusal, type SessionInfo } from "./header.ts";
 
@@ -70,20 +71,48 @@ function keysFor({ isReplay }: SessionInfo): readonly (readonly [keys: string, m
   return [...others.slice(0, 1), ...PLAYER_KEYS, ...others.slice(1)];
 }
 
-function helpTexts(info: SessionInfo, columns: number): string[] {
-  const { version, backend, kernel, stepDowns } = info;
+/** Whole words in as many lines as they need; a word longer than a line stands alone. */
+function wrap(text: string, columns: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (displayWidth(longer) < columns || lines.at(-1) === "") lines[lines.length - 1] = longer;
+    else lines.push(` ${word}`);
+  }
+  return lines;
+}
+
+/** Sentences below the keys. */
+function remarksOf(info: SessionInfo): string[] {
+  const { backend, kernel, stepDowns, tableSizes } = info;
+  const { maxTcpFlows, maxUdpFlows } = tableSizes;
   return [
-    ` tcptop ${version}: every TCP connection and UDP flow, who owns it, exact to the byte`,
+    "A filter changes the sums above the table too. Those of a filter that is typed begin when it is typed.",
+    "Graphs have a bar for each refresh, the last one at the right; the peak is the highest bar.",
+    "Sizes are decimal (1 kB is 1000 B).",
+    `Not counted: ${NOT_COUNTED.join(", ")}.`,
+    ...(maxTcpFlows === null || maxUdpFlows === null
+      ? []
+      : [
+          `Room for ${maxTcpFlows} TCP and ${maxUdpFlows} UDP flows at a time; what has none is told as lost.`,
+        ]),
+    `Backend ${sanitise(backend)}, Linux ${sanitise(kernel)}.`,
+    ...stepDowns.map((stepDown) => {
+      const refused = isRefusal(stepDown, info) ? "Not " : "";
+      return `${refused}${sanitise(stepDown.backend)}: ${sanitise(stepDown.reason)}`;
+    }),
+  ];
+}
+
+function helpTexts(info: SessionInfo, columns: number): string[] {
+  return [
+    ` tcptop ${info.version}: every TCP connection and UDP flow, who owns it, exact to the byte`,
     "",
     ...sideBySide(keysFor(info).map(keyText), columns),
     "",
     ...sideBySide(MARKS.map(keyText), columns),
     "",
-    ` Sizes are decimal (1 kB is 1000 B). Backend ${sanitise(backend)}, Linux ${sanitise(kernel)}.`,
-    ...stepDowns.map((stepDown) => {
-      const refused = isRefusal(stepDown, info) ? "Not " : "";
-      return ` ${refused}${sanitise(stepDown.backend)}: ${sanitise(stepDown.reason)}`;
-    }),
+    ...remarksOf(info).flatMap((text) => wrap(text, columns)),
   ];
 }
 

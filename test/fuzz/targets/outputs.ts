@@ -98,6 +98,7 @@ function checkRest(output: Output, choices: Choices): void {
     version: "0.0.0",
     backend: choices.text(32),
     kernel: choices.text(64),
+    tableSizes: { maxTcpFlows: choices.count(1e9), maxUdpFlows: null },
     stepDowns: [{ backend: choices.text(16), reason: choices.text(64) }],
   };
   harmlessLines(output.start(info, AT)).forEach(assertHarmless);

@@ -125,6 +125,19 @@ describe("states", () => {
     await expectScreen(desk(size, [listening, waiting]), "sockets");
   });
 
+  test("what is said of the capture on the page of keys is wrapped, not cut", () => {
+    const shown = desk({ columns: 44, rows: 90 });
+    shown.info = {
+      ...shown.info,
+      stepDowns: [{ backend: "kprobe", reason: `a reason with ${"word ".repeat(20)}end` }],
+    };
+    const text = shown.press("?").text.replaceAll(/\n */g, " ");
+    expect(text).toContain(
+      "Not counted: ICMP, SCTP, DCCP, UDP-Lite, raw IP, packet sockets, outer flows of tunnels, vsock, unix sockets. Room for 65536 TCP and 32768 UDP flows at a time;",
+    );
+    expect(text).toContain(` Not kprobe: a reason with ${"word ".repeat(20)}end `);
+  });
+
   test("owners that share a socket or only hold it", async () => {
     const owner = { pid: 90, process: "a-rather-long-na", uid: 0, cgroupId: null, startNs: null };
     const rows = [

@@ -103,7 +103,8 @@ describe("CSV", () => {
   });
 
   test("the header names every column, and summaries are left out", () => {
-    const info = { version: "1", backend: "b", kernel: "k", stepDowns: [] };
+    const tableSizes = { maxTcpFlows: null, maxUdpFlows: null };
+    const info = { version: "1", backend: "b", kernel: "k", stepDowns: [], tableSizes };
     expect(csvOutput().start(info, AT)).toBe(`time,event,${FIELDS.map(({ key }) => key).join(",")}\n`);
     expect(csvOutput().summary(snapshot(), NONE_SKIPPED, AT)).toBe("");
   });

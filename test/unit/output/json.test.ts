@@ -85,10 +85,13 @@ describe("JSON", () => {
 
   test("the start carries version, backend, kernel and what was stepped down from", () => {
     const stepDowns = [{ backend: "fentry", reason: "no BTF\x1b[0m" }];
-    const info = { version: "1.2.3", backend: "kprobe", kernel: "6.1.0-31-amd64", stepDowns };
+    const tableSizes = { maxTcpFlows: 131_072, maxUdpFlows: null };
+    const info = { version: "1.2.3", backend: "kprobe", kernel: "6.1.0-31-amd64", stepDowns, tableSizes };
     expect(jsonOutput().start(info, AT)).toBe(
       '{"time":"2026-01-02T03:04:05.006Z","event":"start","version":"1.2.3","backend":"kprobe",' +
-        '"kernel":"6.1.0-31-amd64","step_downs":[{"backend":"fentry","reason":"no BTF\\\\x1b[0m"}]}\n',
+        '"kernel":"6.1.0-31-amd64","step_downs":[{"backend":"fentry","reason":"no BTF\\\\x1b[0m"}],' +
+        '"max_tcp_flows":131072,"max_udp_flows":null,"not_counted":["ICMP","SCTP","DCCP","UDP-Lite","raw IP",' +
+        '"packet sockets","outer flows of tunnels","vsock","unix sockets"]}\n',
     );
   });
 

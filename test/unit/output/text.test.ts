@@ -91,7 +91,8 @@ describe("text", () => {
 
   test("the start says backend, kernel and each step down, made harmless", () => {
     const stepDowns = [{ backend: "fentry", reason: "no\nBTF" }];
-    const info = { version: "1.2.3", backend: "kprobe", kernel: "6.1.0", stepDowns };
+    const tableSizes = { maxTcpFlows: 1, maxUdpFlows: 2 };
+    const info = { version: "1.2.3", backend: "kprobe", kernel: "6.1.0", stepDowns, tableSizes };
     expect(textOutput({ style: "human", color: false }).start(info, AT)).toBe(
       "# tcptop 1.2.3: backend kprobe, kernel 6.1.0\n# fentry: no\\x0aBTF\n",
     );

@@ -83,6 +83,12 @@ describe("is refused in one line", () => {
       "memory is damaged at byte 8: its first frame has an impossible value",
     ],
     [
+      "table sizes that are none",
+      file({ ...HEADER, tableSizes: { maxTcpFlows: -1, maxUdpFlows: 2 } }),
+      74,
+      "memory is damaged at byte 8: its first frame has an impossible value",
+    ],
+    [
       "a first frame of another kind",
       Buffer.concat([MAGIC, encodeFrame(FrameKind.part, Buffer.alloc(0))]),
       74,
@@ -90,6 +96,12 @@ describe("is refused in one line", () => {
     ],
   ] as const)("%s", async ([, bytes, exitCode, message]) => {
     expect(await errorOf(bytes)).toMatchObject({ exitCode, message });
+  });
+
+  test("a recording by an older tcptop does not tell the sizes of the tables", async () => {
+    const { tableSizes: _, ...older } = HEADER;
+    const { info } = await RecordingReader.open(memorySource(file(older)), "memory");
+    expect(info.tableSizes).toEqual({ maxTcpFlows: null, maxUdpFlows: null });
   });
 
   test("a source that cannot be read", async () => {

@@ -1,0 +1,20 @@
+/** How much a capture can follow, and what it does not. */
+
+/** Flows that the kernel side has room for at a time; null: a recording does not tell. */
+export interface TableSizes {
+  readonly maxTcpFlows: number | null;
+  readonly maxUdpFlows: number | null;
+}
+
+/** Traffic that is in no row and no total. */
+export const NOT_COUNTED: readonly string[] = [
+  "ICMP",
+  "SCTP",
+  "DCCP",
+  "UDP-Lite",
+  "raw IP",
+  "packet sockets",
+  "outer flows of tunnels",
+  "vsock",
+  "unix sockets",
+];
