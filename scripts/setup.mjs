@@ -6,7 +6,7 @@ import { isFresh, must, output, root, run, say } from "./lib.mjs";
 
 /** Debian and Ubuntu packages for building, and what the tests need besides. */
 const BUILD_PACKAGES = ["clang", "llvm", "cmake", "make", "g++", "pkg-config", "libbpf-dev"];
-const TEST_PACKAGES = ["clang-format", "iproute2", "mandoc", "zsh", "fish", "jq", "python3"];
+const TEST_PACKAGES = ["clang-format", "iproute2", "nftables", "mandoc", "zsh", "fish", "jq", "python3"];
 
 /** For stock kernels in a VM; see test/kernels/vm-run. */
 const GUEST_PACKAGES = [

@@ -97,7 +97,18 @@ function whyNot(kernel) {
 }
 
 /** What depends on the kernel; logs, recordings, pipes and the screen are the same on each, and slow in a guest. */
-const FILES = ["existing", "faults", "flows", "limits", "link", "privileges", "program", "sockets"];
+const FILES = [
+  "existing",
+  "faults",
+  "flows",
+  "limits",
+  "link",
+  "privileges",
+  "program",
+  "sockets",
+  "twins",
+  "udp-edges",
+];
 
 /**
  * Runs a shell command on a kernel: in a guest or here.

@@ -104,6 +104,11 @@ export interface Row extends FlowFacts {
   readonly bytes_retrans: number | null;
   readonly cwnd: number | null;
   readonly partial: boolean;
+  /** Several processes use the socket; its owner is its listener or who bound it. */
+  readonly shared?: boolean;
+  readonly assumed?: boolean;
+  /** Unique for one run. */
+  readonly flow?: number;
   readonly packets_in: number;
   readonly packets_out: number;
   readonly rate_in: number;
@@ -501,7 +506,9 @@ export class Traffic {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #exit: Promise<Exit>;
   readonly #arrivals = new Arrivals();
+  readonly #isHeld: boolean;
   #lines: string[] = [];
+  #running = true;
 
   /** With a link, the client's side and all that starts the scenario are at its near end. */
   constructor(scenario: string, args: Readonly<Record<string, number>> = {}, link?: Link) {
@@ -515,7 +522,12 @@ export class Traffic {
       this.#lines.push(line);
       this.#arrivals.arrived();
     });
-    this.#exit = ended(this.#child);
+    this.#isHeld = "hold" in args;
+    this.#exit = ended(this.#child).then((exit) => {
+      this.#running = false;
+      this.#arrivals.arrived();
+      return exit;
+    });
   }
 
   /** Resolves once its connections exist and it waits for `go`. */
@@ -525,19 +537,32 @@ export class Traffic {
   }
 
   go(): void {
-    this.#child.stdin.end("\n");
+    if (this.#isHeld) this.#child.stdin.write("\n");
+    else this.#child.stdin.end("\n");
   }
 
-  /** What it counted. Skips the test where the kernel cannot do it. */
+  /**
+   * What it counted. Skips the test where the kernel cannot do it. With `hold` its network namespaces stay until
+   * the test is over.
+   */
   async ends(context: TestContext): Promise<FlowEnd[]> {
-    const { code, stderr, stdout } = await this.#exit;
-    const records = stdout
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line): unknown => JSON.parse(line));
-    if (code === 77) context.skip((records[0] as { skip: string }).skip);
+    const isOver = () => !this.#running || this.#lines.some((line) => line.startsWith('{"held"'));
+    context.onTestFinished(() => {
+      this.#child.stdin.end();
+    });
+    if (this.#isHeld && !(await this.#arrivals.until(isOver))) throw new Error("traffic does not end");
+    if (!this.#isHeld || !this.#running) await this.#expectSuccess(context);
+    return this.#records().filter((record): record is FlowEnd => "end" in record);
+  }
+
+  #records(): object[] {
+    return this.#lines.filter((line) => line !== "").map((line) => JSON.parse(line) as object);
+  }
+
+  async #expectSuccess(context: TestContext): Promise<void> {
+    const { code, stderr } = await this.#exit;
+    if (code === 77) context.skip((this.#records().at(-1) as { skip: string }).skip);
     if (code !== 0) throw new Error(`traffic: exit ${code}: ${stderr}`);
-    return (records as FlowEnd[]).filter((record) => record.end !== undefined);
   }
 }
 

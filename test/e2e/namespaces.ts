@@ -2,10 +2,15 @@
 import { expect, test } from "vitest";
 import { addresses, type FlowEnd, facts, type Row, type Tcptop } from "./harness.ts";
 
-/** The rows in the network namespaces of these ends, from number `since` on. */
+/**
+ * The rows in the network namespaces of these ends that opened from number `since` on. A namespace of an earlier
+ * scenario may have had the same number, and flows that end only now.
+ */
 export function rowsAround(tcptop: Tcptop, ends: readonly FlowEnd[], since: number): Row[] {
   const namespaces = new Set(ends.map(({ netns }) => netns));
-  return tcptop.rows.slice(since).filter(({ netns }) => namespaces.has(netns));
+  const rows = tcptop.rows.slice(since).filter(({ netns }) => namespaces.has(netns));
+  const opened = new Set(addresses(rows.filter(({ event }) => event === "open")));
+  return rows.filter((row) => addresses([row]).some((address) => opened.has(address)));
 }
 
 /** Waits until each end has its `close`, and one refresh longer; the rows there by event. */

@@ -20,7 +20,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     for (const [title, scenario] of SCENARIOS) {
       testOf(title)(`${title} (${scenario})`, async (context) => {
         const tcptop = await startOrSkip(context, required, {}, backend);
-        const traffic = new Traffic(scenario);
+        const traffic = new Traffic(scenario, { hold: 1 });
         await traffic.ready();
         await tcptop.refreshed();
         await tcptop.refreshed();
@@ -33,7 +33,7 @@ describe.for(backends)("%s", ([backend, required]) => {
   describe("older than tcptop", () => {
     for (const [title, scenario] of SCENARIOS) {
       testOf(`older: ${title}`)(`${title} (${scenario})`, async (context) => {
-        const traffic = new Traffic(scenario, { existing: 1 });
+        const traffic = new Traffic(scenario, { existing: 1, hold: 1 });
         await traffic.ready();
         const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "5");
         await tcptop.refreshed();
@@ -47,7 +47,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     "400 raw sockets of an ordinary user and a table of 256",
     async (context) => {
       const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "256");
-      const traffic = new Traffic("raw-crowd");
+      const traffic = new Traffic("raw-crowd", { hold: 1 });
       await traffic.ready();
       await tcptop.refreshed();
       traffic.go();
@@ -67,7 +67,7 @@ describe.for(backends)("%s", ([backend, required]) => {
       testOf(title)(`${title} (${scenario})`, async (context) => {
         const tcptop = shared.use(context);
         const since = tcptop.rows.length;
-        await expectRows(tcptop, await new Traffic(scenario).ends(context), since);
+        await expectRows(tcptop, await new Traffic(scenario, { hold: 1 }).ends(context), since);
       });
     }
   });

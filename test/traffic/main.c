@@ -6,7 +6,8 @@
  *
  * tcp-held and the scenarios called existing-* print `{"ready":true}` and wait for a line on stdin; what
  * existing-* counted before that is reported apart. `timeout=` (seconds, default 60) bounds them all;
- * `far=FILE` puts the servers into that network namespace where a scenario can be spread over two.
+ * `far=FILE` puts the servers into that network namespace where a scenario can be spread over two. With hold=1 the
+ * network namespaces that a scenario makes stay until stdin ends, so that no other gets one's number meanwhile.
  */
 #include "traffic.h"
 
@@ -14,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct scenario *const groups[] = {tcp_scenarios,	  tcp_owner_scenarios, udp_scenarios,
-						kernel_scenarios, socket_scenarios,    raw_udp_scenarios};
+static const struct scenario *const groups[] = {tcp_scenarios,	  tcp_owner_scenarios,	udp_scenarios,
+						kernel_scenarios, socket_scenarios,	raw_udp_scenarios,
+						twin_scenarios,	  udp_reader_scenarios, udp_path_scenarios};
 
 static const struct scenario *find(const char *name)
 {
@@ -64,5 +66,6 @@ int main(int argc, char **argv)
 	stage_open(argc - 2, argv + 2);
 	scenario->run();
 	stage_report();
+	wait_if_held();
 	return 0;
 }

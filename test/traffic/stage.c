@@ -36,6 +36,9 @@ static char **args;
 
 static int near_netns = -1, far_netns = -1;
 
+/* Open as long as a process of the scenario lives: with hold=1 its network namespaces stay until then. */
+static int life[2];
+
 static struct {
 	pid_t pid;
 	char name[NAME_LEN];
@@ -239,6 +242,7 @@ void stage_open(int argc, char **argv)
 	table->main_pid = getpid();
 	for (int i = 0; i < GATES; i++)
 		must(pipe(gates[i]), "pipe");
+	must(pipe(life), "pipe");
 	if (text_option("far")) {
 		near_netns = must(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "the network namespace");
 		far_netns = must(open(text_option("far"), O_RDONLY | O_CLOEXEC), text_option("far"));
@@ -390,6 +394,42 @@ void stage_report(void)
 		syscall_failed("stdout");
 }
 
+/* A process that nobody waits for, in this network namespace: no other one gets its number. */
+static void keep_netns(void)
+{
+	pid_t pid = must(fork(), "fork");
+	char byte;
+
+	if (pid) {
+		waitpid(pid, NULL, 0);
+		return;
+	}
+	if (must(fork(), "fork") == 0) {
+		alarm(0);
+		must(dup2(life[0], 0), "dup2");
+		must(close_range(1, ~0U, 0), "close_range");
+		if (read(0, &byte, 1) < 0)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+void wait_if_held(void)
+{
+	char byte;
+
+	if (!option("hold", 0))
+		return;
+	alarm(0);
+	puts("{\"held\":true}");
+	fflush(stdout);
+	/* Everything else is over, as it would be without this wait. */
+	must(dup2(life[1], STDOUT_FILENO), "dup2");
+	must(close_range(STDOUT_FILENO + 1, ~0U, 0), "close_range");
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+}
+
 void enter_new_netns(void)
 {
 	struct ifreq request = {.ifr_name = "lo"};
@@ -402,9 +442,11 @@ void enter_new_netns(void)
 	must(ioctl(fd, SIOCSIFFLAGS, &request), "SIOCSIFFLAGS");
 	close(fd);
 	self.netns = current_netns();
+	if (option("hold", 0))
+		keep_netns();
 }
 
-static void enter(int netns)
+void enter_netns(int netns)
 {
 	if (netns < 0)
 		return;
@@ -414,12 +456,12 @@ static void enter(int netns)
 
 void go_far(void)
 {
-	enter(far_netns);
+	enter_netns(far_netns);
 }
 
 void go_near(void)
 {
-	enter(near_netns);
+	enter_netns(near_netns);
 }
 
 /* --- addresses and sockets --- */

@@ -103,9 +103,12 @@ void stage_resume(int argc, char **argv);
 int stage_table_fd(void);
 /* Prints one JSON object per end. */
 void stage_report(void);
+/* With hold=1: prints `{"held":true}` and waits for the end of stdin, while the network namespaces stay. */
+void wait_if_held(void);
 
-/* Moves this process to a new network namespace with its loopback interface up. */
+/* Moves this process to a new network namespace with its loopback interface up; to an open one, unless negative. */
 void enter_new_netns(void);
+void enter_netns(int netns);
 
 /*
  * With far=FILE, a network namespace, servers are on the far side of a link whose near end is in this
@@ -154,6 +157,19 @@ struct tcp_pair {
 void run_tcp_pair(const struct tcp_pair *pair);
 void run_tcp4(void (*on_client)(int, struct end *), void (*on_server)(int, struct end *));
 
+/* --- place.c --- */
+
+/* Runs a shell command; the scenario is skipped where it fails. */
+void command(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void write_setting(const char *path, const char *value);
+/* This process's network namespace, open. */
+int own_netns(void);
+/*
+ * A new network namespace, open, at the far end of a link whose near end is `device`: 192.0.2.1, 2001:db8::1 and
+ * fe80::1 are near, .2 and ::2 far, on each link. The far end is called eth0.
+ */
+int open_link(const char *device);
+
 /* --- inspect.c --- */
 
 /* The modes called bpf-*: what there is of BPF in the kernel, one thing a line. Returns the exit status. */
@@ -166,7 +182,7 @@ struct scenario {
 	void (*run)(void);
 };
 extern const struct scenario tcp_scenarios[], tcp_owner_scenarios[], udp_scenarios[], kernel_scenarios[],
-    socket_scenarios[], raw_udp_scenarios[];
+    socket_scenarios[], raw_udp_scenarios[], twin_scenarios[], udp_reader_scenarios[], udp_path_scenarios[];
 
 /* The rest of tcp-exec, after exec. */
 void resume_after_exec(void);

@@ -1,0 +1,55 @@
+/** Sockets of one network namespace with the same addresses and ports are flows of their own. */
+import { afterAll, beforeAll, describe } from "vitest";
+import { backends, sharedTcptop, startOrSkip, Traffic } from "./harness.ts";
+import { expectRows, testUnless } from "./namespaces.ts";
+
+const SCENARIOS = [
+  ["TCP on two devices", "tcp-twins-device"],
+  ["TCP in two zones", "tcp-twins-zone"],
+  ["TCP in two VRFs", "tcp-twins-vrf"],
+  ["UDP on two devices", "udp-twins-device"],
+  ["UDP in two zones", "udp-twins-zone"],
+  ["UDP in two VRFs", "udp-twins-vrf"],
+] as const;
+
+/** By backend and title; with each backend the same. */
+const NOT_YET: ReadonlySet<string> = new Set(
+  backends.flatMap(([backend]) =>
+    SCENARIOS.flatMap(([title]) => [`${backend}: ${title}`, `${backend}: older: ${title}`]),
+  ),
+);
+
+describe.for(backends)("%s", ([backend, required]) => {
+  const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
+
+  describe("made under tcptop", () => {
+    const shared = sharedTcptop(backend, required, "--udp-timeout", "5");
+    beforeAll(shared.open);
+    afterAll(shared.close);
+
+    for (const [title, scenario] of SCENARIOS) {
+      testOf(title)(`${title} (${scenario})`, async (context) => {
+        const tcptop = shared.use(context);
+        const since = tcptop.rows.length;
+        const traffic = new Traffic(scenario, { hold: 1 });
+        await traffic.ready();
+        await tcptop.refreshed();
+        traffic.go();
+        await expectRows(tcptop, await traffic.ends(context), since);
+      });
+    }
+  });
+
+  describe("older than tcptop", () => {
+    for (const [title, scenario] of SCENARIOS) {
+      testOf(`older: ${title}`)(`${title} (${scenario})`, async (context) => {
+        const traffic = new Traffic(scenario, { existing: 1, hold: 1 });
+        await traffic.ready();
+        const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "5");
+        await tcptop.refreshed();
+        traffic.go();
+        await expectRows(tcptop, await traffic.ends(context), 0);
+      });
+    }
+  });
+});

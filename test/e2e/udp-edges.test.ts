@@ -1,0 +1,133 @@
+/** UDP with several readers, through address translation and encryption, refused, damaged, crowded. */
+import { afterAll, beforeAll, describe, expect, type TestContext } from "vitest";
+import {
+  backends,
+  type FlowEnd,
+  type FlowFacts,
+  facts,
+  scaled,
+  sharedTcptop,
+  startOrSkip,
+  Traffic,
+} from "./harness.ts";
+import { eventsAround, expectRows, testUnless } from "./namespaces.ts";
+
+const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Record<string, number>])[] = [
+  ["three members of a multicast group", "udp-multicast-members"],
+  ["three readers of a broadcast address", "udp-broadcast-members"],
+  ["two sockets with one address (SO_REUSEPORT) and one peer", "udp-reuseport"],
+  ["to a translated address", "udp-dnat"],
+  ["to a translated address, connected", "udp-dnat", { connected: 1 }],
+  ["redirected", "udp-redirect"],
+  ["redirected, connected", "udp-redirect", { connected: 1 }],
+  ["masqueraded", "udp-masquerade"],
+  ["masqueraded, connected", "udp-masquerade", { connected: 1 }],
+  ["over IPsec", "udp-ipsec"],
+  ["over IPsec, connected", "udp-ipsec", { connected: 1 }],
+  ["sends denied by another cgroup program", "udp-denied-out"],
+  ["arrivals denied by another cgroup program", "udp-denied-in"],
+  ["datagrams with a wrong checksum", "udp-bad-checksum"],
+  ["a full queue, of which the program wants to know", "udp-queue-full", { recverr: 1 }],
+  ["a full queue, of which the program is not told", "udp-queue-full", { recverr: 0 }],
+];
+
+/** By backend and title. */
+const NOT_YET: ReadonlySet<string> = new Set([
+  "tracepoint: three members of a multicast group",
+  "tracepoint: three readers of a broadcast address",
+  "tracepoint: two sockets with one address (SO_REUSEPORT) and one peer",
+  "tracepoint: to a translated address",
+  "tracepoint: to a translated address, connected",
+  "tracepoint: redirected",
+  "tracepoint: redirected, connected",
+  "tracepoint: masqueraded",
+  "tracepoint: masqueraded, connected",
+  "tracepoint: over IPsec",
+  "tracepoint: over IPsec, connected",
+  "tracepoint: sends denied by another cgroup program",
+  "tracepoint: arrivals denied by another cgroup program",
+  "tracepoint: datagrams with a wrong checksum",
+  "tracepoint: a full queue, of which the program wants to know",
+  "tracepoint: udp-prefork",
+  "tracepoint: udp-unread",
+  "tracepoint: udp-sockets",
+  "fentry: udp-prefork",
+  "kprobe: udp-prefork",
+]);
+
+describe.for(backends)("%s", ([backend, required]) => {
+  const shared = sharedTcptop(backend, required, "--ring-bytes", String(16 << 20));
+  const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
+  beforeAll(shared.open);
+  afterAll(shared.close);
+
+  async function eventsOf(scenario: string, context: TestContext) {
+    const tcptop = shared.use(context);
+    const since = tcptop.rows.length;
+    const ends = await new Traffic(scenario, { hold: 1 }).ends(context);
+    return { ends, ...(await eventsAround(tcptop, ends, since)) };
+  }
+
+  for (const [title, scenario, args = {}] of SCENARIOS) {
+    testOf(title)(`${title} (${scenario})`, async (context) => {
+      const tcptop = shared.use(context);
+      const since = tcptop.rows.length;
+      await expectRows(tcptop, await new Traffic(scenario, { ...args, hold: 1 }).ends(context), since);
+    });
+  }
+
+  testOf("udp-prefork")(
+    "two processes that read one socket are told as such (udp-prefork)",
+    async (context) => {
+      const { ends, closes } = await eventsOf("udp-prefork", context);
+      const nobody = (flows: readonly FlowFacts[]) =>
+        facts(flows.map((flow) => ({ ...flow, pid: 0, process: "" })));
+
+      expect(nobody(closes)).toEqual(nobody(ends));
+      const server = closes.find((row) => row.bytes_in > 0);
+      expect(["tp-first", "tp-second"]).toContain(server?.process);
+      expect(closes.map((row) => [row.bytes_out > 0, row.shared])).toEqual(
+        expect.arrayContaining([
+          [true, false],
+          [false, true],
+        ]),
+      );
+    },
+  );
+
+  testOf("udp-unread")(
+    "a socket that nobody reads has the process that bound it (udp-unread)",
+    async (context) => {
+      const tcptop = shared.use(context);
+      const since = tcptop.rows.length;
+      const traffic = new Traffic("udp-unread", { hold: 1 });
+      await traffic.ready();
+      await tcptop.refreshed();
+      traffic.go();
+      const ends = await traffic.ends(context);
+      // What is not read is delivered: only this backend sees that.
+      const seen = ends.filter((end: FlowEnd) => backend === "tracepoint" || end.end === "client");
+      const { closes } = await eventsAround(tcptop, seen, since);
+
+      expect(facts(closes)).toEqual(facts(seen));
+      for (const row of closes) expect(row.assumed).toBe(row.bytes_in > 0);
+    },
+  );
+
+  testOf("udp-rush")("eight processes that interrupt each other (udp-rush)", async (context) => {
+    // Some wait for long while others have the processors.
+    const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "10");
+    const ends = await new Traffic("udp-rush", { count: scaled(20_000), hold: 1 }).ends(context);
+
+    await expectRows(tcptop, ends, 0);
+  });
+
+  testOf("udp-sockets")("as many sockets as ports within one refresh (udp-sockets)", async (context) => {
+    const room = ["--max-udp-flows", "131072", "--ring-bytes", String(32 << 20)];
+    const args = ["-d", "3", "--udp-timeout", "6", ...room];
+    const tcptop = await startOrSkip(context, required, {}, backend, ...args);
+    const ends = await new Traffic("udp-sockets", { count: scaled(30_000), hold: 1 }).ends(context);
+
+    await expectRows(tcptop, ends, 0);
+  });
+});
