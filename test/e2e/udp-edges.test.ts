@@ -33,26 +33,8 @@ const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Rec
 
 /** By backend and title. */
 const NOT_YET: ReadonlySet<string> = new Set([
-  "tracepoint: three members of a multicast group",
-  "tracepoint: three readers of a broadcast address",
-  "tracepoint: two sockets with one address (SO_REUSEPORT) and one peer",
-  "tracepoint: to a translated address",
-  "tracepoint: to a translated address, connected",
-  "tracepoint: redirected",
-  "tracepoint: redirected, connected",
-  "tracepoint: masqueraded",
-  "tracepoint: masqueraded, connected",
-  "tracepoint: over IPsec",
-  "tracepoint: over IPsec, connected",
-  "tracepoint: sends denied by another cgroup program",
-  "tracepoint: arrivals denied by another cgroup program",
   "tracepoint: datagrams with a wrong checksum",
-  "tracepoint: a full queue, of which the program wants to know",
-  "tracepoint: udp-prefork",
-  "tracepoint: udp-unread",
-  "tracepoint: udp-sockets",
-  "fentry: udp-prefork",
-  "kprobe: udp-prefork",
+  ...backends.map(([backend]) => `${backend}: udp-prefork`),
 ]);
 
 describe.for(backends)("%s", ([backend, required]) => {
