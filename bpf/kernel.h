@@ -242,6 +242,7 @@ enum skb_drop_reason {
 	SKB_DROP_REASON_SOCKET_FILTER = 1,
 	SKB_DROP_REASON_SOCKET_RCVBUFF,
 	SKB_DROP_REASON_PROTO_MEM,
+	SKB_DROP_REASON_UDP_CSUM,
 };
 
 struct sk_buff {
@@ -251,6 +252,8 @@ struct sk_buff {
 	unsigned int end;
 	unsigned char *head;
 	unsigned char *data;
+	__u8 ip_summed : 2;
+	__u8 csum_valid : 1;
 	__u16 transport_header;
 	__u16 network_header;
 	struct refcount_struct users;

@@ -107,8 +107,10 @@ int datagram_in(struct __sk_buff *skb)
 SEC("?tp_btf/kfree_skb")
 int BPF_PROG(datagram_dropped, struct sk_buff *skb, void *location, __u32 reason, struct sock *rx_sk)
 {
-	if (rx_sk && load_kind(rx_sk) == SOCKET_UDP)
-		udp_dropped(skb, rx_sk, reason);
+	if (reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM))
+		udp_was_damaged(skb);
+	else if (rx_sk && load_kind(rx_sk) == SOCKET_UDP)
+		udp_was_refused(skb, rx_sk, reason);
 	return 0;
 }
 

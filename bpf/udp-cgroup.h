@@ -282,6 +282,36 @@ static __always_inline __u32 read_packet(struct __sk_buff *skb, enum direction d
 	return offset + sizeof(uh);
 }
 
+/* A datagram whose checksum is not verified before the program reads it, by the address of its packet. */
+struct udp_unverified {
+	struct udp_key key;
+	struct datagrams d;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct udp_unverified);
+} udp_unverified SEC(".maps");
+
+/* include/linux/skbuff.h; up to so many bytes are verified at once (udp4_csum_init(), udp6_csum_init()) */
+#define CHECKSUM_NONE  0
+#define CHECKSUM_BREAK 76
+
+/* Remembers a datagram that a wrong checksum may still drop. Most packets come verified, by the card or loopback. */
+static __always_inline void note_unverified(const struct sk_buff *skb, const struct udp_key *key,
+					    const struct datagrams *d)
+{
+	struct udp_unverified datagram = {.key = *key, .d = *d};
+	__u64 packet = (__u64)skb;
+
+	if (BPF_CORE_READ_BITFIELD_PROBED(skb, ip_summed) != CHECKSUM_NONE ||
+	    BPF_CORE_READ_BITFIELD_PROBED(skb, csum_valid))
+		return;
+	bpf_map_update_elem(&udp_unverified, &packet, &datagram, BPF_ANY);
+}
+
 /* Both hooks see the packet from its IP header on, whole: before fragmentation, after reassembly. */
 static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum direction direction)
 {
@@ -320,15 +350,29 @@ static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum directio
 	if (direction == DIRECTION_OUT) {
 		s->sending.key = key;
 		s->sending.d = d;
+	} else if (d.bytes + sizeof(struct udp_header) > CHECKSUM_BREAK) {
+		note_unverified(packet, &key, &d);
 	}
 	count_for_socket(&key, &d, s);
 }
 
+/* A datagram that was counted when it came and had a wrong checksum when the program wanted to read it. */
+static __always_inline void udp_was_damaged(struct sk_buff *skb)
+{
+	__u64 packet = (__u64)skb;
+	struct udp_unverified *known = bpf_map_lookup_elem(&udp_unverified, &packet);
+
+	if (!known)
+		return;
+	uncount_datagrams(&known->key, &known->d);
+	bpf_map_delete_elem(&udp_unverified, &packet);
+}
+
 /*
- * A packet was dropped, by the socket it was for. One that the ingress hook has counted and that never comes to
- * the program: refused by another program or the socket's filter, or without room in the receive buffer.
+ * The socket that a packet was for has dropped it: one that the ingress hook has counted and that never comes to
+ * the program, refused by another program or the socket's filter, or without room in the receive buffer.
  */
-static __always_inline void udp_dropped(struct sk_buff *skb, struct sock *sk, __u32 reason)
+static __always_inline void udp_was_refused(struct sk_buff *skb, struct sock *sk, __u32 reason)
 {
 	struct udp_socket *s;
 	struct udp_key key;

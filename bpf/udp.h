@@ -238,6 +238,9 @@ static __always_inline void uncount_datagrams(const struct udp_key *key, const s
 		__sync_fetch_and_add(&f->seen.bytes_out, -d->bytes);
 		__sync_fetch_and_add(&f->seen.packets_out, -(__u64)d->packets);
 	}
+	/* The sweep tells what an event may have said too much. */
+	if (f)
+		f->dirty = true;
 }
 
 /* Segments of `bytes` of payload on the wire, when it travels in pieces of `gso_size`. */

@@ -8,12 +8,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "loader.hh"
 #include "log.hh"
 #include "objects.hh"
+#include "preemption.hh"
 
 namespace tcptop
 {
@@ -298,6 +300,41 @@ bool lock_file(int fd)
 	return true;
 }
 
+namespace
+{
+
+constexpr const char *by_tracing = "fentry";
+constexpr const char *by_packets = "tracepoint";
+
+// On a preemptible kernel another task's datagram is skipped where it meets an fentry program that was preempted
+// on that processor (docs/adr/0011-*.md), so the order is turned round.
+std::vector<BpfObject> candidates(const Settings &settings, bool preemptible)
+{
+	std::vector<BpfObject> chosen;
+
+	for (const BpfObject &source : bpf_objects())
+		if (settings.backend == "auto" || settings.backend == source.backend)
+			chosen.push_back(source);
+	if (preemptible)
+		std::reverse(chosen.begin(), chosen.end());
+	return chosen;
+}
+
+// What has to be said of a backend that works: why cheaper ones were passed over, what this one may miss.
+std::vector<StepDown> remarks(const std::string &backend, const Settings &settings, bool preemptible)
+{
+	if (!preemptible)
+		return {};
+	if (backend == by_tracing)
+		return {{by_tracing, "where the kernel preempts a task, UDP datagrams of another one may be "
+				     "missed; they are counted as datagrams_untracked"}};
+	if (settings.backend == "auto")
+		return {{by_tracing, "used last: UDP is not exact where a kernel preempts its tasks"}};
+	return {};
+}
+
+} // namespace
+
 std::unique_ptr<Collector> open_collector(const Settings &settings)
 {
 	std::vector<StepDown> steps;
@@ -307,20 +344,32 @@ std::unique_ptr<Collector> open_collector(const Settings &settings)
 	SignalsWait while_loading;
 	check_kernel();
 	Btf kernel = load_kernel_types();
-	for (const BpfObject &source : bpf_objects()) {
-		if (settings.backend != "auto" && settings.backend != source.backend)
-			continue;
+	bool preemptible = is_preemptible(preemption_facts());
+	std::vector<BpfObject> sources = candidates(settings, preemptible);
+	std::unique_ptr<Loaded> spare;
+	auto use = [&](Loaded loaded) {
+		kernel.reset();
+		malloc_trim(0); // libbpf has parsed the kernel's BTF: tens of megabytes for a moment
+		for (const StepDown &remark : remarks(loaded.backend, settings, preemptible))
+			steps.push_back(remark);
+		return std::make_unique<LinuxCollector>(std::move(loaded), std::move(steps));
+	};
+	for (const BpfObject &source : sources) {
+		if (spare && source.backend == std::string(by_tracing))
+			break;
 		try {
 			Loaded loaded = load(source, settings, kernel.get());
-			kernel.reset();
-			malloc_trim(0); // libbpf has parsed the kernel's BTF: tens of megabytes for a moment
-			return std::make_unique<LinuxCollector>(std::move(loaded), std::move(steps));
+			if (!loaded.counts_udp_by_call || !preemptible || sources.size() == 1)
+				return use(std::move(loaded));
+			spare = std::make_unique<Loaded>(std::move(loaded));
 		} catch (const Failure &failure) {
 			steps.push_back({source.backend, failure.stage + ": " + failure.what()});
 			log += failure.log;
 			error = failure.error;
 		}
 	}
+	if (spare)
+		return use(std::move(*spare));
 	Failure failure("NO_BACKEND", "load", error,
 			steps.empty() ? "no backend is called " + settings.backend
 				      : "no backend can be used on this kernel");

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "cgroup-root.hh"
 #include "log.hh"
 
 namespace tcptop
@@ -88,37 +89,6 @@ Hook hook_of(const bpf_program *program)
 	if (slash == std::string::npos)
 		return {section, ""};
 	return {section.substr(0, slash), section.substr(slash + 1)};
-}
-
-// A cgroup_skb program sees sockets of its own cgroup's tree only, so it goes on the root, wherever
-// that is mounted. Empty when cgroup v2 is not mounted.
-std::string cgroup2_root()
-{
-	std::ifstream mounts("/proc/self/mountinfo");
-	std::string line;
-
-	while (std::getline(mounts, line)) {
-		std::istringstream fields(line);
-		std::string id, parent, device, root, point, field, type;
-		fields >> id >> parent >> device >> root >> point;
-		while (fields >> field && field != "-")
-			;
-		fields >> type;
-		if (type != "cgroup2" || root != "/")
-			continue;
-		// Space, tab, newline and backslash are written as octal escapes.
-		std::string path;
-		for (size_t i = 0; i < point.size(); i++) {
-			if (point[i] == '\\' && i + 3 < point.size()) {
-				path += static_cast<char>(std::stoi(point.substr(i + 1, 3), nullptr, 8));
-				i += 3;
-			} else {
-				path += point[i];
-			}
-		}
-		return path;
-	}
-	return "";
 }
 
 // Parameters of a function type, behind a typedef and a pointer for a tracepoint; -1 if it is not there.
@@ -296,16 +266,12 @@ Link attach_iterator(const bpf_program *program, const bpf_map *map)
 // Attaches cgroup_skb to the root, or has UDP counted at the calls and says so.
 void attach_cgroup(Loaded &out)
 {
-	std::string root = cgroup2_root();
+	CgroupRoot root = open_cgroup_root();
+	Fd folder(root.fd);
+	std::string why = root.why;
 	std::vector<Link> links;
-	std::string why;
 	bpf_program *program;
 
-	Fd folder(root.empty() ? -1 : ::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	if (root.empty())
-		why = "cgroup v2 is not mounted";
-	else if (folder.get() < 0)
-		why = root + ": " + reason(errno);
 	if (why.empty()) {
 		bpf_object__for_each_program (program, out.object.get()) {
 			if (!is_cgroup(program))
@@ -316,7 +282,7 @@ void attach_cgroup(Loaded &out)
 			}
 			bpf_link *link = bpf_program__attach_cgroup(program, folder.get());
 			if (!link) {
-				why = root + ": " + reason(errno);
+				why = root.path + ": " + reason(errno);
 				break;
 			}
 			links.emplace_back(link);
@@ -328,6 +294,7 @@ void attach_cgroup(Loaded &out)
 		return;
 	}
 	*static_cast<volatile bool *>(out.globals->find("udp_by_call")) = true;
+	out.counts_udp_by_call = true;
 	out.limits.push_back(
 	    {out.backend, "UDP of unconnected sockets is not seen: cgroup_skb cannot be attached (" + why + ")"});
 }

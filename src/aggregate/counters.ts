@@ -28,7 +28,7 @@ export function exceeds(a: Counters, b: Counters): boolean {
   );
 }
 
-/** `amount` a second, 0 for no time at all. */
+/** `amount` a second, 0 for no time at all, or where something was taken back. */
 export function perSecond(amount: number, intervalS: number): number {
-  return intervalS > 0 ? amount / intervalS : 0;
+  return intervalS > 0 && amount > 0 ? amount / intervalS : 0;
 }

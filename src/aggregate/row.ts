@@ -9,7 +9,7 @@ import {
   type TcpMetrics,
   type TcpState,
 } from "../model/connection.ts";
-import { type FlowRecord, IPPROTO_UDP, RecordFlag, type SeedEntry } from "../model/record.ts";
+import { type FlowRecord, IPPROTO_UDP, RecordFlag, RecordKind, type SeedEntry } from "../model/record.ts";
 import { type Counters, perSecond, sum, ZERO } from "./counters.ts";
 import { NEW, nextPhase, type PhaseEvent, type RowPhase } from "./phase.ts";
 
@@ -99,6 +99,8 @@ export class Row implements Counters {
   #activeNs: number | null = null;
   /** Time of the record that the descriptive fields are from. */
   #describedNs = -1;
+  /** Time of the sweep whose counters these are; UDP only. */
+  #sweptNs = -1;
 
   private constructor(
     key: number,
@@ -177,11 +179,11 @@ export class Row implements Counters {
   }
 
   /**
-   * Takes over what a record says: the larger of each counter; everything else if nothing newer is
+   * Takes over what a record says: its counters as `#count` tells; everything else if nothing newer is
    * known, or if the record is the last word.
    */
   update(record: FlowRecord, isLastWord: boolean): void {
-    this.#grow(record);
+    this.#count(record);
     if (record.timeNs < this.#describedNs && !isLastWord) return;
     this.#describedNs = record.timeNs;
     if (this.tuple === null) {
@@ -221,21 +223,30 @@ export class Row implements Counters {
     this.isChanged = true;
   }
 
-  #grow(record: FlowRecord): void {
-    const bytesIn = Math.max(this.bytesIn, record.bytesIn - this.#base.bytesIn);
-    const bytesOut = Math.max(this.bytesOut, record.bytesOut - this.#base.bytesOut);
-    const packetsIn = Math.max(this.packetsIn, record.packetsIn - this.#base.packetsIn);
-    const packetsOut = Math.max(this.packetsOut, record.packetsOut - this.#base.packetsOut);
-    const growth =
-      bytesIn -
-      this.bytesIn +
-      bytesOut -
-      this.bytesOut +
-      packetsIn -
-      this.packetsIn +
-      packetsOut -
-      this.packetsOut;
-    if (growth === 0) return;
+  /**
+   * Streams only grow, so the larger of each counter is right. A datagram that was counted may turn out to have been
+   * refused: of UDP a sweep is right where nothing newer is known, and an event of before the sweep is out of date.
+   */
+  #count(record: FlowRecord): void {
+    const isUdp = this.protocol === "udp";
+    const isSweep = record.kind === RecordKind.totals || record.kind === RecordKind.close;
+    const isSwept = isUdp && isSweep && record.timeNs >= this.#describedNs;
+    if (isUdp && record.timeNs < this.#sweptNs) return;
+    if (isSwept) this.#sweptNs = record.timeNs;
+    const counted = (before: number, count: number, base: number) =>
+      Math.max(isSwept ? 0 : before, count - base);
+    const bytesIn = counted(this.bytesIn, record.bytesIn, this.#base.bytesIn);
+    const bytesOut = counted(this.bytesOut, record.bytesOut, this.#base.bytesOut);
+    const packetsIn = counted(this.packetsIn, record.packetsIn, this.#base.packetsIn);
+    const packetsOut = counted(this.packetsOut, record.packetsOut, this.#base.packetsOut);
+    if (
+      bytesIn === this.bytesIn &&
+      bytesOut === this.bytesOut &&
+      packetsIn === this.packetsIn &&
+      packetsOut === this.packetsOut
+    ) {
+      return;
+    }
     this.bytesIn = bytesIn;
     this.bytesOut = bytesOut;
     this.packetsIn = packetsIn;

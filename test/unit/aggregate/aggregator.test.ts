@@ -247,6 +247,20 @@ describe("records out of order, repeated or lost", () => {
     });
   });
 
+  test("of UDP a sweep is right: what was refused after all is taken back", () => {
+    apply({ ...UDP, kind: open, bytesIn: 1000, packetsIn: 1, atS: 1 });
+    expect(only(refresh(1).opened)).toMatchObject({ bytesIn: 1000, packetsIn: 1 });
+    apply({ ...UDP, kind: totals, bytesIn: 0, packetsIn: 0, atS: 2 });
+    const { updated, totals: all } = refresh(2);
+    expect(only(updated)).toMatchObject({ bytesIn: 0, packetsIn: 0, rateIn: 0 });
+    expect(all).toMatchObject({ bytesIn: 0, packetsIn: 0, rateIn: 0 });
+    apply({ ...UDP, kind: sample, bytesIn: 1000, packetsIn: 1, atS: 1.5 });
+    expect(only(refresh(3).connections)).toMatchObject({ bytesIn: 0, packetsIn: 0 });
+    apply({ ...UDP, kind: sample, bytesIn: 500, packetsIn: 1, atS: 3.5 });
+    apply({ ...UDP, kind: sample, bytesIn: 400, packetsIn: 1, atS: 3.6 });
+    expect(only(refresh(4).connections)).toMatchObject({ bytesIn: 500, packetsIn: 1 });
+  });
+
   test("nothing reopens a closed TCP connection: not older, later or larger records, not another close", () => {
     apply({ bytesIn: 10 }, { kind: close, atS: 0.5, bytesIn: 20 });
     const straggle = () =>
