@@ -81,7 +81,7 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
     await terminal.line(/PROTO LOCAL +REMOTE/);
     const { server, client } = await converse();
     terminal.type(`/${client}\r`);
-    await terminal.line(/, 2 shown: /);
+    await terminal.line(/^ 2 of \d+ connections: /);
     terminal.type("mb");
     const row = (local: number, remote: number, bytesIn: number, bytesOut: number) =>
       new RegExp(
@@ -98,7 +98,7 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
     await terminal.line(new RegExp(`^ In .* \\((${SENT.client}|${SENT.server}) B\\) `));
     await terminal.line(/^ RTT +\d+ us now, \d+ us lowest/);
     terminal.type("\x1b");
-    await terminal.line(/, 2 shown: /);
+    await terminal.line(/^ 2 of \d+ connections: /);
     terminal.type("vv");
     await terminal.line(/^▸ 127\.0\.0\.1 +2 +1 /);
 
@@ -120,14 +120,14 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
     mouse(0, heading.indexOf("REMOTE"), at(/PROTO .*REMOTE/));
     await terminal.line(/ REMOTE▲/);
     terminal.type(`/127.0.0.1:${client}\r`);
-    await terminal.line(/, 2 shown: /);
+    await terminal.line(/^ 2 of \d+ connections: /);
     const row = new RegExp(`^. tcp +127\\.0\\.0\\.1:${client} `);
     await terminal.line(row);
     mouse(0, 5, at(row));
     mouse(0, 5, at(row));
     await terminal.line(new RegExp(`^ tcp 127\\.0\\.0\\.1:${client} → 127\\.0\\.0\\.1:${server}$`));
     terminal.type("\x1b");
-    await terminal.line(/, 2 shown: /);
+    await terminal.line(/^ 2 of \d+ connections: /);
     terminal.type("?");
     const first = await terminal.line(/^ tcptop \d+\.\d+\.\d+: /);
     mouse(65, 5, 5);
