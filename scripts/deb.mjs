@@ -125,7 +125,11 @@ function stageFiles(stage, arch, modules, date) {
   write(`usr/lib/tcptop/${addon}`, read(addon));
   // Debian's Node, whatever another user's PATH has.
   const program = read("bin/tcptop.js").toString();
-  write("usr/lib/tcptop/bin/tcptop.js", program.replace(/^#!.*/, "#!/usr/bin/node"), 0o755);
+  write(
+    "usr/lib/tcptop/bin/tcptop.js",
+    program.replace(/^#!\/usr\/bin\/env -S node/, "#!/usr/bin/node"),
+    0o755,
+  );
   mkdirSync(join(stage, "usr/bin"));
   symlinkSync("../lib/tcptop/bin/tcptop.js", join(stage, "usr/bin/tcptop"));
   write("usr/share/man/man8/tcptop.8.gz", gzip(read("man/tcptop.8")));
