@@ -627,8 +627,8 @@ export async function leftInKernel(ids: BpfIds): Promise<BpfIds> {
   };
 }
 
-/** Environment in which a process finds a kernel without BPF, or without the ring buffer. */
-export function denyBpf(what: "all" | "ringbuf"): NodeJS.ProcessEnv {
+/** Environment in which a process finds a kernel without BPF, without the ring buffer, or that refuses BPF. */
+export function denyBpf(what: "all" | "ringbuf" | "refused"): NodeJS.ProcessEnv {
   return { LD_PRELOAD: built("deny-bpf.so"), DENY_BPF: what };
 }
 

@@ -1,6 +1,16 @@
 /** How the program starts, refuses and ends: exit codes, single lines, nothing left in the kernel. */
 import { describe, expect, test } from "vitest";
-import { cannotRun, denyBpf, eventually, leftInKernel, REFRESH_S, run, TCPTOP, Tcptop } from "./harness.ts";
+import {
+  asUserWith,
+  cannotRun,
+  denyBpf,
+  eventually,
+  leftInKernel,
+  REFRESH_S,
+  run,
+  TCPTOP,
+  Tcptop,
+} from "./harness.ts";
 
 const BATCH = [TCPTOP, "--batch", "--format", "json", "-d", REFRESH_S];
 
@@ -45,6 +55,41 @@ describe.skipIf(cannotRun)(`tcptop${cannotRun ? `: ${cannotRun}` : ""}`, () => {
       signal: null,
       stdout: "",
       stderr: "error: tcptop requires root privileges. Run with sudo.\n",
+    });
+  });
+
+  test.for([
+    ["-perfmon,-sys_admin", "CAP_PERFMON"],
+    ["-bpf,-sys_admin", "CAP_BPF"],
+    ["-all", "CAP_BPF and no CAP_PERFMON"],
+  ])("as root with %s: one line that says what is missing, exit 77", async ([bounding = "", missing]) => {
+    const exit = await run("setpriv", ["--bounding-set", bounding, process.execPath, ...BATCH]);
+    expect(exit).toEqual({
+      code: 77,
+      signal: null,
+      stdout: "",
+      stderr: `error: root has no ${missing} here; the service, container or shell that starts tcptop has to leave it\n`,
+    });
+  });
+
+  test("where bpf(2) is refused: one line that says so, as root and as a user who may, exit 77", async () => {
+    const expected = {
+      code: 77,
+      stdout: "",
+      stderr: "error: bpf(2) is refused, by a security module or the kernel's settings\n",
+    };
+    expect(await run(process.execPath, BATCH, { env: denyBpf("refused") })).toMatchObject(expected);
+    const [command = "", ...rest] = [...asUserWith("bpf", "perfmon"), process.execPath, ...BATCH];
+    expect(await run(command, rest, { env: denyBpf("refused") })).toMatchObject(expected);
+  });
+
+  test("as root of a user namespace: one line that says so, exit 77", async () => {
+    const exit = await run("unshare", ["--user", "--map-root-user", process.execPath, ...BATCH]);
+    expect(exit).toEqual({
+      code: 77,
+      signal: null,
+      stdout: "",
+      stderr: "error: the kernel refuses bpf(2) in a user namespace; run tcptop outside of it\n",
     });
   });
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * For LD_PRELOAD: makes a process see a kernel without BPF (DENY_BPF=all), or without the ring buffer
- * map (DENY_BPF=ringbuf). libbpf reaches the kernel through syscall(3), which this replaces.
+ * For LD_PRELOAD: makes a process see a kernel without BPF (DENY_BPF=all), without the ring buffer map
+ * (DENY_BPF=ringbuf), or one that refuses it (DENY_BPF=refused). libbpf reaches the kernel through syscall(3), which
+ * this replaces.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -24,6 +25,8 @@ static int denied(long command, const union bpf_attr *attr)
 		return 0;
 	if (!strcmp(what, "all"))
 		return ENOSYS;
+	if (!strcmp(what, "refused"))
+		return EPERM;
 	if (!strcmp(what, "ringbuf") && command == BPF_MAP_CREATE && attr->map_type == BPF_MAP_TYPE_RINGBUF)
 		return EINVAL;
 	return 0;

@@ -12,7 +12,7 @@ import { decodeLosses, decodeOwners, decodeRecords } from "../../wire/decode.ts"
 import { RECORD } from "../../wire/layout.gen.ts";
 import type { Capture, CaptureOptions, Platform, Seed, StepDown } from "../platform.ts";
 import { isNativeError, loadNative, type NativeAddon, type NativeError, type Session } from "./native.ts";
-import { thisProcessMayCapture, whatIsHiddenHere } from "./privilege.ts";
+import { thisProcessMayCapture, whatIsHiddenHere, whyRefusedHere } from "./privilege.ts";
 import { tcpTableSize } from "./table-size.ts";
 
 const DEFAULT_MAX_UDP_FLOWS = 32_768;
@@ -25,8 +25,6 @@ const BATCH_RECORDS = 2048;
 /** Least time between two walks of all processes' files for owners that no hook has met. */
 const OWNER_WALK_INTERVAL_MS = 1000;
 
-const NO_PRIVILEGE = "tcptop requires root privileges. Run with sudo.";
-
 function readSockstat(): string {
   try {
     return readFileSync("/proc/net/sockstat", "latin1");
@@ -38,7 +36,7 @@ function readSockstat(): string {
 /** The one line a user gets for a capture that cannot be opened. */
 function openFailure(error: NativeError): ExitError {
   if (error.code === "NO_PERMISSION")
-    return new ExitError(ExitCode.noPermission, NO_PRIVILEGE, { cause: error });
+    return new ExitError(ExitCode.noPermission, whyRefusedHere(), { cause: error });
   const tried = error.stepDowns.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
   const message = tried === "" ? error.message : `${error.message} (${tried})`;
   return new ExitError(ExitCode.unavailable, message, { cause: error });
@@ -171,7 +169,7 @@ export const linuxPlatform: Platform = {
   describeProcess: (pid) => readProcessFacts(procWorld(), pid),
 
   check(): void {
-    if (!thisProcessMayCapture()) throw new ExitError(ExitCode.noPermission, NO_PRIVILEGE);
+    if (!thisProcessMayCapture()) throw new ExitError(ExitCode.noPermission, whyRefusedHere());
   },
 
   open(options: CaptureOptions): Capture {

@@ -13,11 +13,51 @@ function effectiveSet(status: string): bigint {
   return match === null ? 0n : BigInt(`0x${match[1]}`);
 }
 
-/** Root, or CAP_BPF with CAP_PERFMON (D-10), by the text of /proc/PID/status. */
+/** CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON, by the text of /proc/PID/status. */
 export function mayCapture(status: string): boolean {
-  const effective = effectiveSet(status);
-  const both = CAP_BPF | CAP_PERFMON;
-  return (effective & CAP_SYS_ADMIN) !== 0n || (effective & both) === both;
+  return missing(effectiveSet(status)).length === 0;
+}
+
+const NEEDED: readonly (readonly [name: string, bit: bigint])[] = [
+  ["CAP_BPF", CAP_BPF],
+  ["CAP_PERFMON", CAP_PERFMON],
+];
+
+/** The capabilities that a capture needs and this set has not. */
+function missing(effective: bigint): string[] {
+  if ((effective & CAP_SYS_ADMIN) !== 0n) return [];
+  return NEEDED.filter(([, bit]) => (effective & bit) === 0n).map(([name]) => name);
+}
+
+/** What a user without the privilege to capture is told, and nothing of capabilities. */
+const NO_PRIVILEGE = "tcptop requires root privileges. Run with sudo.";
+
+/** A process that may not capture, or whose capture the kernel refused. */
+export interface Refused {
+  /** The text of its /proc/PID/status, empty where there is none. */
+  readonly status: string;
+  /** The text of its /proc/PID/uid_map, empty where there is none. */
+  readonly userIds: string;
+  readonly isRoot: boolean;
+}
+
+/** All user ids as they are: no user namespace but the first. */
+const ALL_USERS = /^\s*0\s+0\s+4294967295\s*$/;
+
+/** What it lacks, in one line. */
+export function whyRefused({ status, userIds, isRoot }: Refused): string {
+  const lacks = status === "" ? [] : missing(effectiveSet(status));
+  if (!isRoot && (lacks.length > 0 || status === "")) return NO_PRIVILEGE;
+  if (lacks.length > 0) {
+    return `root has no ${lacks.join(" and no ")} here; the service, container or shell that starts tcptop has to leave it`;
+  }
+  if (userIds !== "" && !ALL_USERS.test(userIds)) {
+    return "the kernel refuses bpf(2) in a user namespace; run tcptop outside of it";
+  }
+  if (/^Seccomp:\s*2$/m.test(status)) {
+    return "bpf(2) is refused, by the seccomp filter that this process has; the service or container has to allow it";
+  }
+  return "bpf(2) is refused, by a security module or the kernel's settings";
 }
 
 /**
@@ -30,10 +70,10 @@ export function whatIsHidden(status: string): string | null {
   return "without CAP_SYS_PTRACE, listening sockets and idle UDP flows in network namespaces of others are not seen";
 }
 
-/** /proc/PID/status of this process; empty where /proc cannot tell. */
-function ownStatus(): string {
+/** A file of this process in /proc; empty where /proc cannot tell. */
+function ownFile(name: "status" | "uid_map"): string {
   try {
-    return readFileSync("/proc/self/status", "latin1");
+    return readFileSync(`/proc/self/${name}`, "latin1");
   } catch {
     return "";
   }
@@ -41,10 +81,18 @@ function ownStatus(): string {
 
 /** Where `/proc` cannot tell, true: the kernel will. */
 export function thisProcessMayCapture(): boolean {
-  const status = ownStatus();
+  const status = ownFile("status");
   return status === "" || mayCapture(status);
 }
 
 export function whatIsHiddenHere(): string | null {
-  return whatIsHidden(ownStatus());
+  return whatIsHidden(ownFile("status"));
+}
+
+export function whyRefusedHere(): string {
+  return whyRefused({
+    status: ownFile("status"),
+    userIds: ownFile("uid_map"),
+    isRoot: process.geteuid?.() === 0,
+  });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mayCapture, whatIsHidden } from "../../../src/platform/linux/privilege.ts";
+import { mayCapture, whatIsHidden, whyRefused } from "../../../src/platform/linux/privilege.ts";
 
 const status = (effective: string) =>
   `Name:\tnode\nCapPrm:\t000001ffffffffff\nCapEff:\t${effective}\nSeccomp:\t0\n`;
@@ -35,4 +35,43 @@ it.each([
 ])("/proc hides %s", (_, text, expected) => {
   if (expected === null) expect(whatIsHidden(text)).toBe(null);
   else expect(whatIsHidden(text)).toMatch(expected);
+});
+
+describe("what is told when a capture is refused", () => {
+  const FIRST = "         0          0 4294967295\n";
+  const BOTH = status("000000c000000000");
+  const SUDO = "tcptop requires root privileges. Run with sudo.";
+
+  it.each([
+    ["a user", { status: status("0000000000000000"), userIds: FIRST, isRoot: false }, SUDO],
+    ["a user with one", { status: status("0000004000000000"), userIds: FIRST, isRoot: false }, SUDO],
+    ["a user without /proc", { status: "", userIds: "", isRoot: false }, SUDO],
+    [
+      "root without CAP_PERFMON",
+      { status: status("0000008000000000"), userIds: FIRST, isRoot: true },
+      "root has no CAP_PERFMON here; the service, container or shell that starts tcptop has to leave it",
+    ],
+    [
+      "root of a user namespace",
+      { status: status("000001ffffffffff"), userIds: "         0       1000          1\n", isRoot: true },
+      "the kernel refuses bpf(2) in a user namespace; run tcptop outside of it",
+    ],
+    [
+      "a user with both behind seccomp",
+      { status: BOTH.replace("Seccomp:\t0", "Seccomp:\t2"), userIds: FIRST, isRoot: false },
+      "bpf(2) is refused, by the seccomp filter that this process has; the service or container has to allow it",
+    ],
+    [
+      "root otherwise",
+      { status: BOTH, userIds: FIRST, isRoot: true },
+      "bpf(2) is refused, by a security module or the kernel's settings",
+    ],
+    [
+      "root without /proc",
+      { status: "", userIds: "", isRoot: true },
+      "bpf(2) is refused, by a security module or the kernel's settings",
+    ],
+  ])("%s", (_, refused, expected) => {
+    expect(whyRefused(refused)).toBe(expected);
+  });
 });
