@@ -106,6 +106,7 @@ const FILES = [
   "privileges",
   "program",
   "sockets",
+  "tcp-edges",
   "twins",
   "udp-edges",
 ];

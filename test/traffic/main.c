@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct scenario *const groups[] = {tcp_scenarios,	  tcp_owner_scenarios,	udp_scenarios,
-						kernel_scenarios, socket_scenarios,	raw_udp_scenarios,
-						twin_scenarios,	  udp_reader_scenarios, udp_path_scenarios};
+static const struct scenario *const groups[] = {
+    tcp_scenarios,  tcp_owner_scenarios,  udp_scenarios,      kernel_scenarios,	  socket_scenarios,  raw_udp_scenarios,
+    twin_scenarios, udp_reader_scenarios, udp_path_scenarios, tcp_edge_scenarios, redirect_scenarios};
 
 static const struct scenario *find(const char *name)
 {

@@ -170,6 +170,18 @@ int own_netns(void);
  */
 int open_link(const char *device);
 
+/* --- programs.c --- */
+
+struct bpf_insn;
+
+/* The types are those of linux/bpf.h. Where the kernel does not take them the scenario is skipped. */
+int load_program(int type, int attach_type, const struct bpf_insn *code, int len);
+void attach_program(int target, int program, int attach_type, int flags);
+void detach_program(int target, int program, int attach_type);
+/* A map for two sockets. */
+int socket_map(void);
+void put_socket(int map, uint32_t key, int fd);
+
 /* --- inspect.c --- */
 
 /* The modes called bpf-*: what there is of BPF in the kernel, one thing a line. Returns the exit status. */
@@ -182,7 +194,8 @@ struct scenario {
 	void (*run)(void);
 };
 extern const struct scenario tcp_scenarios[], tcp_owner_scenarios[], udp_scenarios[], kernel_scenarios[],
-    socket_scenarios[], raw_udp_scenarios[], twin_scenarios[], udp_reader_scenarios[], udp_path_scenarios[];
+    socket_scenarios[], raw_udp_scenarios[], twin_scenarios[], udp_reader_scenarios[], udp_path_scenarios[],
+    tcp_edge_scenarios[], redirect_scenarios[];
 
 /* The rest of tcp-exec, after exec. */
 void resume_after_exec(void);

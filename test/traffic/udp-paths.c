@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -166,11 +165,6 @@ struct denied {
 	enum bpf_attach_type type;
 };
 
-static long bpf(int command, union bpf_attr *attr)
-{
-	return syscall(__NR_bpf, command, attr, sizeof(*attr));
-}
-
 /* A cgroup of version 2 under the root, empty. */
 static void make_cgroup(struct denied *denied)
 {
@@ -206,28 +200,19 @@ static int deny_program(enum bpf_attach_type type)
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
-	union bpf_attr attr = {
-	    .prog_type = BPF_PROG_TYPE_CGROUP_SKB,
-	    .insns = (uintptr_t)program,
-	    .insn_cnt = 2,
-	    .license = (uintptr_t) "GPL",
-	    .expected_attach_type = type,
-	};
 
-	return must(bpf(BPF_PROG_LOAD, &attr), "BPF_PROG_LOAD");
+	return load_program(BPF_PROG_TYPE_CGROUP_SKB, type, program, sizeof(program) / sizeof(program[0]));
 }
 
 static void set_denied(const struct denied *denied, int program, bool on)
 {
-	union bpf_attr attr = {
-	    .target_fd = must(open(denied->cgroup, O_RDONLY | O_CLOEXEC), denied->cgroup),
-	    .attach_bpf_fd = program,
-	    .attach_type = denied->type,
-	    .attach_flags = on ? BPF_F_ALLOW_MULTI : 0,
-	};
+	int cgroup = must(open(denied->cgroup, O_RDONLY | O_CLOEXEC), denied->cgroup);
 
-	must(bpf(on ? BPF_PROG_ATTACH : BPF_PROG_DETACH, &attr), on ? "BPF_PROG_ATTACH" : "BPF_PROG_DETACH");
-	close(attr.target_fd);
+	if (on)
+		attach_program(cgroup, program, denied->type, BPF_F_ALLOW_MULTI);
+	else
+		detach_program(cgroup, program, denied->type);
+	close(cgroup);
 }
 
 struct exchange {

@@ -1,0 +1,128 @@
+/** TCP connections that end unused, that nobody accepts, that do not begin as others do or whose bytes bypass TCP. */
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { addresses, backends, facts, scaled, sharedTcptop, startOrSkip, Traffic } from "./harness.ts";
+import { eventsAround, expectRows, rowsAround, testUnless } from "./namespaces.ts";
+
+const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Record<string, number>])[] = [
+  ["accepted while 100 processes wait in accept()", "tcp-accept-many"],
+  ["restored connections (TCP_REPAIR)", "tcp-repair"],
+  ["a kTLS socket used by a child", "tcp-ktls-child"],
+  ["redirected messages (sockmap)", "tcp-sockmap-message", { size: scaled(1_000_000) }],
+  ["a proxy in the kernel (sockmap)", "tcp-sockmap-proxy", { size: scaled(1_000_000) }],
+];
+
+/** By backend and title. */
+const NOT_YET: ReadonlySet<string> = new Set(
+  backends.flatMap(([backend]) =>
+    [
+      "restored connections (TCP_REPAIR)",
+      "redirected messages (sockmap)",
+      "a proxy in the kernel (sockmap)",
+      "accepted, then reset by the peer",
+      "reset by the peer, then accepted",
+      "unaccepted",
+      "in vain, older",
+    ].map((title) => `${backend}: ${title}`),
+  ),
+);
+
+describe.for(backends)("%s", ([backend, required]) => {
+  const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
+  const shared = sharedTcptop(backend, required);
+  beforeAll(shared.open);
+  afterAll(shared.close);
+
+  for (const [title, scenario, args = {}] of SCENARIOS) {
+    testOf(title)(`${title} (${scenario})`, async (context) => {
+      const tcptop = shared.use(context);
+      const since = tcptop.rows.length;
+      await expectRows(tcptop, await new Traffic(scenario, { ...args, hold: 1 }).ends(context), since);
+    });
+  }
+
+  for (const [title, late] of [
+    ["accepted, then reset by the peer", 0],
+    ["reset by the peer, then accepted", 1],
+  ] as const) {
+    testOf(title)(`${title} (tcp-reset-at-once)`, async (context) => {
+      const tcptop = shared.use(context);
+      const since = tcptop.rows.length;
+      const ends = await new Traffic("tcp-reset-at-once", { late, count: scaled(100), hold: 1 }).ends(
+        context,
+      );
+      const { opens, closes } = await eventsAround(tcptop, ends, since);
+
+      expect(facts(closes)).toEqual(facts(ends));
+      expect(addresses(opens)).toEqual(addresses(ends));
+      // Nobody has used these sockets: who accepted them is assumed.
+      for (const row of closes) expect(row.assumed || row.process === "te-client").toBe(true);
+    });
+  }
+
+  testOf("unaccepted")("not accepted: its listener's process, assumed (tcp-unaccepted)", async (context) => {
+    const tcptop = shared.use(context);
+    const since = tcptop.rows.length;
+    const traffic = new Traffic("tcp-unaccepted", { hold: 1 });
+    await traffic.ready();
+    await tcptop.refreshed();
+    traffic.go();
+    const ends = await traffic.ends(context);
+    await expectRows(tcptop, ends, since);
+
+    const closes = rowsAround(tcptop, ends, since).filter(({ event }) => event === "close");
+    for (const row of closes) expect(row.assumed).toBe(row.process === "te-listener");
+  });
+
+  testOf("reused")(
+    "one pair of addresses 40 times: each has a name of its own (tcp-reused)",
+    async (context) => {
+      const tcptop = shared.use(context);
+      const since = tcptop.rows.length;
+      const ends = await new Traffic("tcp-reused", { hold: 1 }).ends(context);
+      const { opens, closes } = await eventsAround(tcptop, ends, since);
+      const flowsOf = (rows: typeof opens) => new Set(rows.map(({ flow }) => flow));
+
+      expect(facts(closes)).toEqual(facts(ends));
+      expect(opens).toHaveLength(ends.length);
+      expect(flowsOf(closes).size).toBe(ends.length);
+      expect(flowsOf(closes)).toEqual(flowsOf(opens));
+    },
+  );
+
+  describe("connects that are under way and then fail", () => {
+    testOf("in vain")("under tcptop (tcp-connect-in-vain)", async (context) => {
+      const tcptop = shared.use(context);
+      const since = tcptop.rows.length;
+      const traffic = new Traffic("tcp-connect-in-vain", { hold: 1 });
+      await traffic.ready();
+      await tcptop.refreshed();
+      traffic.go();
+      await expectRows(tcptop, await traffic.ends(context), since);
+    });
+
+    testOf("in vain, older")("since before tcptop (tcp-connect-in-vain)", async (context) => {
+      const traffic = new Traffic("tcp-connect-in-vain", { existing: 1, hold: 1 });
+      await traffic.ready();
+      const tcptop = await startOrSkip(context, required, {}, backend);
+      await tcptop.refreshed();
+      traffic.go();
+      await expectRows(tcptop, await traffic.ends(context), 0);
+    });
+  });
+
+  testOf("full at start")(
+    "a table that is full at the start: every row ends (existing-many)",
+    async (context) => {
+      const traffic = new Traffic("existing-many", { hold: 1 });
+      await traffic.ready();
+      const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "16");
+      await tcptop.refreshed();
+      traffic.go();
+      const ends = await traffic.ends(context);
+      const { opens, closes } = await eventsAround(tcptop, ends, 0);
+
+      expect(addresses(opens)).toEqual(addresses(ends));
+      expect(addresses(closes)).toEqual(addresses(ends));
+    },
+  );
+});
