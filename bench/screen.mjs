@@ -241,7 +241,7 @@ class TimedScreen {
       info: INFO,
       snapshot,
       wallMs,
-      tallies: this.#figures.talliesOf(state.filter, snapshot),
+      tallies: this.#figures.talliesOf(state.filter, snapshot, listing.passing),
       seriesOf: (/** @type {number} */ key) => this.#figures.seriesOf(key),
       filterOptions: "",
       state,

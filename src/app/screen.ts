@@ -107,7 +107,7 @@ class ScreenFace implements Face {
         info: this.#info,
         snapshot,
         wallMs: at.wallMs - (at.nowNs - snapshot.timeNs) / NS_PER_MS,
-        tallies: figures.talliesOf(state.filter, snapshot),
+        tallies: figures.talliesOf(state.filter, snapshot, listing.passing),
         seriesOf: (key) => figures.seriesOf(key),
         filterOptions: this.#options.filterOptions,
         state,

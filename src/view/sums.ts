@@ -42,19 +42,26 @@ export class Sums {
    * has moved.
    */
   add(snapshot: Snapshot): Sum {
-    const { intervalS, totals, counts } = snapshot;
     const accept = this.#accept;
-    if (accept === null) return { totals, counts };
+    if (accept === null) return { totals: snapshot.totals, counts: snapshot.counts };
+    if (!this.#hasBegun) return this.begin(snapshot, snapshot.connections.filter(accept));
     this.#grownIn = 0;
     this.#grownOut = 0;
-    if (this.#hasBegun) {
-      for (const row of snapshot.opened) if (row.phase.kind !== "closing") this.#take(row, accept, intervalS);
-      for (const row of snapshot.updated) this.#take(row, accept, intervalS);
-      for (const row of snapshot.closed) this.#take(row, accept, intervalS);
-    } else {
-      for (const row of snapshot.connections) this.#take(row, accept, intervalS);
-    }
+    const { opened, updated, closed, intervalS } = snapshot;
+    for (const row of opened) if (row.phase.kind !== "closing") this.#take(row, accept(row), intervalS);
+    for (const row of updated) this.#take(row, accept(row), intervalS);
+    for (const row of closed) this.#take(row, accept(row), intervalS);
+    return this.#sum(intervalS);
+  }
+
+  /** Takes in the first refresh. `passing`: what the filter lets through of its connections. */
+  begin({ intervalS }: Snapshot, passing: readonly Connection[]): Sum {
     this.#hasBegun = true;
+    for (const row of passing) this.#take(row, true, intervalS);
+    return this.#sum(intervalS);
+  }
+
+  #sum(intervalS: number): Sum {
     return {
       totals: {
         ...this.#totals,
@@ -68,11 +75,10 @@ export class Sums {
     };
   }
 
-  #take(row: Connection, accept: Accept, intervalS: number): void {
+  #take(row: Connection, isIn: boolean, intervalS: number): void {
     const { key } = row;
     const before = this.#shown.get(key);
     const isOver = row.phase.kind === "closing";
-    const isIn = accept(row);
     if (before !== undefined && !this.#left.delete(key)) this.#count(before, -1);
     if (isIn) {
       this.#grow(before ?? ZERO, row);

@@ -116,7 +116,7 @@ export class Desk {
     const { info, isRecorded, logWarning, notice, play, state, filterOptions } = this;
     this.#still = state.paused && (this.#still ?? this.figures.freeze());
     const figures = this.#still ?? this.figures;
-    const tallies = figures.talliesOf(state.filter, snapshot);
+    const tallies = figures.talliesOf(state.filter, snapshot, this.#listing.passing);
     const seriesOf = (key: number) => figures.seriesOf(key);
     const losses = this.losses ?? figures.losses;
     const describe = (pid: number) => this.processes.get(pid) ?? null;

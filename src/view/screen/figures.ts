@@ -1,4 +1,6 @@
 /** The figures above the table, and those of the graphs: of what is shown, and of the whole machine. */
+
+import type { Connection } from "../../model/connection.ts";
 import { NONE_SKIPPED } from "../../model/losses.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
 import type { Accept } from "../filter.ts";
@@ -32,8 +34,11 @@ export interface Reading {
   readonly losses: string;
   /** The last refreshes of a connection. */
   seriesOf(key: number): Series;
-  /** `words`: the filter of the screen; one that has changed counts what is there in `snapshot`. */
-  talliesOf(words: string, snapshot: Snapshot): Tallies;
+  /**
+   * `words`: the filter of the screen; one that has changed counts what is there in `snapshot`, of which
+   * all filters let `passing` through.
+   */
+  talliesOf(words: string, snapshot: Snapshot, passing: readonly Connection[]): Tallies;
 }
 
 const NOTHING: Tally = {
@@ -54,10 +59,17 @@ class Tallier {
     this.#sums = new Sums(accept);
   }
 
-  add(snapshot: Snapshot): this {
+  add(snapshot: Snapshot): void {
+    this.#append(snapshot, this.#sums.add(snapshot));
+  }
+
+  begin(snapshot: Snapshot, passing: readonly Connection[]): void {
+    this.#append(snapshot, this.#sums.begin(snapshot, passing));
+  }
+
+  #append(snapshot: Snapshot, sum: Sum): void {
     const accept = this.#accept;
     const { pastIn, pastOut } = this.now;
-    const sum = this.#sums.add(snapshot);
     const append = (past: readonly number[], rate: number) => [...past, rate].slice(-PAST_LENGTH);
     this.now = {
       ...sum,
@@ -65,7 +77,6 @@ class Tallier {
       pastIn: append(pastIn, sum.totals.rateIn),
       pastOut: append(pastOut, sum.totals.rateOut),
     };
-    return this;
   }
 
   /** Stays as it is now. */
@@ -109,10 +120,10 @@ export class Figures implements Reading {
     return this.#history.seriesOf(key);
   }
 
-  talliesOf(words: string, snapshot: Snapshot): Tallies {
+  talliesOf(words: string, snapshot: Snapshot, passing: readonly Connection[]): Tallies {
     if (words !== this.#words) {
       this.#setWords(words);
-      this.#matching?.add(snapshot);
+      this.#matching?.begin(snapshot, passing);
     }
     const shown = this.#matching ?? this.#accepted;
     const machine = this.#machine.now;

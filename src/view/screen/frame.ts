@@ -50,8 +50,9 @@ function orderTitle({ orders, view }: UiState, layout: Layout): string {
 }
 
 /** How much of what there is is shown. */
-function countText({ matches, groups, source }: Listing, view: View): string {
+function countText({ passing, groups, source }: Listing, view: View): string {
   const all = source.snapshot.connections.length;
+  const matches = passing.length;
   const shown = matches === all ? counted(all, "connection") : `${matches} of ${counted(all, "connection")}`;
   return view === "connections" ? shown : `${counted(groups, ...GROUP_WORDS[view])}, ${shown}`;
 }

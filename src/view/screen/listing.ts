@@ -17,8 +17,8 @@ export interface Listing {
   readonly entries: Entries;
   /** Groups among the entries. */
   readonly groups: number;
-  /** Connections that all filters let through. */
-  readonly matches: number;
+  /** What all filters let through. */
+  readonly passing: readonly Connection[];
   /** Cells of the longest local and remote endpoint. */
   readonly localCells: number;
   readonly remoteCells: number;
@@ -125,7 +125,7 @@ export function listEntries(
   }
   return {
     ...listRows(shown, snapshot.timeNs, wishes),
-    matches: shown.length,
+    passing: shown,
     localCells,
     remoteCells,
     source: { snapshot, wishes },
