@@ -1,10 +1,13 @@
 /** What tcptop may still do once it captures, and what it sees as an ordinary user with two capabilities. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
 import { asUserWith, cannotRun, type FlowEnd, facts, isKernelBefore, Tcptop, Traffic } from "./harness.ts";
 
+const CAP_DAC_OVERRIDE = 1n << 1n;
 const CAP_SYS_PTRACE = 1n << 19n;
 const CAP_BPF = 1n << 39n;
 const NONE = 0n;
@@ -41,6 +44,31 @@ function expectConfined(pid: number, kept: bigint): void {
       noNewPrivs: "1",
     });
   }
+}
+
+const LOG = mkdtempSync(join(tmpdir(), "tcptop-service-"));
+afterAll(() => rmSync(LOG, { recursive: true }));
+
+/** What systemd leaves a process by the unit in the README: ProtectSystem, ReadWritePaths, NoNewPrivileges and the set. */
+function asService(): readonly string[] {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const [, names = ""] = /^CapabilityBoundingSet=(.+)$/m.exec(readme) ?? [];
+  const set = names
+    .split(" ")
+    .map((name) => name.replace(/^CAP_/, "+").toLowerCase())
+    .join(",");
+  const script = `mount --bind "$LOG" "$LOG"
+while read -r _ _ _ _ path _; do case $path in
+  /proc*|/dev*|"$LOG") ;;
+  *) mount -o remount,bind,ro "$path" || :;;
+esac; done < /proc/self/mountinfo 2> /dev/null
+! touch /etc/tcptop 2> /dev/null && exec "$@"`;
+  return [
+    // LimitMEMLOCK; from 5.11 maps do not count against it.
+    ...(isKernelBefore(5, 11) ? ["prlimit", "--memlock=unlimited"] : []),
+    ...["unshare", "--mount", "sh", "-c", script, "sh"],
+    ...["setpriv", "--no-new-privs", "--bounding-set", `-all,${set}`, "--inh-caps", "-all"],
+  ];
 }
 
 describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () => {
@@ -90,6 +118,27 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
     expect(facts(await tcptop.closesOf(ends, since))).toEqual(facts(ends));
     const exit = await tcptop.stop();
     expect([exit.code, exit.stderr]).toEqual([0, ""]);
+  });
+
+  test("that the README's service has are enough, on file systems that are read-only but for its log", async (context) => {
+    const open = await Tcptop.start("auto");
+    await open.stop();
+    const tcptop = await Tcptop.startIn(
+      { wrapper: asService(), env: { LOG } },
+      "auto",
+      "--log",
+      join(LOG, "log.csv"),
+    );
+    for (const field of ["backend", "step_downs"]) expect(tcptop.start[field]).toEqual(open.start[field]);
+    expectConfined(tcptop.pid, CAP_SYS_PTRACE | CAP_DAC_OVERRIDE | needsBpf());
+    const since = tcptop.rows.length;
+    const ends = await new Traffic("tcp-duplex").ends(context);
+    expect(facts(await tcptop.closesOf(ends, since))).toEqual(facts(ends));
+    renameSync(join(LOG, "log.csv"), join(LOG, "log.csv.1"));
+    tcptop.signal("SIGHUP");
+    await tcptop.refreshed();
+    expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
+    expect(readdirSync(LOG)).toEqual(["log.csv", "log.csv.1"]);
   });
 
   test("of an ordinary user with one of them are too few", async () => {
