@@ -22,11 +22,11 @@ struct udp_sending {
 /* What is known of a UDP socket; it lives as long as the socket. */
 struct udp_socket {
 	struct udp_owner owner;
-	struct process earlier; /* the owner before; pid 0: none */
-	__u32 changes;		/* of the owner */
+	__u32 changes; /* of the owner */
 	__u32 inode;
 	__u32 netns; /* 0 while nothing is filled in */
 	struct udp_sending sending;
+	struct process earlier; /* the owner before; pid 0: none */
 };
 
 struct {

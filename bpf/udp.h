@@ -41,15 +41,16 @@ struct udp_totals {
 };
 
 struct udp_flow {
+	/* What every datagram touches, beside the key. */
 	struct udp_totals seen;
-	__u64 read_ticks;   /* when user space last got its totals */
-	__u64 active_ticks; /* when the last datagram was counted */
+	__u64 read_ticks;    /* when user space last got its totals */
+	__u64 active_ticks;  /* when the last datagram was counted */
+	__u32 owner_changes; /* of the socket's owner, as of the owner known here */
+	bool retired;	     /* closed; the next datagram begins another flow */
+	bool dirty;	     /* an event was deferred */
+
 	struct process owner;
 	struct process earlier; /* the owner before; pid 0: none */
-	__u32 owner_changes;	/* of the socket's owner, as of the owner known here */
-	bool retired;		/* closed; the next datagram begins another flow */
-	bool dirty;		/* an event was deferred */
-
 	struct tcptop_record r; /* its id is 0 while it is being filled in */
 	struct udp_totals base; /* what earlier flows of this entry had */
 	__u64 next_id;		/* of the flow that the next datagram begins once this one is retired */
