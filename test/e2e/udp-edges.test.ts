@@ -1,5 +1,5 @@
 /** UDP with several readers, through address translation and encryption, refused, damaged, crowded. */
-import { afterAll, beforeAll, describe, expect, type TestContext } from "vitest";
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
 import {
   backends,
   type FlowEnd,
@@ -10,7 +10,7 @@ import {
   startOrSkip,
   Traffic,
 } from "./harness.ts";
-import { eventsAround, expectRows, testUnless } from "./namespaces.ts";
+import { eventsAround, expectRows } from "./namespaces.ts";
 
 const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Record<string, number>])[] = [
   ["three members of a multicast group", "udp-multicast-members"],
@@ -31,15 +31,8 @@ const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Rec
   ["a full queue, of which the program is not told", "udp-queue-full", { recverr: 0 }],
 ];
 
-/** By backend and title. */
-const NOT_YET: ReadonlySet<string> = new Set([
-  "tracepoint: datagrams with a wrong checksum",
-  ...backends.map(([backend]) => `${backend}: udp-prefork`),
-]);
-
 describe.for(backends)("%s", ([backend, required]) => {
   const shared = sharedTcptop(backend, required, "--ring-bytes", String(16 << 20));
-  const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
   beforeAll(shared.open);
   afterAll(shared.close);
 
@@ -51,52 +44,46 @@ describe.for(backends)("%s", ([backend, required]) => {
   }
 
   for (const [title, scenario, args = {}] of SCENARIOS) {
-    testOf(title)(`${title} (${scenario})`, async (context) => {
+    test(`${title} (${scenario})`, async (context) => {
       const tcptop = shared.use(context);
       const since = tcptop.rows.length;
       await expectRows(tcptop, await new Traffic(scenario, { ...args, hold: 1 }).ends(context), since);
     });
   }
 
-  testOf("udp-prefork")(
-    "two processes that read one socket are told as such (udp-prefork)",
-    async (context) => {
-      const { ends, closes } = await eventsOf("udp-prefork", context);
-      const nobody = (flows: readonly FlowFacts[]) =>
-        facts(flows.map((flow) => ({ ...flow, pid: 0, process: "" })));
+  test("two processes that read one socket are told as such (udp-prefork)", async (context) => {
+    const { ends, closes } = await eventsOf("udp-prefork", context);
+    const nobody = (flows: readonly FlowFacts[]) =>
+      facts(flows.map((flow) => ({ ...flow, pid: 0, process: "" })));
 
-      expect(nobody(closes)).toEqual(nobody(ends));
-      const server = closes.find((row) => row.bytes_in > 0);
-      expect(["tp-first", "tp-second"]).toContain(server?.process);
-      expect(closes.map((row) => [row.bytes_out > 0, row.shared])).toEqual(
-        expect.arrayContaining([
-          [true, false],
-          [false, true],
-        ]),
-      );
-    },
-  );
+    expect(nobody(closes)).toEqual(nobody(ends));
+    const server = closes.find((row) => row.bytes_in > 0);
+    expect(["tp-first", "tp-second"]).toContain(server?.process);
+    expect(closes.map((row) => [row.bytes_out > 0, row.shared])).toEqual(
+      expect.arrayContaining([
+        [true, false],
+        [false, true],
+      ]),
+    );
+  });
 
-  testOf("udp-unread")(
-    "a socket that nobody reads has the process that bound it (udp-unread)",
-    async (context) => {
-      const tcptop = shared.use(context);
-      const since = tcptop.rows.length;
-      const traffic = new Traffic("udp-unread", { hold: 1 });
-      await traffic.ready();
-      await tcptop.refreshed();
-      traffic.go();
-      const ends = await traffic.ends(context);
-      // What is not read is delivered: only this backend sees that.
-      const seen = ends.filter((end: FlowEnd) => backend === "tracepoint" || end.end === "client");
-      const { closes } = await eventsAround(tcptop, seen, since);
+  test("a socket that nobody reads has the process that bound it (udp-unread)", async (context) => {
+    const tcptop = shared.use(context);
+    const since = tcptop.rows.length;
+    const traffic = new Traffic("udp-unread", { hold: 1 });
+    await traffic.ready();
+    await tcptop.refreshed();
+    traffic.go();
+    const ends = await traffic.ends(context);
+    // What is not read is delivered: only this backend sees that.
+    const seen = ends.filter((end: FlowEnd) => backend === "tracepoint" || end.end === "client");
+    const { closes } = await eventsAround(tcptop, seen, since);
 
-      expect(facts(closes)).toEqual(facts(seen));
-      for (const row of closes) expect(row.assumed).toBe(row.bytes_in > 0);
-    },
-  );
+    expect(facts(closes)).toEqual(facts(seen));
+    for (const row of closes) expect(row.assumed).toBe(row.bytes_in > 0);
+  });
 
-  testOf("udp-rush")("eight processes that interrupt each other (udp-rush)", async (context) => {
+  test("eight processes that interrupt each other (udp-rush)", async (context) => {
     // Some wait for long while others have the processors.
     const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "10");
     const ends = await new Traffic("udp-rush", { count: scaled(20_000), hold: 1 }).ends(context);
@@ -104,7 +91,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     await expectRows(tcptop, ends, 0);
   });
 
-  testOf("udp-sockets")("as many sockets as ports within one refresh (udp-sockets)", async (context) => {
+  test("as many sockets as ports within one refresh (udp-sockets)", async (context) => {
     const room = ["--max-udp-flows", "131072", "--ring-bytes", String(32 << 20)];
     const args = ["-d", "3", "--udp-timeout", "6", ...room];
     const tcptop = await startOrSkip(context, required, {}, backend, ...args);

@@ -178,7 +178,8 @@ struct prefork {
 	int fd;
 	struct end *end;
 	size_t len;
-	int datagrams;
+	int turns, datagrams; /* so many in each turn */
+	int gate;
 };
 
 static void serve_some(void *context)
@@ -186,36 +187,45 @@ static void serve_some(void *context)
 	const struct prefork *prefork = context;
 	char buffer[1000];
 
-	gate_wait(0);
-	for (int i = prefork->datagrams; i > 0; i--)
-		count_in(prefork->end, must(recv(prefork->fd, buffer, sizeof(buffer), 0), "recv"), 1);
-	gate_open(1);
+	for (int turn = prefork->turns; turn > 0; turn--) {
+		gate_wait(prefork->gate);
+		for (int i = prefork->datagrams; i > 0; i--)
+			count_in(prefork->end, must(recv(prefork->fd, buffer, sizeof(buffer), 0), "recv"), 1);
+		gate_open(0);
+	}
 }
 
-/* The first child reads 730 bytes, the second 270. */
+/* The first child reads 730 bytes in two turns, the second 270 between them. */
 static void udp_prefork(void)
 {
+	struct prefork children[] = {
+	    {.turns = 2, .datagrams = 5, .len = 73, .gate = 1},
+	    {.turns = 1, .datagrams = 10, .len = 27, .gate = 2},
+	};
 	union address any = loopback(AF_INET, 0), to, from;
-	struct prefork first = {.datagrams = 10, .len = 73}, second = {.datagrams = 10, .len = 27};
-	struct end *end;
+	struct end *end, *server;
 	char buffer[100] = {0};
-	int client;
+	int client, fd;
 
 	enter_new_netns();
-	first.fd = second.fd = bound_socket(SOCK_DGRAM, &any);
-	to = local_address(first.fd);
+	fd = bound_socket(SOCK_DGRAM, &any);
+	to = local_address(fd);
 	client = connected_socket(SOCK_DGRAM, &to);
 	from = local_address(client);
 	end = end_between("client", IPPROTO_UDP, &from, &to);
-	first.end = second.end = end_between("server", IPPROTO_UDP, &to, &from);
+	server = end_between("server", IPPROTO_UDP, &to, &from);
 	for (int i = 0; i < 2; i++) {
-		struct prefork *child = i ? &second : &first;
+		children[i].fd = fd;
+		children[i].end = server;
+		spawn(i ? "tp-second" : "tp-first", serve_some, &children[i]);
+	}
+	for (int turn = 0; turn < 3; turn++) {
+		const struct prefork *child = &children[turn % 2];
 
-		spawn(i ? "tp-second" : "tp-first", serve_some, child);
-		for (int j = 0; j < child->datagrams; j++)
+		for (int i = 0; i < child->datagrams; i++)
 			count_out(end, must(send(client, buffer, child->len, 0), "send"), 1);
-		gate_open(0);
-		gate_wait(1);
+		gate_open(child->gate);
+		gate_wait(0);
 	}
 	join_all();
 }
