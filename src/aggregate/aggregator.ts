@@ -1,11 +1,12 @@
 /** The state machine between capture and screen: records and the time in, snapshots out. */
-import { type Connection, TCP_STATES, type TcpState } from "../model/connection.ts";
+import { type Connection, type Protocol, TCP_STATES, type TcpState } from "../model/connection.ts";
 import type { Losses } from "../model/losses.ts";
 import { type FlowRecord, IPPROTO_TCP, isFlow, RecordKind, type SeedEntry } from "../model/record.ts";
 import type { Counts, Snapshot, Totals } from "../model/snapshot.ts";
 import { ClosedFlows } from "./closed-flows.ts";
 import { type Counters, exceeds, perSecond, ZERO } from "./counters.ts";
 import { Row, tupleText } from "./row.ts";
+import { findSocket, RowsByTuple } from "./tuples.ts";
 
 export interface AggregatorOptions {
   /** D-06: a UDP flow ends this long after its last datagram. */
@@ -16,6 +17,16 @@ export interface AggregatorOptions {
 
 function viewsOf(rows: readonly Row[]): Connection[] {
   return rows.flatMap(({ view }) => view ?? []);
+}
+
+/** A connection that only /proc has told of. */
+export interface UnmetFlow {
+  readonly key: number;
+  readonly protocol: Protocol;
+  readonly netns: number;
+  readonly inode: number;
+  /** As `tupleText` makes it. */
+  readonly tuple: string | null;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -34,8 +45,10 @@ export class Aggregator {
 
   /** Flows the kernel side has told of, open ones and those whose close is only presumed and not shown yet. */
   readonly #byId = new Map<bigint, Row>();
-  /** The flow that holds an address tuple now, or held it last and is still shown. */
-  readonly #byTuple = new Map<string, Row>();
+  /** Rows of open flows that only /proc has told of: the kernel side has not met their sockets. */
+  readonly #unmet = new RowsByTuple();
+  /** While a seed is taken in: all other flows since the refresh before. */
+  #met: RowsByTuple | null = null;
   readonly #udp = new Set<Row>();
   /** Rows of `setSockets` by tuple and inode. */
   #sockets = new Map<string, Row>();
@@ -72,21 +85,53 @@ export class Aggregator {
   }
 
   /**
-   * Adds the connections that existed before the capture (D-15), all at once or in parts. One that the
-   * records have told of already is the same row. `nowNs` is when they were read.
+   * Adds the connections that existed before the capture, all at once or in parts. One that the records have
+   * told of already is the same row: it has the same addresses, and the same socket as far as both tell.
+   * `nowNs` is when they were read.
    */
   seed(entries: readonly SeedEntry[], nowNs: number): void {
+    this.#met ??= this.#metRows();
     for (const entry of entries) {
       if (!isFlow(entry)) continue;
       const row = Row.ofSeed(this.#lastKey + 1, entry, nowNs);
-      const known = row.tuple === null ? undefined : this.#byTuple.get(row.tuple);
-      if (known === undefined) {
+      const { tuple, inode } = row;
+      const known = findSocket(this.#met.get(tuple), inode);
+      if (known !== undefined) {
+        known.inode = inode || known.inode;
+        if (known.isOpen()) known.nameOwner(entry.owner, true);
+        if (known.isChanged) this.#enqueue(known);
+      } else if (!this.#unmet.get(tuple)?.some((other) => other.inode === inode)) {
         this.#lastKey++;
         this.#track(row);
-      } else if (known.isOpen()) {
-        known.nameOwner(entry.owner, true);
-        if (known.isChanged) this.#enqueue(known);
       }
+    }
+  }
+
+  #metRows(): RowsByTuple {
+    const rows = new RowsByTuple();
+    for (const row of this.#byId.values()) rows.add(row);
+    for (const row of this.#closed) if (row.id !== null && this.#byId.get(row.id) !== row) rows.add(row);
+    return rows;
+  }
+
+  /** The connections that only /proc has told of. */
+  unmet(): UnmetFlow[] {
+    return [...this.#unmet];
+  }
+
+  /** Ends connections that only /proc had told of, by their keys: it does not tell of them any more. */
+  endUnmet(keys: readonly number[], nowNs: number): void {
+    const ending = new Set(keys);
+    for (const row of this.#unmet) if (ending.has(row.key)) this.#drop(row, nowNs);
+  }
+
+  /**
+   * Ends TCP connections that no record has told of since `sinceNs`, after the kernel side has reported every one
+   * there is: their closes were lost.
+   */
+  endSilent(sinceNs: number, nowNs: number): void {
+    for (const row of this.#byId.values()) {
+      if (row.protocol === "tcp" && row.isOpen() && row.heardNs < sinceNs) this.#presumeEnd(row, nowNs);
     }
   }
 
@@ -122,12 +167,13 @@ export class Aggregator {
    * was shown; that opens another row, which counts from there.
    */
   apply(record: FlowRecord): void {
+    this.#met = null;
     const row = this.#byId.get(record.id) ?? this.#enter(record);
     if (row === null) return;
     const isClose = record.kind === RecordKind.close;
-    const hadTuple = row.tuple !== null;
+    const { hasTuple } = row;
     row.update(record, isClose);
-    if (!hadTuple) this.#claimTuple(row);
+    if (!hasTuple) this.#replaceUnmet(row, record.timeNs);
     if (row.isChanged) this.#enqueue(row);
     if (isClose) this.#confirmEnd(row, record);
   }
@@ -146,22 +192,41 @@ export class Aggregator {
 
   /** The seeded row that a record of an unknown id belongs to. */
   #adopt(record: FlowRecord): Row | null {
+    if (this.#unmet.isEmpty) return null;
     const local = { address: record.localAddress(), port: record.localPort };
     const remote = { address: record.remoteAddress(), port: record.remotePort };
     const tuple = tupleText(record.proto, record.netns, local, remote);
-    const row = tuple === null ? undefined : this.#byTuple.get(tuple);
-    if (row === undefined || row.id !== null || !row.isOpen()) return null;
+    const row = findSocket(this.#unmet.get(tuple), record.inode);
+    if (row === undefined) return null;
+    this.#unmet.delete(row);
     row.adopt(record);
     this.#byId.set(record.id, row);
     return row;
   }
 
+  /** A connect under way has got its addresses: /proc may have told of it already, as another row. */
+  #replaceUnmet(row: Row, nowNs: number): void {
+    const double = findSocket(this.#unmet.get(row.tuple), row.inode);
+    if (double !== undefined) this.#drop(double, nowNs);
+  }
+
   #track(row: Row): Row {
     if (row.id !== null) this.#byId.set(row.id, row);
+    else this.#unmet.add(row);
     if (row.protocol === "udp") this.#udp.add(row);
     this.#show(row);
-    this.#claimTuple(row);
     return row;
+  }
+
+  /** Ends a row that only /proc had told of; one that was never shown need not be. */
+  #drop(row: Row, nowNs: number): void {
+    this.#unmet.delete(row);
+    if (row.view !== null) {
+      this.#end(row, nowNs);
+      return;
+    }
+    row.advance({ kind: "dropped" });
+    this.#udp.delete(row);
   }
 
   #show(row: Row): void {
@@ -175,19 +240,11 @@ export class Aggregator {
     this.#queue.push(row);
   }
 
-  /** A tuple has one flow at a time: where two claim it, the close of the older one was lost. */
-  #claimTuple(row: Row): void {
-    if (row.tuple === null) return;
-    const other = this.#byTuple.get(row.tuple);
-    const isOlder = other?.isOpen() === true && other.id !== null && other.openedNs > row.openedNs;
-    if (!isOlder) this.#byTuple.set(row.tuple, row);
-    if (other?.isOpen()) this.#presumeEnd(isOlder ? row : other, Math.max(row.openedNs, other.openedNs));
-  }
-
   #end(row: Row, closedNs: number): void {
     if (!row.isOpen()) return;
     row.advance({ kind: "closed", closedNs });
     this.#udp.delete(row);
+    if (row.id === null) this.#unmet.delete(row);
     this.#closed.push(row);
     this.#enqueue(row);
   }
@@ -215,7 +272,9 @@ export class Aggregator {
     const totalsBefore = { ...this.#totals };
     this.#refreshedNs = nowNs;
     this.#hasRefreshed = true;
+    this.#met = null;
     this.#endIdleUdp(nowNs);
+    if (kernelLosses.flowsUntracked > 0) this.#dropUnmet(nowNs);
     this.#closedFlows.age(nowNs);
     this.#settlePresumed(nowNs);
     const updated = this.#renderQueue(intervalS);
@@ -238,6 +297,11 @@ export class Aggregator {
     for (const row of this.#udp) {
       if (nowNs - row.lastSeenNs() >= this.#udpIdleNs) this.#presumeEnd(row, nowNs);
     }
+  }
+
+  /** A full table keeps the kernel side from meeting their sockets: what they move is not counted. */
+  #dropUnmet(nowNs: number): void {
+    for (const row of this.#unmet) this.#drop(row, nowNs);
   }
 
   #settlePresumed(nowNs: number): void {
@@ -273,10 +337,7 @@ export class Aggregator {
   #removeLeaving(): void {
     if (this.#leaving.length === 0) return;
     let end = this.#rows.length;
-    for (const row of this.#leaving) {
-      end = Math.min(end, row.index);
-      if (row.tuple !== null && this.#byTuple.get(row.tuple) === row) this.#byTuple.delete(row.tuple);
-    }
+    for (const row of this.#leaving) end = Math.min(end, row.index);
     for (let i = end; i < this.#rows.length; i++) {
       const row = this.#rows[i];
       if (row === undefined || row.view === null || row.phase.kind === "gone") continue;

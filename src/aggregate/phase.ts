@@ -8,6 +8,8 @@ export type RowPhase = Phase | { readonly kind: "gone" };
 export type PhaseEvent =
   /** A refresh has shown it. */
   | { readonly kind: "shown" }
+  /** It was none, before it was shown. */
+  | { readonly kind: "dropped" }
   /** It is over since `closedNs` (CLOCK_MONOTONIC). */
   | { readonly kind: "closed"; readonly closedNs: number };
 
@@ -25,10 +27,10 @@ const toClosing: Transition = (_, event) =>
 
 /** The first close stands: what comes after it never moves its time. */
 const TRANSITIONS: Record<RowPhase["kind"], Record<PhaseEvent["kind"], Transition>> = {
-  new: { shown: toLive, closed: toClosing },
-  live: { shown: stay, closed: toClosing },
-  closing: { shown: toGone, closed: stay },
-  gone: { shown: stay, closed: stay },
+  new: { shown: toLive, dropped: toGone, closed: toClosing },
+  live: { shown: stay, dropped: stay, closed: toClosing },
+  closing: { shown: toGone, dropped: stay, closed: stay },
+  gone: { shown: stay, dropped: stay, closed: stay },
 };
 
 /** The phase after an event; the same object when nothing changes. */

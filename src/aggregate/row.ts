@@ -66,7 +66,8 @@ export class Row implements Counters {
   readonly protocol: Protocol;
   /** The kernel's id; null while only /proc has told of the flow. */
   id: bigint | null = null;
-  tuple: string | null = null;
+  /** The socket's; 0 while it has none or it is not known. */
+  inode = 0;
   phase: RowPhase = NEW;
   bytesIn = 0;
   bytesOut = 0;
@@ -82,7 +83,7 @@ export class Row implements Counters {
   /** As shown last. */
   view: Connection | null = null;
   readonly #proto: number;
-  readonly #netns: number;
+  readonly netns: number;
   /** What earlier rows of the same flow have shown of the record's counters. */
   readonly #base: Counters;
   readonly #isSeeded: boolean;
@@ -97,8 +98,8 @@ export class Row implements Counters {
   #stateSinceNs: number | null = null;
   #tcp: TcpMetrics | null = null;
   #activeNs: number | null = null;
-  /** Time of the record that the descriptive fields are from. */
-  #describedNs = -1;
+  /** Time of the record that the descriptive fields are from, the newest one; below zero before the first. */
+  heardNs = -1;
   /** Time of the sweep whose counters these are; UDP only. */
   #sweptNs = -1;
 
@@ -110,7 +111,7 @@ export class Row implements Counters {
     this.key = key;
     this.protocol = flow.proto === IPPROTO_UDP ? "udp" : "tcp";
     this.#proto = flow.proto;
-    this.#netns = flow.netns;
+    this.netns = flow.netns;
     this.openedNs = birth.openedNs;
     this.#base = birth.base;
     this.#isSeeded = birth.isSeeded;
@@ -121,6 +122,7 @@ export class Row implements Counters {
   static ofFlow(key: number, record: FlowRecord, base: Counters = ZERO): Row {
     const row = new Row(key, record, { openedNs: record.openedNs, base, isSeeded: false });
     row.id = record.id;
+    row.inode = record.inode;
     row.#locate(record.localAddress(), record.localPort, record.remoteAddress(), record.remotePort);
     return row;
   }
@@ -139,6 +141,7 @@ export class Row implements Counters {
 
   static #ofEntry(key: number, entry: SeedEntry, openedNs: number, isSeeded: boolean): Row {
     const row = new Row(key, entry, { openedNs, base: ZERO, isSeeded });
+    row.inode = entry.inode;
     row.#locate(entry.localAddress, entry.localPort, entry.remoteAddress, entry.remotePort);
     row.describeSocket(entry);
     return row;
@@ -150,8 +153,16 @@ export class Row implements Counters {
     if (local === this.#local && remote === this.#remote) return;
     this.#local = local;
     this.#remote = remote;
-    this.tuple = tupleText(this.#proto, this.#netns, local, remote);
     this.isChanged = true;
+  }
+
+  /** Addresses in a form to compare; null while they are not known. */
+  get tuple(): string | null {
+    return this.hasTuple ? tupleText(this.#proto, this.netns, this.#local, this.#remote) : null;
+  }
+
+  get hasTuple(): boolean {
+    return this.#local.port !== 0 && this.#remote.port !== 0;
   }
 
   isOpen(): boolean {
@@ -184,9 +195,10 @@ export class Row implements Counters {
    */
   update(record: FlowRecord, isLastWord: boolean): void {
     this.#count(record);
-    if (record.timeNs < this.#describedNs && !isLastWord) return;
-    this.#describedNs = record.timeNs;
-    if (this.tuple === null) {
+    if (record.timeNs < this.heardNs && !isLastWord) return;
+    this.heardNs = record.timeNs;
+    if (record.inode !== 0) this.inode = record.inode;
+    if (!this.hasTuple) {
       this.#locate(record.localAddress(), record.localPort, record.remoteAddress(), record.remotePort);
     }
     const isUdp = this.protocol === "udp";
@@ -230,7 +242,7 @@ export class Row implements Counters {
   #count(record: FlowRecord): void {
     const isUdp = this.protocol === "udp";
     const isSweep = record.kind === RecordKind.totals || record.kind === RecordKind.close;
-    const isSwept = isUdp && isSweep && record.timeNs >= this.#describedNs;
+    const isSwept = isUdp && isSweep && record.timeNs >= this.heardNs;
     if (isUdp && record.timeNs < this.#sweptNs) return;
     if (isSwept) this.#sweptNs = record.timeNs;
     const counted = (before: number, count: number, base: number) =>
@@ -280,7 +292,7 @@ export class Row implements Counters {
       protocol: this.protocol,
       local: this.#local,
       remote: this.#remote,
-      netns: this.#netns,
+      netns: this.netns,
       owner: this.#owner,
       shared: this.#isShared,
       assumed: this.#isAssumed,

@@ -5,6 +5,7 @@ import type { Snapshot } from "../model/snapshot.ts";
 import type { Moment } from "../output/output.ts";
 import type { Capture, CaptureOptions } from "../platform/platform.ts";
 import type { RecordingWriter } from "../recording/writer.ts";
+import { Ghosts } from "./ghosts.ts";
 import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -51,6 +52,7 @@ export class Loop {
   readonly #iterations: number | null;
   readonly #capture: Capture;
   readonly #aggregator: Aggregator;
+  readonly #ghosts: Ghosts;
   /** Told of all that the aggregator is told, but for records, which it gets as they come from the capture. */
   readonly #recorder: RecordingWriter | null;
   #delayNs: number;
@@ -69,6 +71,7 @@ export class Loop {
     this.#recorder = recorder;
     this.startNs = world.clock.monotonicNs();
     this.#aggregator = new Aggregator({ udpIdleNs: options.capture.udpIdleNs, startNs: this.startNs });
+    this.#ghosts = new Ghosts(capture, this.#aggregator, recorder, world.clock);
   }
 
   /** Seeds, then refreshes until it is asked to end or has done so often enough. */
@@ -133,12 +136,13 @@ export class Loop {
 
   #look(): Look {
     this.#capture.drain(this.#apply);
-    this.#capture.sweep(this.#apply);
+    this.#ghosts.sweep(this.#apply);
     const { clock } = this.#world;
     const at: Moment = { nowNs: clock.monotonicNs(), wallMs: clock.wallMs() };
     const losses = this.#capture.losses();
     const snapshot = this.#aggregator.refresh(at.nowNs, losses);
     this.#recorder?.refresh(at, losses);
+    this.#ghosts.refreshed(losses.closesLost);
     return { at, snapshot };
   }
 

@@ -288,6 +288,12 @@ export class Replay implements Feed, Player {
           this.#arrivingSockets.push(...operation.entries);
           if (operation.isLast) this.#setSockets();
           break;
+        case "unmet":
+          this.#aggregator.endUnmet(operation.keys, operation.nowNs);
+          break;
+        case "silent":
+          this.#aggregator.endSilent(operation.sinceNs, operation.nowNs);
+          break;
         case "losses": {
           const at = { nowNs: frame.nowNs, wallMs: frame.wallMs };
           look = { at, snapshot: this.#aggregator.refresh(at.nowNs, operation.losses) };

@@ -49,8 +49,12 @@ export interface Capture {
   sockets(): Promise<Seed>;
   /** Calls `take` for every event record that waits (open, state, owner, sample, close). */
   drain(take: (record: FlowRecord) => void): void;
+  /** The TCP connections that /proc tells of now in some network namespaces; null where it could not be read in full. */
+  connections(namespaces: ReadonlySet<number>): Promise<readonly SeedEntry[] | null>;
   /** Calls `take` with the totals of every flow that moved since the last sweep. Drain first. */
   sweep(take: (record: FlowRecord) => void): void;
+  /** As `sweep`, with the totals of every TCP connection there is. */
+  sweepAll(take: (record: FlowRecord) => void): void;
   losses(): Losses;
   /** Detaches every program. Safe to call twice. */
   close(): void;

@@ -4,8 +4,11 @@ import { endianness } from "node:os";
 import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";
 import type { TableSizes } from "../model/bounds.ts";
 
-/** Raised by every change that an older reader would misunderstand; the header's frame never changes. */
-export const FORMAT_VERSION = 1;
+/**
+ * Raised by every change that an older reader would misunderstand; the header's frame never changes. Files of all
+ * versions from 1 on can be read: 2 added operations.
+ */
+export const FORMAT_VERSION = 2;
 
 /** What a recording begins with; like PNG's, no text file does, and a transfer as text breaks it. */
 export const MAGIC = Buffer.from("\x89tcptop\n", "latin1");

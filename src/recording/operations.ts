@@ -6,7 +6,7 @@ import { LOSS_NAMES, type Losses, NO_LOSSES } from "../model/losses.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "../model/record.ts";
 import { DamageError } from "./format.ts";
 
-const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4 } as const;
+const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4, unmet: 5, silent: 6 } as const;
 
 /** One call, or a part of one. */
 export type Operation =
@@ -16,6 +16,10 @@ export type Operation =
   | { readonly kind: "records"; readonly bytes: Buffer }
   /** Sockets without a flow; the set is whole with `isLast`. */
   | { readonly kind: "sockets"; readonly isLast: boolean; readonly entries: readonly SeedEntry[] }
+  /** Rows of the seed, by their keys, that are over and were never met by the kernel side. */
+  | { readonly kind: "unmet"; readonly nowNs: number; readonly keys: readonly number[] }
+  /** All connections that no record has told of since `sinceNs` are over. */
+  | { readonly kind: "silent"; readonly nowNs: number; readonly sinceNs: number }
   /** Ends a refresh. */
   | { readonly kind: "losses"; readonly losses: Losses };
 
@@ -83,6 +87,20 @@ export class OperationWriter {
       this.#end();
       written();
     }
+  }
+
+  unmet(keys: readonly number[], nowNs: number): void {
+    this.#begin(OpCode.unmet, 8 + 8 * keys.length);
+    this.#f64(nowNs);
+    for (const key of keys) this.#f64(key);
+    this.#end();
+  }
+
+  silent(sinceNs: number, nowNs: number): void {
+    this.#begin(OpCode.silent, 16);
+    this.#f64(nowNs);
+    this.#f64(sinceNs);
+    this.#end();
   }
 
   losses(losses: Losses): void {
@@ -185,6 +203,12 @@ class FieldReader {
     return value;
   }
 
+  counts(): number[] {
+    const counts: number[] = [];
+    while (!this.isAtEnd) counts.push(this.count());
+    return counts;
+  }
+
   text(mostBytes: number): string {
     const bytes = this.u8();
     if (bytes > mostBytes) throw new DamageError("a text is too long");
@@ -258,6 +282,13 @@ function decodeOperation(code: number, bytes: Buffer): Operation {
       const isLast = fields.u8();
       if (isLast > 1) throw new DamageError("an operation has an impossible value");
       return { kind: "sockets", isLast: isLast === 1, entries: fields.entries() };
+    }
+    case OpCode.unmet:
+      return { kind: "unmet", nowNs: fields.count(), keys: fields.counts() };
+    case OpCode.silent: {
+      const [nowNs, sinceNs] = [fields.count(), fields.count()];
+      if (!fields.isAtEnd) throw new DamageError("an operation is too long");
+      return { kind: "silent", nowNs, sinceNs };
     }
     case OpCode.losses: {
       const losses = { ...NO_LOSSES };

@@ -282,7 +282,8 @@ function checkedHeader(name: string, header: Record<string, unknown>): CheckedHe
   const tableSizes = header["tableSizes"] ?? UNKNOWN_SIZES;
   const isWritten = isText(version) && VERSION.test(version) && isCount(format) && isCount(wire);
   if (!isWritten) throw damaged(name, MAGIC.length, "its first frame has an impossible value");
-  if (format !== FORMAT_VERSION || !isKnownWireVersion(wire)) {
+  const isKnownFormat = Number.isInteger(format) && format >= 1 && format <= FORMAT_VERSION;
+  if (!isKnownFormat || !isKnownWireVersion(wire)) {
     const message = `${name} was made by tcptop ${version}, whose recordings (format ${format}.${wire}) this one cannot read (it reads ${FORMAT_VERSION}.${WIRE_VERSION}); use that version`;
     throw new ExitError(ExitCode.usage, message);
   }

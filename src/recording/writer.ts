@@ -91,6 +91,16 @@ export class RecordingWriter {
     this.#operations.sockets(idle, this.#writePart);
   }
 
+  /** As Aggregator.endUnmet(). */
+  endUnmet(keys: readonly number[], nowNs: number): void {
+    this.#operations.unmet(keys, nowNs);
+  }
+
+  /** As Aggregator.endSilent(). */
+  endSilent(sinceNs: number, nowNs: number): void {
+    this.#operations.silent(sinceNs, nowNs);
+  }
+
   /** Ends a refresh and writes it. */
   refresh(at: { readonly nowNs: number; readonly wallMs: number }, losses: Losses): void {
     if (this.#failure === null) {

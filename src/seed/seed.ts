@@ -1,6 +1,7 @@
 /** Sockets that exist already, of every network namespace, with their owners (D-15). */
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Owner } from "../model/connection.ts";
+import { IPPROTO_TCP, isFlow, type SeedEntry } from "../model/record.ts";
 import type { Seed } from "../platform/platform.ts";
 import { findNamespaces, netnsOf } from "./namespaces.ts";
 import { readOwners } from "./owners.ts";
@@ -47,6 +48,36 @@ async function readTable(
   return new ProcNetParser(table, netns);
 }
 
+async function* readTables(
+  world: ProcWorld,
+  tables: readonly NetTable[],
+  isWanted: (netns: number) => boolean,
+  slices: Slices,
+): AsyncGenerator<ProcNetParser> {
+  for (const [netns, processes] of await findNamespaces(world, slices)) {
+    if (!isWanted(netns)) continue;
+    for (const table of tables) yield await readTable(world, table, netns, processes, slices);
+  }
+}
+
+/** The TCP connections of some network namespaces; null where a table broke off or could not be understood. */
+export async function readConnections(
+  world: ProcWorld,
+  namespaces: ReadonlySet<number>,
+  clock: Clock = systemClock,
+): Promise<readonly SeedEntry[] | null> {
+  const slices = new Slices(clock);
+  const tables = NET_TABLES.filter(({ proto }) => proto === IPPROTO_TCP);
+  const connections: SeedEntry[] = [];
+  for await (const parsed of readTables(world, tables, (netns) => namespaces.has(netns), slices)) {
+    if (parsed.linesSkipped > 0) return null;
+    await slices.forEach(parsed.rows, (socket) => {
+      if (isFlow(socket)) connections.push(socket);
+    });
+  }
+  return connections;
+}
+
 /**
  * Reads all sockets. `owners`: by inode number, as the kernel side tells; null to look through the
  * files of all processes instead. Processes and namespaces that end meanwhile are no error; a table
@@ -61,15 +92,12 @@ export async function readSeed(
   const sockets: SocketRow[] = [];
   const held = new Set<number>();
   let linesSkipped = 0;
-  for (const [netns, processes] of await findNamespaces(world, slices)) {
-    for (const table of NET_TABLES) {
-      const parsed = await readTable(world, table, netns, processes, slices);
-      linesSkipped += parsed.linesSkipped;
-      await slices.forEach(parsed.rows, (socket) => {
-        sockets.push(socket);
-        if (socket.inode !== 0) held.add(socket.inode);
-      });
-    }
+  for await (const parsed of readTables(world, NET_TABLES, () => true, slices)) {
+    linesSkipped += parsed.linesSkipped;
+    await slices.forEach(parsed.rows, (socket) => {
+      sockets.push(socket);
+      if (socket.inode !== 0) held.add(socket.inode);
+    });
   }
   const ownerOf = owners ?? (await readOwners(world, held, slices));
   await slices.forEach(sockets, (socket) => {

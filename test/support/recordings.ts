@@ -68,6 +68,8 @@ export type Call =
   | readonly ["seed", nowNs: number, ...entries: SeedEntry[]]
   | readonly ["records", bytes: string]
   | readonly ["sockets", ...entries: SeedEntry[]]
+  | readonly ["unmet", nowNs: number, ...keys: number[]]
+  | readonly ["silent", nowNs: number, sinceNs: number]
   | readonly ["refresh", nowNs: number, wallMs: number, losses: Losses];
 
 /** Writes these calls to a file; returns it. */
@@ -79,6 +81,8 @@ export function record(calls: readonly Call[], info = INFO): Buffer {
     if (call[0] === "seed") writer.seed(call.slice(2) as SeedEntry[], call[1]);
     else if (call[0] === "records") writer.records(Buffer.from(call[1], "hex"));
     else if (call[0] === "sockets") writer.sockets(call.slice(1) as SeedEntry[]);
+    else if (call[0] === "unmet") writer.endUnmet(call.slice(2) as number[], call[1]);
+    else if (call[0] === "silent") writer.endSilent(call[2], call[1]);
     else writer.refresh({ nowNs: call[1], wallMs: call[2] }, call[3]);
   }
   writer.close();
@@ -105,6 +109,8 @@ export async function readAll(source: RecordingSource): Promise<Read> {
         if (operation.kind === "seed") pending.push(["seed", operation.nowNs, ...operation.entries]);
         else if (operation.kind === "records") pending.push(["records", operation.bytes.toString("hex")]);
         else if (operation.kind === "sockets") pending.push(["sockets", ...operation.entries]);
+        else if (operation.kind === "unmet") pending.push(["unmet", operation.nowNs, ...operation.keys]);
+        else if (operation.kind === "silent") pending.push(["silent", operation.nowNs, operation.sinceNs]);
         else pending.push(["refresh", frame.nowNs, frame.wallMs, operation.losses]);
       }
       if (!frame.isRefresh) continue;

@@ -2,7 +2,7 @@
 import type { Cancel, StopSignal, World } from "../../src/app/world.ts";
 import { type Losses, NO_LOSSES } from "../../src/model/losses.ts";
 import type { ProcessFacts } from "../../src/model/process.ts";
-import type { FlowRecord } from "../../src/model/record.ts";
+import type { FlowRecord, SeedEntry } from "../../src/model/record.ts";
 import type { OutputStream } from "../../src/output/sink.ts";
 import type { Capture, CaptureOptions, Platform, Seed } from "../../src/platform/platform.ts";
 import { copyRecord, encodeRecords } from "./records.ts";
@@ -79,6 +79,8 @@ export class FakeCapture implements Capture {
   seeding: Promise<Seed> = Promise.resolve({ entries: [], linesSkipped: 0 });
   /** What calls of sockets() do, one each; after the last they find nothing. */
   readonly socketReads: (() => Promise<Seed>)[] = [];
+  /** What /proc tells of TCP connections. */
+  listed: readonly SeedEntry[] | null = [];
   drainFailure: Error | null = null;
   tap: CaptureOptions["tap"];
   readonly #nowMs: () => number;
@@ -107,6 +109,16 @@ export class FakeCapture implements Capture {
   sweep(take: (record: FlowRecord) => void): void {
     this.calls.push(`sweep ${this.#nowMs()}`);
     this.#deliver(this.moved.splice(0), take);
+  }
+
+  sweepAll(take: (record: FlowRecord) => void): void {
+    this.calls.push(`sweepAll ${this.#nowMs()}`);
+    this.#deliver(this.moved.splice(0), take);
+  }
+
+  async connections(namespaces: ReadonlySet<number>): Promise<readonly SeedEntry[] | null> {
+    this.calls.push(`connections ${this.#nowMs()} ${[...namespaces].join(" ")}`);
+    return this.listed;
   }
 
   #deliver(records: readonly FlowRecord[], take: (record: FlowRecord) => void): void {

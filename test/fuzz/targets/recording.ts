@@ -41,7 +41,7 @@ function header(choices: Choices): Buffer {
 
 /** An operation by its code and the length it says; the length is mostly true. */
 function operation(choices: Choices): Buffer {
-  const code = choices.byte() < 0xe0 ? 1 + choices.below(4) : choices.byte();
+  const code = choices.byte() < 0xe0 ? 1 + choices.below(6) : choices.byte();
   const contents = Buffer.from(
     code === 4 && choices.flag() ? Buffer.alloc(64) : choices.bytes(choices.below(250)),
   );

@@ -285,48 +285,24 @@ describe("records out of order, repeated or lost", () => {
     expect(only(refresh(3).closed).state).toBe("CLOSE");
   });
 
-  test("a new connection with the addresses of a live one ends that one, whose close was lost", () => {
-    apply({ id: 1n, bytesIn: 10 });
+  test("connections with the same addresses live beside each other, and a late record of one changes no other", () => {
+    apply({ id: 1n, inode: 11, bytesIn: 10 });
     refresh(1);
-    apply({ id: 1n, kind: totals, atS: 1, bytesIn: 15 }, { id: 2n, atS: 2, bytesIn: 1 });
+    apply(
+      { id: 1n, inode: 11, kind: totals, atS: 1, bytesIn: 15 },
+      { id: 2n, inode: 12, atS: 2, bytesIn: 1 },
+    );
+    apply({ id: 3n, inode: 13, kind: totals, atS: 1, openedNs: START, bytesIn: 5 });
     const snapshot = refresh(3);
-    expect(keys(snapshot)).toEqual([[1, 2], [2], [], [1]]);
-    expect(only(snapshot.closed)).toMatchObject({ bytesIn: 15, phase: { closedNs: START + 2 * S } });
-    expect(phases(refresh(4).connections)).toEqual([[2, "live"]]);
-  });
-
-  test("the late close of a connection that gave way still counts before it is shown", () => {
-    apply({ id: 1n, bytesIn: 10 }, { id: 2n, atS: 1 }, { id: 1n, kind: close, atS: 0.9, bytesIn: 30 });
-    const snapshot = refresh(2);
-    expect(keys(snapshot)).toEqual([[1, 2], [1, 2], [], [1]]);
-    expect(only(snapshot.closed).bytesIn).toBe(30);
-  });
-
-  test("what a connection that gave way had to tell later is a row of its own", () => {
-    apply({ id: 1n, bytesIn: 10, packetsIn: 1 }, { id: 2n, atS: 1 });
-    refresh(2);
-    apply({ id: 1n, kind: close, openedNs: START, atS: 0.9, bytesIn: 30, packetsIn: 3 });
-    const snapshot = refresh(3);
-    expect(keys(snapshot)).toEqual([[2, 3], [3], [], [3]]);
-    expect(only(snapshot.closed)).toMatchObject({ bytesIn: 20, packetsIn: 2 });
-    expect(snapshot.totals.bytesIn).toBe(30);
-    apply({ id: 1n, kind: totals, openedNs: START, atS: 0.8, bytesIn: 40 });
-    expect(keys(refresh(4))).toEqual([[2], [], [], []]);
-  });
-
-  test("a late record of an older connection does not end the newer one", () => {
-    apply({ id: 2n, atS: 1 }, { id: 1n, kind: totals, atS: 0.5, openedNs: START, bytesIn: 5 });
-    expect(phases(refresh(2).connections)).toEqual([
-      [1, "new"],
-      [2, "closing"],
-    ]);
-    apply({ id: 3n, atS: 2 });
-    const snapshot = refresh(3);
-    expect(snapshot.closed.map(({ key }) => key)).toEqual([1]);
-    expect(phases(snapshot.connections)).toEqual([
+    expect(keys(snapshot)).toEqual([[1, 2, 3], [2, 3], [1], []]);
+    expect(snapshot.connections.map(({ bytesIn }) => bytesIn)).toEqual([15, 1, 5]);
+    apply({ id: 1n, inode: 11, kind: close, atS: 3, bytesIn: 16 });
+    expect(phases(refresh(4).connections)).toEqual([
       [1, "closing"],
-      [3, "new"],
+      [2, "live"],
+      [3, "live"],
     ]);
+    expect(refresh(1000).connections).toHaveLength(2);
   });
 
   test("equal addresses in another namespace or of another protocol are other flows", () => {
@@ -341,9 +317,6 @@ describe("records out of order, repeated or lost", () => {
       [1, "closing"],
       [2, "new"],
     ]);
-    refresh(3);
-    apply({ id: 3n, atS: 3 });
-    expect(refresh(4).closed.map(({ key }) => key)).toEqual([2]);
   });
 });
 
@@ -628,19 +601,141 @@ describe("seeding", () => {
     ]);
   });
 
-  test("one connection listed twice is one row", () => {
-    seed({ inode: 1 }, { inode: 2 });
-    expect(refresh(1).connections).toHaveLength(1);
+  test("one socket listed twice is one row, two sockets with the same addresses are two", () => {
+    seed({ inode: 1 }, { inode: 1 }, { inode: 2 });
+    expect(keys(refresh(1))[0]).toEqual([1, 2]);
   });
 
-  test("a connect whose port becomes known takes over from its seeded double", () => {
+  const first = { pid: 1, process: "first", uid: 0, cgroupId: null, startNs: null };
+  const second = { pid: 2, process: "second", uid: 0, cgroupId: null, startNs: null };
+  const shown = ({ connections }: Snapshot) =>
+    connections.map(({ key, owner: by, bytesIn }) => [key, by?.process ?? null, bytesIn]);
+
+  test("records find the socket among those with the same addresses by its inode", () => {
+    seed({ inode: 11, owner: first }, { inode: 12, owner: second });
+    apply({ id: 7n, inode: 12, kind: totals, bytesIn: 2 }, { id: 8n, inode: 11, kind: totals, bytesIn: 1 });
+    expect(shown(refresh(1))).toEqual([
+      [1, "first", 1],
+      [2, "second", 2],
+    ]);
+  });
+
+  test("a record of another socket is another row", () => {
+    seed({ inode: 11, owner: first });
+    apply({ id: 7n, inode: 12, kind: totals, bytesIn: 2 });
+    expect(shown(refresh(1))).toEqual([
+      [1, "first", 0],
+      [2, null, 2],
+    ]);
+  });
+
+  test.each([
+    ["of a record that knows no inode", 11, 0],
+    ["of /proc that has none", 0, 12],
+  ])("addresses alone tell the socket %s", (_, ofEntry, ofRecord) => {
+    seed({ inode: ofEntry, owner: first });
+    apply({ id: 7n, inode: ofRecord, kind: totals, bytesIn: 2 });
+    expect(shown(refresh(1))).toEqual([[1, "first", 2]]);
+  });
+
+  test("sockets that records told of first get their own owners, whichever /proc lists first", () => {
+    apply({ id: 7n, inode: 12, bytesIn: 2 }, { id: 8n, inode: 11, bytesIn: 1 }, { id: 9n, bytesIn: 3 });
+    seed({ inode: 13, owner: null }, { inode: 11, owner: first }, { inode: 12, owner: second });
+    expect(shown(refresh(1))).toEqual([
+      [1, "second", 2],
+      [2, "first", 1],
+      [3, null, 3],
+    ]);
+  });
+
+  test("a connect whose port becomes known takes the place of its seeded double", () => {
     apply({ state: 2, localPort: 0 });
     seed({ state: 2 });
     apply({ kind: state, atS: 1, state: 1 });
-    expect(phases(refresh(1).connections)).toEqual([
-      [1, "new"],
+    expect(phases(refresh(1).connections)).toEqual([[1, "new"]]);
+    expect(refresh(2).counts.tcp).toBe(1);
+  });
+
+  test("a connect whose port becomes known later ends its seeded double", () => {
+    apply({ state: 2, localPort: 0 });
+    seed({ state: 2 });
+    refresh(1);
+    apply({ kind: state, atS: 1, state: 1 });
+    expect(phases(refresh(2).connections)).toEqual([
+      [1, "live"],
       [2, "closing"],
     ]);
+  });
+});
+
+describe("rows whose end nobody reports", () => {
+  test("what only /proc told of can be asked for, and ended by its key", () => {
+    seed({ localPort: 1, inode: 5 }, { localPort: 2 }, { ...UDP, state: 1, localPort: 3 });
+    apply({ id: 1n, localPort: 2 });
+    expect(aggregator.unmet()).toMatchObject([
+      { key: 1, protocol: "tcp", netns: 4_026_531_840, inode: 5 },
+      { key: 3, protocol: "udp" },
+    ]);
+    refresh(1);
+    aggregator.endUnmet([1, 2], START + S);
+    const snapshot = refresh(2);
+    expect(phases(snapshot.closed)).toEqual([[1, "closing"]]);
+    expect(only(snapshot.closed).phase).toEqual({ kind: "closing", closedNs: START + S });
+    expect(aggregator.unmet().map(({ key }) => key)).toEqual([3]);
+    apply({ id: 2n, localPort: 1, atS: 3 });
+    expect(keys(refresh(3))).toEqual([[2, 3, 4], [4], [], []]);
+  });
+
+  test("where the kernel's tables are full, what only /proc told of has no row: nobody counts it", () => {
+    seed({ localPort: 1 }, { localPort: 2 }, { ...UDP, state: 1, localPort: 3 });
+    apply({ id: 1n, localPort: 2 });
+    const full = { ...NO_LOSSES, flowsUntracked: 2 };
+    expect(keys(aggregator.refresh(START + S, full))).toEqual([[2], [2], [], []]);
+    expect(aggregator.unmet()).toEqual([]);
+    apply({ id: 2n, localPort: 1, atS: 2, flags: RecordFlag.partial, bytesIn: 1 });
+    expect(keys(aggregator.refresh(START + 2 * S, full))).toEqual([[2, 4], [4], [], []]);
+  });
+
+  test("such rows end when the tables fill up later", () => {
+    seed({ localPort: 1 });
+    refresh(1);
+    const snapshot = aggregator.refresh(START + 2 * S, { ...NO_LOSSES, flowsUntracked: 1 });
+    expect(keys(snapshot)).toEqual([[1], [], [], [1]]);
+    expect(snapshot.counts.tcp).toBe(0);
+  });
+
+  test("connections end that no record tells of while the kernel side reports all", () => {
+    apply({ id: 1n, localPort: 1 }, { id: 2n, localPort: 2 }, { ...UDP, id: 3n, localPort: 3 });
+    seed({ localPort: 4 });
+    refresh(1);
+    apply({ id: 2n, kind: totals, localPort: 2, atS: 2 });
+    aggregator.endSilent(START + 2 * S, START + 3 * S);
+    const snapshot = refresh(3);
+    expect(phases(snapshot.closed)).toEqual([[1, "closing"]]);
+    expect(only(snapshot.closed).phase).toEqual({ kind: "closing", closedNs: START + 3 * S });
+    expect(refresh(4).counts.tcp).toBe(2);
+  });
+
+  test("the late close of a connection that was ended so still counts before that is shown", () => {
+    apply({ id: 1n, bytesIn: 10 });
+    aggregator.endSilent(START + S, START + S);
+    apply({ id: 1n, kind: close, atS: 0.9, bytesIn: 30 });
+    const snapshot = refresh(2);
+    expect(keys(snapshot)).toEqual([[1], [1], [], [1]]);
+    expect(only(snapshot.closed).bytesIn).toBe(30);
+  });
+
+  test("what a connection that was ended so has to tell later is a row of its own", () => {
+    apply({ id: 1n, bytesIn: 10, packetsIn: 1 });
+    aggregator.endSilent(START + S, START + S);
+    refresh(2);
+    apply({ id: 1n, kind: close, openedNs: START, atS: 0.9, bytesIn: 30, packetsIn: 3 });
+    const snapshot = refresh(3);
+    expect(keys(snapshot)).toEqual([[2], [2], [], [2]]);
+    expect(only(snapshot.closed)).toMatchObject({ bytesIn: 20, packetsIn: 2 });
+    expect(snapshot.totals.bytesIn).toBe(30);
+    apply({ id: 1n, kind: totals, openedNs: START, atS: 0.8, bytesIn: 40 });
+    expect(keys(refresh(4))).toEqual([[], [], [], []]);
   });
 });
 

@@ -51,6 +51,11 @@ async function recorded({
     const id = 1 + Math.floor(second / 4);
     const bytesIn = 1000 * second;
     const times = { timeNs: nowNs + 1, openedNs: id * S };
+    if (second === 5) {
+      // Its close is lost.
+      world.capture.ring.push(curlRecord(99, times));
+      world.capture.lossCounts = { ...world.capture.lossCounts, closesLost: 1 };
+    }
     if (second % 7 === 3) world.capture.lossCounts = { ...world.capture.lossCounts, recordsDeferred: second };
     if (second % 4 === 0) world.capture.ring.push(curlRecord(id, { ...times, bytesIn }));
     else if (second % 4 === 3)
@@ -92,7 +97,7 @@ function summaries({ stdout }: FakeWorld): number {
 describe("the stream of a replay", () => {
   test.for([false, true])("is that of the capture, to the byte, --all: %s", async (all) => {
     const { live, file } = await recorded({ all });
-    expect(live.match(/"event":"close"/g)?.length).toBe(all ? 8 : 7);
+    expect(live.match(/"event":"close"/g)?.length).toBe(all ? 10 : 9);
     expect(live.includes("LISTEN")).toBe(all);
     const { world, state } = await streamed(file.bytes, { all });
     await world.advance(REFRESHES * 1000);

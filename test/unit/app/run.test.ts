@@ -64,7 +64,7 @@ describe("the start", () => {
       [300, "start", "fentry", "6.12.0", "0.1.0"],
       [300, "open", 5000, true, 0],
     ]);
-    expect(world.capture.calls).toEqual(["seed", "drain 300", "sweep 300"]);
+    expect(world.capture.calls.slice(0, 3)).toEqual(["seed", "drain 300", "sweep 300"]);
   });
 
   test("hands the capture its options", async () => {

@@ -50,6 +50,10 @@ const before: fc.Arbitrary<Call> = fc.oneof(
   fc
     .tuple(fc.maxSafeNat(), fc.array(entry.filter(isFlow), { minLength: 1, maxLength: 5 }))
     .map(([nowNs, entries]): Call => ["seed", nowNs, ...entries]),
+  fc
+    .tuple(fc.maxSafeNat(), fc.array(fc.maxSafeNat(), { maxLength: 9 }))
+    .map(([nowNs, keys]): Call => ["unmet", nowNs, ...keys]),
+  fc.tuple(fc.maxSafeNat(), fc.maxSafeNat()).map(([nowNs, sinceNs]): Call => ["silent", nowNs, sinceNs]),
   fc.uint8Array({ maxLength: 400 }).map((bytes): Call => ["records", Buffer.from(bytes).toString("hex")]),
 );
 

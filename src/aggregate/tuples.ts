@@ -1,0 +1,50 @@
+/** Rows by addresses and socket: several connections may have the same addresses at the same time. */
+import type { Row } from "./row.ts";
+
+/**
+ * Whether two descriptions with the same addresses may be of one socket. 0: the socket has no inode, before accept()
+ * and after close(), or it is not told.
+ */
+function mayBeSame(inode: number, other: number): boolean {
+  return inode === other || inode === 0 || other === 0;
+}
+
+/** The row of a socket among those with its addresses. */
+export function findSocket(rows: readonly Row[] | undefined, inode: number): Row | undefined {
+  if (rows === undefined) return undefined;
+  return rows.find((row) => row.inode === inode) ?? rows.find((row) => mayBeSame(row.inode, inode));
+}
+
+/** Rows by their addresses, of which several may be the same. */
+export class RowsByTuple implements Iterable<Row> {
+  readonly #rows = new Map<string, Row[]>();
+
+  get isEmpty(): boolean {
+    return this.#rows.size === 0;
+  }
+
+  /** Rows whose addresses are not known are left out. */
+  add(row: Row): void {
+    const { tuple } = row;
+    if (tuple === null) return;
+    const rows = this.#rows.get(tuple);
+    if (rows === undefined) this.#rows.set(tuple, [row]);
+    else rows.push(row);
+  }
+
+  get(tuple: string | null): readonly Row[] | undefined {
+    return tuple === null ? undefined : this.#rows.get(tuple);
+  }
+
+  delete(row: Row): void {
+    const { tuple } = row;
+    const rest = this.get(tuple)?.filter((other) => other !== row);
+    if (tuple === null || rest === undefined) return;
+    if (rest.length === 0) this.#rows.delete(tuple);
+    else this.#rows.set(tuple, rest);
+  }
+
+  *[Symbol.iterator](): Iterator<Row> {
+    for (const rows of this.#rows.values()) yield* rows;
+  }
+}

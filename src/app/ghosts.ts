@@ -1,0 +1,116 @@
+/** Finds connections that are over although nobody reported their end, and never ends one that lives. */
+import type { Aggregator } from "../aggregate/aggregator.ts";
+import { tupleText } from "../aggregate/row.ts";
+import type { Clock } from "../base/clock.ts";
+import type { FlowRecord, SeedEntry } from "../model/record.ts";
+import type { Capture } from "../platform/platform.ts";
+import type { RecordingWriter } from "../recording/writer.ts";
+
+/** Sweeps of everything after a close was lost. A table that changes meanwhile may hide an entry from one of them. */
+const FULL_SWEEPS = 2;
+
+/** Reading /proc/net takes at most so much of the time. */
+const CHECK_SHARE = 0.05;
+const LEAST_CHECK_INTERVAL_NS = 1e9;
+
+/** Whether /proc/net lists the socket of a row; 0: it had no inode. */
+function isListed(inodes: ReadonlySet<number> | undefined, inode: number): boolean {
+  return inodes !== undefined && (inode === 0 || inodes.has(0) || inodes.has(inode));
+}
+
+function inodesByTuple(entries: readonly SeedEntry[]): ReadonlyMap<string, ReadonlySet<number>> {
+  const byTuple = new Map<string, Set<number>>();
+  for (const { proto, netns, localAddress, localPort, remoteAddress, remotePort, inode } of entries) {
+    const local = { address: localAddress, port: localPort };
+    const tuple = tupleText(proto, netns, local, { address: remoteAddress, port: remotePort });
+    if (tuple === null) continue;
+    const inodes = byTuple.get(tuple) ?? new Set();
+    byTuple.set(tuple, inodes.add(inode));
+  }
+  return byTuple;
+}
+
+/**
+ * Two kinds of connections can end unseen. One whose close found room nowhere is missing when the kernel side reports
+ * every connection there is. One that only /proc has told of, such as a connect that then failed, is missing in
+ * /proc/net. Either has to be missing twice.
+ */
+export class Ghosts {
+  readonly #capture: Capture;
+  readonly #aggregator: Aggregator;
+  readonly #recorder: RecordingWriter | null;
+  readonly #clock: Clock;
+  /** Lost closes that were looked into. */
+  #closesLost = 0;
+  #fullSweepsLeft = 0;
+  /** When the first of those sweeps began, CLOCK_MONOTONIC. */
+  #sweptSinceNs = 0;
+  #isChecking = false;
+  #nextCheckNs = 0;
+  /** Keys of the rows that were missing in the check before. */
+  #missing: ReadonlySet<number> = new Set();
+
+  constructor(capture: Capture, aggregator: Aggregator, recorder: RecordingWriter | null, clock: Clock) {
+    this.#capture = capture;
+    this.#aggregator = aggregator;
+    this.#recorder = recorder;
+    this.#clock = clock;
+  }
+
+  /** The sweep of a refresh. */
+  sweep(take: (record: FlowRecord) => void): void {
+    if (this.#fullSweepsLeft === 0) {
+      this.#capture.sweep(take);
+      return;
+    }
+    const nowNs = this.#clock.monotonicNs();
+    if (this.#fullSweepsLeft === FULL_SWEEPS) this.#sweptSinceNs = nowNs;
+    this.#capture.sweepAll(take);
+    // Connections that closed during the sweep.
+    this.#capture.drain(take);
+    if (--this.#fullSweepsLeft > 0) return;
+    this.#aggregator.endSilent(this.#sweptSinceNs, nowNs);
+    this.#recorder?.endSilent(this.#sweptSinceNs, nowNs);
+  }
+
+  /** Takes in what a refresh says of lost closes, and looks for rows without a kernel's flow. */
+  refreshed(closesLost: number): void {
+    if (this.#fullSweepsLeft === 0 && closesLost > this.#closesLost) {
+      this.#closesLost = closesLost;
+      this.#fullSweepsLeft = FULL_SWEEPS;
+    }
+    const startNs = this.#clock.monotonicNs();
+    if (this.#isChecking || startNs < this.#nextCheckNs) return;
+    const unmet = this.#aggregator.unmet().filter(({ protocol }) => protocol === "tcp");
+    if (unmet.length === 0) return;
+    this.#isChecking = true;
+    this.#capture
+      .connections(new Set(unmet.map(({ netns }) => netns)))
+      .then((entries) => {
+        if (entries !== null) this.#endMissing(inodesByTuple(entries));
+      })
+      .catch(() => {
+        // The next check tries again.
+      })
+      .finally(() => {
+        const endNs = this.#clock.monotonicNs();
+        this.#nextCheckNs = endNs + Math.max(LEAST_CHECK_INTERVAL_NS, (endNs - startNs) / CHECK_SHARE);
+        this.#isChecking = false;
+      });
+  }
+
+  #endMissing(listed: ReadonlyMap<string, ReadonlySet<number>>): void {
+    const missing = this.#aggregator
+      .unmet()
+      .filter(({ protocol, tuple, inode }) => {
+        return protocol === "tcp" && tuple !== null && !isListed(listed.get(tuple), inode);
+      })
+      .map(({ key }) => key);
+    const gone = missing.filter((key) => this.#missing.has(key));
+    this.#missing = new Set(missing);
+    if (gone.length === 0) return;
+    const nowNs = this.#clock.monotonicNs();
+    this.#aggregator.endUnmet(gone, nowNs);
+    this.#recorder?.endUnmet(gone, nowNs);
+  }
+}

@@ -1,0 +1,132 @@
+/** A capture on Linux: a session of the addon, and /proc for what existed before. */
+import { release } from "node:os";
+import type { TableSizes } from "../../model/bounds.ts";
+import type { Losses } from "../../model/losses.ts";
+import type { FlowRecord, SeedEntry } from "../../model/record.ts";
+import { type ProcWorld, procWorld } from "../../seed/proc-world.ts";
+import { readConnections, readSeed } from "../../seed/seed.ts";
+import { decodeLosses, decodeOwners, decodeRecords } from "../../wire/decode.ts";
+import { RECORD } from "../../wire/layout.gen.ts";
+import type { Capture, CaptureOptions, Seed, StepDown } from "../platform.ts";
+import type { Session } from "./native.ts";
+
+/** Records that cross from the addon in one call. */
+const BATCH_RECORDS = 2048;
+
+/** Least time between two walks of all processes' files for owners that no hook has met. */
+const OWNER_WALK_INTERVAL_MS = 1000;
+
+/** What is known once the session is open. */
+export interface CaptureFacts {
+  readonly stepDowns: readonly StepDown[];
+  readonly tableSizes: TableSizes;
+  readonly tap: CaptureOptions["tap"];
+}
+
+export class LinuxCapture implements Capture {
+  readonly backend: string;
+  readonly kernel = release();
+  readonly stepDowns: readonly StepDown[];
+  readonly tableSizes: TableSizes;
+  readonly #session: Session;
+  readonly #batch = new Uint8Array(BATCH_RECORDS * RECORD.size);
+  #recordsInvalid = 0;
+  #seedLinesSkipped = 0;
+  #isWalking = false;
+  #nextWalkMs = 0;
+  #closed = false;
+  #lastLosses: Losses | null = null;
+  readonly #tap: CaptureOptions["tap"];
+  readonly #proc: ProcWorld;
+  readonly #nowMs: () => number;
+
+  constructor(
+    session: Session,
+    { stepDowns, tableSizes, tap }: CaptureFacts,
+    proc: ProcWorld = procWorld(),
+    nowMs: () => number = () => performance.now(),
+  ) {
+    this.#session = session;
+    this.#tap = tap;
+    this.#proc = proc;
+    this.#nowMs = nowMs;
+    this.backend = session.backend;
+    this.stepDowns = stepDowns;
+    this.tableSizes = tableSizes;
+  }
+
+  async seed(): Promise<Seed> {
+    const seed = await this.sockets();
+    this.#seedLinesSkipped += seed.linesSkipped;
+    return seed;
+  }
+
+  async sockets(): Promise<Seed> {
+    const owners = decodeOwners(await this.#session.owners());
+    return readSeed(this.#proc, owners);
+  }
+
+  connections(namespaces: ReadonlySet<number>): Promise<readonly SeedEntry[] | null> {
+    return readConnections(this.#proc, namespaces);
+  }
+
+  drain(take: (record: FlowRecord) => void): void {
+    let bytes: number;
+    do {
+      bytes = this.#session.drain(this.#batch);
+      this.#deliver(bytes, take);
+    } while (bytes + RECORD.size > this.#batch.length);
+  }
+
+  sweep(take: (record: FlowRecord) => void): void {
+    this.#sweep(() => this.#session.sweep(this.#batch), take);
+  }
+
+  sweepAll(take: (record: FlowRecord) => void): void {
+    this.#sweep(() => this.#session.sweepAll(this.#batch), take);
+  }
+
+  #sweep(fill: () => number, take: (record: FlowRecord) => void): void {
+    for (let bytes = fill(); bytes > 0; bytes = fill()) this.#deliver(bytes, take);
+    this.#findOwners();
+  }
+
+  losses(): Losses {
+    if (!this.#closed || this.#lastLosses === null) {
+      this.#lastLosses = {
+        ...decodeLosses(this.#session.losses()),
+        recordsInvalid: this.#recordsInvalid,
+        seedLinesSkipped: this.#seedLinesSkipped,
+      };
+    }
+    return this.#lastLosses;
+  }
+
+  close(): void {
+    if (!this.#closed) this.losses();
+    this.#closed = true;
+    this.#session.close();
+  }
+
+  #deliver(bytes: number, take: (record: FlowRecord) => void): void {
+    if (bytes === 0) return;
+    const batch = this.#batch.subarray(0, bytes);
+    this.#tap?.(batch);
+    this.#recordsInvalid += decodeRecords(batch, take);
+  }
+
+  /**
+   * A socket on which no call was made since it was accepted has no owner where accept cannot be hooked: the
+   * kernel side looks through the files of all processes, and the next sweep delivers what it found. A walk that
+   * fails is tried again.
+   */
+  #findOwners(): void {
+    if (this.#isWalking || this.#session.unowned() === 0 || this.#nowMs() < this.#nextWalkMs) return;
+    this.#isWalking = true;
+    const ended = () => {
+      this.#isWalking = false;
+      this.#nextWalkMs = this.#nowMs() + OWNER_WALK_INTERVAL_MS;
+    };
+    this.#session.owners().then(ended, ended);
+  }
+}

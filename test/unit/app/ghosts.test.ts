@@ -1,0 +1,183 @@
+/** Rows whose end nobody reports, and rows that only look so. */
+import { beforeEach, describe, expect, test } from "vitest";
+import { Aggregator } from "../../../src/aggregate/aggregator.ts";
+import { Ghosts } from "../../../src/app/ghosts.ts";
+import { NO_LOSSES } from "../../../src/model/losses.ts";
+import { type FlowRecord, IPPROTO_UDP, RecordKind, type SeedEntry } from "../../../src/model/record.ts";
+import { RecordingWriter } from "../../../src/recording/writer.ts";
+import { INFO, MemoryFile, memorySource, readAll } from "../../support/recordings.ts";
+import { makeRecord, seedEntry } from "../../support/records.ts";
+import { FakeWorld, settle } from "../../support/world.ts";
+
+const S = 1e9;
+
+let world: FakeWorld;
+let aggregator: Aggregator;
+let ghosts: Ghosts;
+let file: MemoryFile;
+let recorder: RecordingWriter;
+let closesLost: number;
+
+beforeEach(() => {
+  world = new FakeWorld();
+  aggregator = new Aggregator({ udpIdleNs: 1000 * S, startNs: 0 });
+  file = new MemoryFile();
+  recorder = new RecordingWriter(file, "x.tcptop");
+  recorder.begin(INFO);
+  ghosts = new Ghosts(world.capture, aggregator, recorder, world.clock);
+  closesLost = 0;
+});
+
+const apply = (record: FlowRecord) => aggregator.apply(record);
+
+/** What a loop does each second; the ports of the connections that are left. */
+async function refresh(): Promise<number[]> {
+  await world.advance(1000);
+  const at = { nowNs: world.clock.monotonicNs(), wallMs: world.clock.wallMs() };
+  world.capture.drain(apply);
+  ghosts.sweep(apply);
+  const losses = { ...NO_LOSSES, closesLost };
+  const { connections } = aggregator.refresh(at.nowNs, losses);
+  recorder.refresh(at, losses);
+  ghosts.refreshed(closesLost);
+  await settle();
+  return connections.filter(({ phase }) => phase.kind !== "closing").map(({ local }) => local.port);
+}
+
+const calls = (name: string) => world.capture.calls.filter((call) => call.startsWith(name));
+
+async function recordedEnds(): Promise<unknown[]> {
+  const { calls: operations } = await readAll(memorySource(file.bytes));
+  return operations.filter(([kind]) => kind === "unmet" || kind === "silent");
+}
+
+describe("connections that only /proc has told of", () => {
+  const lists = (...entries: Partial<SeedEntry>[]) => {
+    world.capture.listed = entries.map(seedEntry);
+  };
+
+  test("end once /proc has not told of them twice", async () => {
+    aggregator.seed([seedEntry({ localPort: 1, state: 2 }), seedEntry({ localPort: 2 })], 0);
+    lists({ localPort: 1 }, { localPort: 2 });
+    expect(await refresh()).toEqual([1, 2]);
+    lists({ localPort: 2 });
+    expect(await refresh()).toEqual([1, 2]);
+    expect(await refresh()).toEqual([1, 2]);
+    expect(await refresh()).toEqual([2]);
+    expect(await recordedEnds()).toEqual([["unmet", 3 * S, 1]]);
+  });
+
+  test("stay if one of two looks does not find them", async () => {
+    aggregator.seed([seedEntry({ localPort: 1 })], 0);
+    for (let i = 0; i < 6; i++) {
+      lists(...(i % 2 === 0 ? [] : [{ localPort: 1 }]));
+      expect(await refresh()).toEqual([1]);
+    }
+  });
+
+  test("are told by their sockets from others with the same addresses", async () => {
+    aggregator.seed(
+      [seedEntry({ inode: 7 }), seedEntry({ inode: 8 }), seedEntry({ localPort: 1, inode: 0 })],
+      0,
+    );
+    lists({ inode: 8 }, { localPort: 1, inode: 9 });
+    for (let i = 0; i < 3; i++) await refresh();
+    expect(aggregator.unmet().map(({ inode }) => inode)).toEqual([8, 0]);
+  });
+
+  test("stay while /proc cannot be read in full", async () => {
+    aggregator.seed([seedEntry({ localPort: 1 })], 0);
+    world.capture.listed = null;
+    for (let i = 0; i < 5; i++) expect(await refresh()).toEqual([1]);
+  });
+
+  test("are looked for in their namespaces only, and only while there are any", async () => {
+    aggregator.seed([seedEntry({ netns: 5 }), seedEntry({ netns: 6, proto: IPPROTO_UDP, state: 1 })], 0);
+    lists({ netns: 5 });
+    await refresh();
+    world.capture.ring.push(makeRecord({ id: 1n, netns: 5, timeNs: S }));
+    await refresh();
+    await refresh();
+    expect(calls("connections")).toEqual(["connections 1000 5"]);
+  });
+
+  test("are looked for seldom where that takes long", async () => {
+    aggregator.seed([seedEntry()], 0);
+    let found: (entries: readonly SeedEntry[]) => void = () => {};
+    world.capture.connections = async () => {
+      world.capture.calls.push(`connections ${world.clock.monotonicNs() / 1e6}`);
+      return new Promise((resolve) => {
+        found = resolve;
+      });
+    };
+    await refresh();
+    await refresh();
+    found([seedEntry()]);
+    await settle();
+    for (let i = 0; i < 20; i++) await refresh();
+    expect(calls("connections")).toEqual(["connections 1000", "connections 22000"]);
+  });
+
+  test("a look that fails is repeated", async () => {
+    aggregator.seed([seedEntry()], 0);
+    const { connections } = world.capture;
+    world.capture.connections = async () => {
+      throw new Error("too many open files");
+    };
+    await refresh();
+    world.capture.connections = connections;
+    await refresh();
+    await refresh();
+    expect(await refresh()).toEqual([]);
+  });
+});
+
+describe("connections whose closes were lost", () => {
+  const record = (port: number, timeNs: number, kind: number = RecordKind.totals) =>
+    makeRecord({ id: BigInt(port), localPort: port, kind, timeNs });
+
+  test("end once two sweeps of everything have not reported them", async () => {
+    world.capture.ring.push(record(1, S), record(2, S), record(3, S));
+    expect(await refresh()).toEqual([1, 2, 3]);
+    closesLost = 1;
+    await refresh();
+    world.capture.moved.push(record(1, 3.5 * S));
+    expect(await refresh()).toEqual([1, 2, 3]);
+    world.capture.moved.push(record(2, 4 * S));
+    world.capture.ring.push(record(4, 3.9 * S, RecordKind.open));
+    expect(await refresh()).toEqual([1, 2, 4]);
+    expect(await refresh()).toEqual([1, 2, 4]);
+    expect(calls("sweep")).toEqual([
+      ...["sweep 1000", "sweep 2000", "sweepAll 3000", "sweepAll 4000", "sweep 5000"],
+    ]);
+    expect(await recordedEnds()).toEqual([["silent", 4 * S, 3 * S]]);
+  });
+
+  test("are looked for again when more closes are lost meanwhile", async () => {
+    closesLost = 1;
+    await refresh();
+    closesLost = 2;
+    for (let i = 0; i < 5; i++) await refresh();
+    expect(calls("sweep")).toEqual([
+      ...["sweep 1000", "sweepAll 2000", "sweepAll 3000", "sweepAll 4000", "sweepAll 5000", "sweep 6000"],
+    ]);
+  });
+
+  test("a close that arrives during the sweep is its end, with its totals", async () => {
+    world.capture.ring.push(record(1, S));
+    await refresh();
+    closesLost = 1;
+    await refresh();
+    await refresh();
+    const { sweepAll } = world.capture;
+    world.capture.sweepAll = (take) => {
+      sweepAll.call(world.capture, take);
+      world.capture.ring.push(
+        makeRecord({ id: 1n, localPort: 1, kind: RecordKind.close, timeNs: S, bytesIn: 9 }),
+      );
+    };
+    await refresh();
+    expect(aggregator.refresh(9 * S, NO_LOSSES).totals.bytesIn).toBe(9);
+    expect(aggregator.size).toBe(0);
+  });
+});
