@@ -1,12 +1,12 @@
 /** What is known of the processes on the screen. */
-import type { ProcessFacts } from "../model/process.ts";
+import type { ProcessFacts, ProcessId } from "../model/process.ts";
 import type { Platform } from "../platform/platform.ts";
 
 /** Asks once a refresh, and only for those that are shown; what was known of one that has ended stays while it is shown. */
 export class ProcessBook {
   readonly #platform: Pick<Platform, "describeProcess">;
-  #known = new Map<number, ProcessFacts | null>();
-  #before: ReadonlyMap<number, ProcessFacts | null> = new Map();
+  #known = new Map<string, ProcessFacts | null>();
+  #before: ReadonlyMap<string, ProcessFacts | null> = new Map();
 
   constructor(platform: Pick<Platform, "describeProcess">) {
     this.#platform = platform;
@@ -18,11 +18,12 @@ export class ProcessBook {
     this.#known = new Map();
   }
 
-  readonly describe = (pid: number): ProcessFacts | null => {
-    const known = this.#known.get(pid);
+  readonly describe = (process: ProcessId): ProcessFacts | null => {
+    const name = `${process.pid} ${process.startNs}`;
+    const known = this.#known.get(name);
     if (known !== undefined) return known;
-    const facts = this.#platform.describeProcess(pid) ?? this.#before.get(pid) ?? null;
-    this.#known.set(pid, facts);
+    const facts = this.#platform.describeProcess(process) ?? this.#before.get(name) ?? null;
+    this.#known.set(name, facts);
     return facts;
   };
 }

@@ -1,5 +1,12 @@
 /** What the operating system says of a process beyond its name. */
 
+/** A process of any time: the numbers of those that have ended are given again. */
+export interface ProcessId {
+  readonly pid: number;
+  /** When it began, CLOCK_BOOTTIME; null when unknown. */
+  readonly startNs: number | null;
+}
+
 /** Untrusted text: sanitise before showing. null where nothing is known. */
 export interface ProcessFacts {
   /** Its arguments, separated by spaces; a process may have changed them. */

@@ -1,7 +1,7 @@
 /** What tcptop needs of an operating system; every platform implements this and nothing more. */
 import type { TableSizes } from "../model/bounds.ts";
 import type { Losses } from "../model/losses.ts";
-import type { ProcessFacts } from "../model/process.ts";
+import type { ProcessFacts, ProcessId } from "../model/process.ts";
 import type { FlowRecord, SeedEntry } from "../model/record.ts";
 
 export const BACKENDS = ["fentry", "kprobe", "tracepoint"] as const;
@@ -69,6 +69,6 @@ export interface Platform {
   hasReader(fd: number): boolean;
   /** Keeps other tcptops out of a file that is open for writing; false when one of them has it. */
   lockFile(fd: number): boolean;
-  /** null if there is no such process (any more), or nothing can be known of it. */
-  describeProcess(pid: number): ProcessFacts | null;
+  /** null if that process has ended, or nothing can be known of it; never what is known of another with its number. */
+  describeProcess(process: ProcessId): ProcessFacts | null;
 }

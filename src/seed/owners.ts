@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import type { Owner } from "../model/connection.ts";
 import { decodeProcessName } from "../wire/decode.ts";
 import { listIfPresent, listPids, type ProcWorld, readIfPresent } from "./proc-world.ts";
+import { processStartNs } from "./process-start.ts";
 import type { Slices } from "./slices.ts";
 
 /** Kernel threads have longer names than TASK_COMM_LEN allows. */
@@ -31,7 +32,7 @@ function identify(world: ProcWorld, pid: number): Owner | null {
     process: decodeProcessName(comm, 0, MAX_NAME_BYTES).replace(/\n$/, ""),
     uid: uid <= 0xffff_ffff ? uid : null,
     cgroupId: null,
-    startNs: null,
+    startNs: processStartNs(world, pid),
   };
 }
 

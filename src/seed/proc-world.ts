@@ -1,4 +1,5 @@
 /** What is read of /proc, as functions: tests bring a tree of their own. */
+import { Buffer } from "node:buffer";
 import { closeSync, opendirSync, openSync, readlinkSync, readSync } from "node:fs";
 
 /**
@@ -68,6 +69,23 @@ export function readIfPresent<T>(read: () => T): T | null {
     if (isSystemError(error)) return null;
     throw error;
   }
+}
+
+/** What is read of a file that a process may fill as it likes: more than any screen shows. */
+const HEAD_BYTES = 4096;
+
+/** The beginning of a file, null if it is gone. */
+export function readHead(world: ProcWorld, path: string): Buffer | null {
+  return readIfPresent(() => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for (const chunk of world.readChunks(path)) {
+      length += chunk.length;
+      chunks.push(Buffer.from(chunk));
+      if (length >= HEAD_BYTES) break;
+    }
+    return Buffer.concat(chunks).subarray(0, HEAD_BYTES);
+  });
 }
 
 /** The names in a directory, up to where it cannot be read. */

@@ -1,24 +1,7 @@
 /** The command line and control group of a process, from /proc. */
-import { Buffer } from "node:buffer";
-import type { ProcessFacts } from "../model/process.ts";
-import { type ProcWorld, readIfPresent } from "./proc-world.ts";
-
-/** More than any screen shows; arguments can be megabytes long. */
-const MOST_BYTES = 4096;
-
-/** The beginning of a file, null if it is gone. */
-function readHead(world: ProcWorld, path: string): string | null {
-  return readIfPresent(() => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for (const chunk of world.readChunks(path)) {
-      length += chunk.length;
-      chunks.push(Buffer.from(chunk));
-      if (length >= MOST_BYTES) break;
-    }
-    return Buffer.concat(chunks).subarray(0, MOST_BYTES).toString();
-  });
-}
+import type { ProcessFacts, ProcessId } from "../model/process.ts";
+import { type ProcWorld, readHead } from "./proc-world.ts";
+import { beganAt } from "./process-start.ts";
 
 /**
  * Lines are `hierarchy:controllers:path`; the unified hierarchy is 0, and first where there is one
@@ -33,13 +16,20 @@ function cgroupPath(text: string): string | null {
   return (told.find(({ isUnified }) => isUnified) ?? told[0] ?? paths[0])?.path ?? null;
 }
 
-/** null if there is no such process (any more). Kernel threads have no command line. */
-export function readProcessFacts(world: ProcWorld, pid: number): ProcessFacts | null {
+/** null if that process has ended, or its start is not known. Kernel threads have no command line. */
+export function readProcessFacts(world: ProcWorld, { pid, startNs }: ProcessId): ProcessFacts | null {
+  if (startNs === null) return null;
+  const facts = readFacts(world, pid);
+  // Checked last: from its start on, the number was this process's.
+  return beganAt(world, pid, startNs) ? facts : null;
+}
+
+function readFacts(world: ProcWorld, pid: number): ProcessFacts | null {
   const command = readHead(world, `${pid}/cmdline`);
   if (command === null) return null;
-  const commandLine = command.replace(/\0+$/, "").replaceAll("\0", " ");
+  const commandLine = command.toString().replace(/\0+$/, "").replaceAll("\0", " ");
   return {
     commandLine: commandLine === "" ? null : commandLine,
-    cgroup: cgroupPath(readHead(world, `${pid}/cgroup`) ?? ""),
+    cgroup: cgroupPath(readHead(world, `${pid}/cgroup`)?.toString() ?? ""),
   };
 }

@@ -119,7 +119,7 @@ export class Desk {
     const tallies = figures.talliesOf(state.filter, snapshot, this.#listing.passing);
     const seriesOf = (key: number) => figures.seriesOf(key);
     const losses = this.losses ?? figures.losses;
-    const describe = (pid: number) => this.processes.get(pid) ?? null;
+    const describe = ({ pid }: { readonly pid: number }) => this.processes.get(pid) ?? null;
     const wallMs = wallMsOf(snapshot);
     const listing = this.#listing;
     const marks = { isRecorded, losses, logWarning, notice };

@@ -176,7 +176,7 @@ export class FakeWorld implements World {
     },
     hasReader: (fd) => fd !== 1 || this.hasReader,
     lockFile: () => !this.isLocked,
-    describeProcess: (pid) => this.processes.get(pid) ?? null,
+    describeProcess: ({ pid }) => this.processes.get(pid) ?? null,
   };
   #nowNs = 0;
   readonly #timers = new Set<Timer>();

@@ -6,6 +6,7 @@ import { readProcessFacts } from "../../seed/process-facts.ts";
 import type { Capture, CaptureOptions, Platform, StepDown } from "../platform.ts";
 import { LinuxCapture } from "./capture.ts";
 import { isNativeError, loadNative, type NativeAddon, type NativeError } from "./native.ts";
+import { pidRemarksHere } from "./pid-namespace.ts";
 import { thisProcessMayCapture, whatIsHiddenHere, whyRefusedHere } from "./privilege.ts";
 import { tcpTableSize } from "./table-size.ts";
 
@@ -50,7 +51,7 @@ function confine(native: NativeAddon, { opensFilesLater = false }: CaptureOption
 export const linuxPlatform: Platform = {
   hasReader: (fd) => loadNative().hasReader(fd),
   lockFile: (fd) => loadNative().lockFile(fd),
-  describeProcess: (pid) => readProcessFacts(procWorld(), pid),
+  describeProcess: (process) => readProcessFacts(procWorld(), process),
 
   check(): void {
     if (!thisProcessMayCapture()) throw new ExitError(ExitCode.noPermission, whyRefusedHere());
@@ -69,7 +70,7 @@ export const linuxPlatform: Platform = {
         ...tableSizes,
         ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
       });
-      const stepDowns = [...session.stepDowns, ...limits(), ...confine(native, options)];
+      const stepDowns = [...session.stepDowns, ...limits(), ...pidRemarksHere(), ...confine(native, options)];
       return new LinuxCapture(session, { stepDowns, tableSizes, tap: options.tap });
     } catch (error) {
       throw isNativeError(error) ? openFailure(error) : error;

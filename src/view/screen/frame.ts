@@ -138,7 +138,7 @@ function panelLines(scene: Scene, size: Size): Line[] | null {
       nowNs: snapshot.timeNs,
       isGone: !snapshot.connections.includes(connection),
       series: seriesOf(connection.key),
-      process: connection.owner && describe(connection.owner.pid),
+      process: connection.owner && describe(connection.owner),
       play,
     },
     state,

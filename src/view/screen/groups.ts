@@ -1,5 +1,5 @@
 /** Connections put together by what they have in common: a process, or the host they talk to. */
-import type { Connection } from "../../model/connection.ts";
+import type { Connection, Owner } from "../../model/connection.ts";
 import type { Cell, CellKind } from "../columns.ts";
 import { UNKNOWN } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
@@ -11,7 +11,7 @@ export interface Group {
   /** Process name or host; sanitised. */
   readonly name: string;
   /** null for hosts and for what has no owner. */
-  readonly pid: number | null;
+  readonly owner: Owner | null;
   readonly connections: readonly Connection[];
   /** Distinct remote addresses of a process, distinct processes of a host. */
   readonly others: number;
@@ -29,12 +29,12 @@ export type Grouping = Exclude<View, "connections">;
 
 const OTHERS: Readonly<Record<Grouping, (connection: Connection) => string | number>> = {
   processes: ({ remote }) => remote.address,
-  hosts: ({ owner }) => owner?.pid ?? UNKNOWN,
+  hosts: ({ owner }) => (owner === null ? UNKNOWN : `${owner.pid} ${owner.startNs}`),
 };
 
 function idOf({ owner, remote }: Connection, grouping: Grouping): string {
   if (grouping === "hosts") return `host ${remote.address}`;
-  return owner === null ? "process" : `process ${owner.pid} ${owner.process}`;
+  return owner === null ? "process" : `process ${owner.pid} ${owner.startNs} ${owner.process}`;
 }
 
 function groupOf(id: string, connections: readonly Connection[], grouping: Grouping): Group {
@@ -56,7 +56,7 @@ function groupOf(id: string, connections: readonly Connection[], grouping: Group
     others.add(OTHERS[grouping](connection));
   }
   const name = grouping === "hosts" ? host : owner === null ? UNKNOWN : sanitise(owner.process);
-  return { id, name, pid: owner?.pid ?? null, connections, others: others.size, rttUs, ...sum };
+  return { id, name, owner, connections, others: others.size, rttUs, ...sum };
 }
 
 /** In the order in which each group's first connection comes. */
@@ -80,7 +80,7 @@ const NAME: GroupColumn = { kind: "text", value: ({ name }) => name };
 
 /** What groups are sorted by; the keys are those of a connection's columns where they mean the same. */
 const COLUMNS: Readonly<Record<string, GroupColumn>> = {
-  pid: { kind: "id", value: ({ pid }) => pid },
+  pid: { kind: "id", value: ({ owner }) => owner?.pid ?? null },
   connections: { kind: "count", value: ({ connections }) => connections.length },
   others: { kind: "count", value: ({ others }) => others },
   rate: { kind: "rate", value: ({ rateIn, rateOut }) => rateIn + rateOut },

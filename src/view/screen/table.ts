@@ -1,5 +1,5 @@
 /** The columns of each view: what they say, and which of them find room. */
-import type { ProcessFacts } from "../../model/process.ts";
+import type { ProcessFacts, ProcessId } from "../../model/process.ts";
 import { type CellKind, findColumn, showCell } from "../columns.ts";
 import { formatEndpoint, UNKNOWN } from "../format.ts";
 import { isNew, ownerMark } from "../marks.ts";
@@ -24,7 +24,7 @@ export interface Scale {
 }
 
 /** null: nothing is known of the process. */
-export type DescribeProcess = (pid: number) => ProcessFacts | null;
+export type DescribeProcess = (process: ProcessId) => ProcessFacts | null;
 
 export interface TableColumn {
   readonly id: string;
@@ -251,8 +251,8 @@ const COMMAND: TableColumn = {
   rank: 0,
   sortKey: null,
   show(entry, { describe }, cells) {
-    const pid = entry.kind === "group" ? entry.group.pid : null;
-    const command = pid === null ? null : (describe(pid)?.commandLine ?? null);
+    const owner = entry.kind === "group" ? entry.group.owner : null;
+    const command = owner === null ? null : (describe(owner)?.commandLine ?? null);
     return plain(command === null ? "" : truncate(sanitise(command), cells));
   },
 };

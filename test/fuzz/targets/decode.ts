@@ -82,7 +82,9 @@ function checkOwners(bytes: Uint8Array): void {
     const inode = Number(view.getBigUint64(0, LITTLE));
     const pid = view.getUint32(16, LITTLE);
     const cgroupId = view.getBigUint64(8, LITTLE) || null;
-    const owner = { pid, process: nameIn(bytes, at + 24), uid: view.getUint32(20, LITTLE), cgroupId };
+    const startNs = Number(view.getBigUint64(40, LITTLE)) || null;
+    const uid = view.getUint32(20, LITTLE);
+    const owner = { pid, process: nameIn(bytes, at + 24), uid, cgroupId, startNs };
     if ((lowest.get(inode)?.pid ?? Number.POSITIVE_INFINITY) > pid) lowest.set(inode, owner);
   }
   assert.deepEqual(decodeOwners(bytes), lowest);

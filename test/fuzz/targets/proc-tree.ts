@@ -5,6 +5,7 @@ import type { SeedEntry } from "../../../src/model/record.ts";
 import type { ProcWorld } from "../../../src/seed/proc-world.ts";
 import { readProcessFacts } from "../../../src/seed/process-facts.ts";
 import { readSeed } from "../../../src/seed/seed.ts";
+import { statOf } from "../../unit/seed/fake-proc.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 
@@ -121,16 +122,18 @@ function cgroupOf(text: string): string | null {
 
 function checkFacts(choices: Choices): void {
   const files = { cmdline: choices.bytes(choices.below(64)), cgroup: contentOf(choices, "cgroup") };
+  const stat = Buffer.from(statOf(500, choices.text(15)));
   const world: ProcWorld = {
     *readChunks(path) {
-      const content = path === "7/cmdline" ? files.cmdline : files.cgroup;
+      if (path === "self/timens_offsets") return;
+      const content = path === "7/stat" ? stat : path === "7/cmdline" ? files.cmdline : files.cgroup;
       for (let at = 0; at < content.length; at += 7) yield content.subarray(at, at + 7);
     },
     list: () => [],
     readLink: () => "",
   };
   const commandLine = files.cmdline.toString().replace(/\0+$/, "").split("\0").join(" ");
-  assert.deepEqual(readProcessFacts(world, 7), {
+  assert.deepEqual(readProcessFacts(world, { pid: 7, startNs: 5e9 }), {
     commandLine: commandLine === "" ? null : commandLine,
     cgroup: cgroupOf(files.cgroup.toString()),
   });
@@ -140,7 +143,7 @@ export const target: Target = {
   async run(input) {
     const choices = new Choices(input);
     checkFacts(choices);
-    const facts = readProcessFacts(lyingProc(choices), 1);
+    const facts = readProcessFacts(lyingProc(choices), { pid: 1, startNs: choices.count(2 ** 53) });
     for (const text of [facts?.commandLine, facts?.cgroup]) assert.ok((text?.length ?? 0) <= 4096);
     // A clock that stands still: no pauses.
     const clock = { monotonicNs: () => 0, wallMs: () => 0 };

@@ -7,5 +7,5 @@ test("a replay needs no privilege, captures nothing and knows no process", () =>
   expect(() => platform.open({ backend: "auto", udpIdleNs: 5e9 })).toThrow(
     expect.objectContaining({ exitCode: 69, message: "a recording is no capture" }),
   );
-  expect(platform.describeProcess(process.pid)).toBeNull();
+  expect(platform.describeProcess({ pid: process.pid, startNs: 0 })).toBeNull();
 });

@@ -10,6 +10,11 @@ export type Tree = Record<
 
 const failure = (code: string, path: string): Error => Object.assign(new Error(`${code}: ${path}`), { code });
 
+/** /proc/PID/stat of a process that began at a tick. */
+export function statOf(ticks: number | string, name = "x"): string {
+  return `7 (${name}) S 1 7 7 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 ${ticks} 1000 20 18446744073709551615 1 1 0\n`;
+}
+
 export interface FakeProc extends ProcWorld {
   /** Every access so far, in order: `read`, `list` or `link`, and the path. */
   readonly log: string[];

@@ -7,7 +7,7 @@ import type { Clock } from "../../../src/base/clock.ts";
 import type { Owner } from "../../../src/model/connection.ts";
 import { procWorld } from "../../../src/seed/proc-world.ts";
 import { readSeed } from "../../../src/seed/seed.ts";
-import { fakeProc, type Tree } from "./fake-proc.ts";
+import { fakeProc, statOf, type Tree } from "./fake-proc.ts";
 
 const HOST = 4_026_531_840;
 const CONTAINER = 4_026_532_200;
@@ -134,10 +134,11 @@ describe("owners", () => {
     const tree = {
       ...process(300, HOST, "late\n", [11, 14]),
       ...process(9, HOST, "first\n", [99, 11]),
+      "9/stat": statOf(500),
       ...process(40, HOST, "x\n", [11]),
     };
     expect(await ownersOf(tree)).toEqual([
-      { pid: 9, process: "first", uid: 1009, cgroupId: null, startNs: null },
+      { pid: 9, process: "first", uid: 1009, cgroupId: null, startNs: 5e9 },
       null,
       null,
       { pid: 300, process: "late", uid: 1300, cgroupId: null, startNs: null },

@@ -231,13 +231,13 @@ describe("views", () => {
   test("v goes round: connections, processes, remote hosts", () => {
     const shown = desk().press("v");
     expect(shown.ids).toEqual([
-      "process 1234 curl",
-      "process 902 wireguard-go",
-      "process 2210 postgres",
-      "process 811 sshd",
-      "process 3310 node",
-      "process 666 \x1b[31m\u202eevil",
-      "process 77 日本語プロセス",
+      "process 1234 null curl",
+      "process 902 null wireguard-go",
+      "process 2210 null postgres",
+      "process 811 null sshd",
+      "process 3310 null node",
+      "process 666 null \x1b[31m\u202eevil",
+      "process 77 null 日本語プロセス",
     ]);
     expect(shown.press("f5").ids[0]).toBe("host 140.82.112.3");
     expect(shown.press("v").ids).toEqual(BUSIEST);
@@ -245,11 +245,11 @@ describe("views", () => {
 
   test("groups unfold with Enter or →, fold with ←, also from a row inside", () => {
     const shown = desk().press("v", "n", "/", "p", "o", "s", "t", "enter", "down", "enter");
-    expect(shown.ids).toEqual(["process 2210 postgres", 5, 6]);
+    expect(shown.ids).toEqual(["process 2210 null postgres", 5, 6]);
     expect(shown.press("down", "down").state.selection).toBe(6);
-    expect(shown.press("left").state.selection).toBe("process 2210 postgres");
-    expect(shown.press("left").ids).toEqual(["process 2210 postgres"]);
-    expect(shown.press("right").ids).toEqual(["process 2210 postgres", 5, 6]);
+    expect(shown.press("left").state.selection).toBe("process 2210 null postgres");
+    expect(shown.press("left").ids).toEqual(["process 2210 null postgres"]);
+    expect(shown.press("right").ids).toEqual(["process 2210 null postgres", 5, 6]);
     expect(shown.press("down", "enter").state.panel).toMatchObject({
       kind: "details",
       connection: { key: 5 },
@@ -259,7 +259,10 @@ describe("views", () => {
   test("sorting works where it has a meaning, each view by itself", () => {
     const shown = desk().press("v", "p");
     expect(order(shown)).toEqual(["pid", false]);
-    expect(shown.ids.slice(0, 2)).toEqual(["process 77 日本語プロセス", "process 666 \x1b[31m\u202eevil"]);
+    expect(shown.ids.slice(0, 2)).toEqual([
+      "process 77 null 日本語プロセス",
+      "process 666 null \x1b[31m\u202eevil",
+    ]);
     expect(order(shown.press("s"))).toEqual(["pid", false]);
     expect(order(shown.press("v", "A"))).toEqual(["remote", false]);
     expect(shown.ids[0]).toBe("host 10.0.0.2");
