@@ -61,11 +61,20 @@ static __always_inline __u64 new_id(__u64 now)
 	return ((now - start_ns) << 10) | (bpf_get_smp_processor_id() & 1023);
 }
 
-/* Makes what was written before visible with `value`. */
-static __always_inline void publish(__u64 *to, __u64 value)
+/*
+ * What was written before is visible to whoever sees what is written afterwards. x86 keeps the order of stores; on
+ * arm64 bpf_ringbuf_discard() does, by an xchg() (bpf_ringbuf_commit(), kernel/bpf/ringbuf.c). Atomic operations that
+ * are barriers came with 5.12.
+ */
+static __always_inline void write_barrier(void)
 {
+#ifdef __TARGET_ARCH_arm64
+	void *nothing = bpf_ringbuf_reserve(&events, sizeof(__u64), 0);
+
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_NO_WAKEUP);
+#endif
 	barrier();
-	*(volatile __u64 *)to = value;
 }
 
 static __always_inline void count(__u64 *counter, __u64 n)

@@ -24,8 +24,8 @@ static __always_inline void retire_udp(struct udp_flow *f, const struct udp_tota
 {
 	if (!f->retired) {
 		f->base = *final;
-		publish(&f->next_id, new_id(bpf_ktime_get_ns()));
-		barrier();
+		f->next_id = new_id(bpf_ktime_get_ns());
+		write_barrier();
 		f->retired = true;
 		return;
 	}
@@ -45,12 +45,13 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 	__s64 idle_ns;
 	bool idle;
 
-	if (!addresses || !f || !f->r.id)
+	if (!addresses || !f || !*(volatile __u64 *)&f->r.id)
 		return 0;
+	/* Its read barrier comes between the id and what the id vouches for (see begin_next_udp()). */
+	now = bpf_ktime_get_ns();
 	join_udp_owner(f);
 	if (!(f->r.flags & TCPTOP_FLAG_OWNED) && f->r.inode)
 		seek_owner(&f->sought_by);
-	now = bpf_ktime_get_ns();
 	/* Read after the last datagram's time, which may be a tick later than a clock read before. */
 	idle_ns = *(volatile __u64 *)&f->active_ticks;
 	idle_ns = (__s64)(ticks_now() - idle_ns) * (__s64)tick_ns;

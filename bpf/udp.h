@@ -162,15 +162,19 @@ static __noinline struct udp_flow *enter_udp(const struct udp_key *key, __u32 ne
 	f->r.proto = IPPROTO_UDP;
 	__builtin_memcpy(f->r.local_address, key->local_address, 16);
 	__builtin_memcpy(f->r.remote_address, key->remote_address, 16);
-	publish(&f->r.id, new_id(now));
+	write_barrier();
+	*(volatile __u64 *)&f->r.id = new_id(now);
 	return f;
 }
 
-/* The entry's next flow; two processors that do this at once do the same. */
+/*
+ * The entry's next flow; two processors that do this at once do the same. The clock is read between `retired` and
+ * `next_id` because it has a read barrier (read_seqcount_latch_retry()).
+ */
 static __always_inline void begin_next_udp(struct udp_flow *f)
 {
-	f->r.id = f->next_id;
 	f->r.opened_ns = bpf_ktime_get_ns();
+	f->r.id = *(volatile __u64 *)&f->next_id;
 	f->retired = false;
 }
 
