@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { NAMES, SERVER, start, WORLD } from "./demo-traffic.mjs";
 import { fromDist, root, say } from "./lib.mjs";
 import { setup } from "./setup.mjs";
+import { whyNoKernel } from "./test-kernels.mjs";
 
 const isShort = process.argv.includes("--short");
 
@@ -17,6 +18,7 @@ const KERNEL = isShort ? "6.1" : "6.12";
 const SECONDS = isShort ? 5 : 185;
 const HEAD_START_MS = 5_000;
 const FILE = join(root, isShort ? "build/demo.tcptop" : "demo/demo.tcptop");
+const EXIT_UNAVAILABLE = 69;
 const MARK = "demo recording follows";
 
 /**
@@ -150,7 +152,12 @@ if (process.argv[2] === "inside") {
   process.stdout.write(`${MARK}\n${bytes.toString("base64")}\n`, () => process.exit());
   await new Promise(() => {});
 }
-setup();
+setup({ guests: true });
+const missing = whyNoKernel(KERNEL);
+if (missing !== null) {
+  say(`demo: Linux ${KERNEL} in a VM: ${missing}`);
+  process.exit(EXIT_UNAVAILABLE);
+}
 say(`demo: recording for ${SECONDS} s`);
 const bytes = runInVm();
 mkdirSync(join(root, "demo"), { recursive: true });

@@ -129,7 +129,7 @@ async function makePictures() {
 if (process.argv[2] === "inside") {
   await makePictures();
 } else {
-  setup();
+  setup({ more: ["tmux", "iproute2"] });
   const inside = [process.execPath, fileURLToPath(import.meta.url), "inside", ...process.argv.slice(2)];
   process.exitCode =
     spawnSync("unshare", ["--net", "--cgroup", ...inside], { cwd: root, stdio: "inherit" }).status ?? 1;

@@ -89,7 +89,7 @@ function readOptions() {
  * Why the tests cannot run on this kernel here, or null.
  * @param {string} kernel
  */
-function whyNot(kernel) {
+export function whyNoKernel(kernel) {
   if (kernel === HERE) return process.geteuid?.() === 0 ? null : "needs root";
   const { status, stderr, error } = spawnSync(VM_RUN, [kernel, "--prepare"], { encoding: "utf8" });
   if (status === 0) return null;
@@ -246,7 +246,7 @@ function printTable(results) {
  */
 async function testKernel(kernel, backends) {
   const began = Date.now();
-  const missing = whyNot(kernel);
+  const missing = whyNoKernel(kernel);
   if (missing !== null) {
     say(`\nSKIPPED: the tests on Linux ${kernel}: ${missing}`);
     const counts = emptyCounts();

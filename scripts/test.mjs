@@ -1,11 +1,15 @@
 // `npm test`: makes the checkout ready, runs every check and test, and ends with one line that counts them. With
-// TCPTOP_TEST_KERNELS=6.1 (more with commas) the real-kernel tests run on these kernels too, in a VM.
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+// TCPTOP_TEST_KERNELS=6.1 (more with commas) the real-kernel tests run on these kernels too, in a VM; with
+// TCPTOP_TEST_SCRIPTS=1 the scripts that the documents name, in a short form.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fuzz, fuzzSettings } from "./fuzz.mjs";
 import { root, run, say } from "./lib.mjs";
 import { cannotSanitize, runSanitized } from "./sanitize.mjs";
 import { setup } from "./setup.mjs";
+import { runShortRuns } from "./short-runs.mjs";
 import { requiredBackends, testKernels } from "./test-kernels.mjs";
 
 /** @type {[name: string, command: string, args: string[]][]} */
@@ -18,16 +22,99 @@ const CHECKS = [
   ["manual page and completions", "node", ["scripts/gen-docs.mjs", "--check"]],
 ];
 
+/** The tests of what depends on the backend; they mostly wait for the kernel, while the other tests compute. */
+const KERNEL_TESTS = ["existing", "faults", "flows", "limits", "link", "sockets"];
+
 const EXIT_USAGE = 64;
+const RESULTS = join(root, "build/test-results");
 
 /**
  * The part of vitest's report that is read.
- * @typedef {{ numPassedTests: number, numPendingTests: number, numTodoTests: number, numFailedTests: number, testResults: { status: string, assertionResults: { status: string }[] }[] }} Report
+ * @typedef {object} Report
+ * @property {number} numPassedTests
+ * @property {number} numPendingTests
+ * @property {number} numTodoTests
+ * @property {number} numFailedTests
+ * @property {{ status: string, assertionResults: { status: string }[] }[]} testResults
  */
 
 const OUTCOMES = /** @type {const} */ (["passed", "failed", "skipped"]);
 
 const count = { passed: 0, failed: 0, skipped: 0 };
+
+const testFile = (/** @type {string} */ name) => `test/e2e/${name}.test.ts`;
+
+/**
+ * Arguments of a run of vitest whose report is `name`.
+ * @param {string} name
+ * @param {readonly string[]} args
+ */
+function vitest(name, args) {
+  const report = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportOf(name)}`];
+  return ["--no-install", "vitest", "run", ...report, ...args];
+}
+
+const reportOf = (/** @type {string} */ name) => join(RESULTS, `${name}.json`);
+
+/**
+ * Counts the tests of a run of vitest that ended with `code`.
+ * @param {string} name
+ * @param {number | null} code
+ */
+function countTests(name, code) {
+  let failed = 0;
+  if (existsSync(reportOf(name))) {
+    /** @type {Report} */
+    const report = JSON.parse(readFileSync(reportOf(name), "utf8"));
+    count.passed += report.numPassedTests;
+    count.skipped += report.numPendingTests + report.numTodoTests;
+    failed = report.numFailedTests;
+    for (const suite of report.testResults) {
+      // A file that cannot be loaded has no tests to count.
+      if (suite.status === "failed" && suite.assertionResults.every((test) => test.status !== "failed"))
+        failed++;
+    }
+  }
+  count.failed += code !== 0 && failed === 0 ? 1 : failed;
+}
+
+/** Starts the tests on the kernel beside the others; resolves once they have ended and their output is shown. */
+function startKernelTests() {
+  const log = join(RESULTS, "kernel.log");
+  const fd = openSync(log, "w");
+  const args = vitest("kernel", ["--project", "e2e", ...KERNEL_TESTS.map(testFile)]);
+  const ended = once(spawn("npx", args, { cwd: root, stdio: ["ignore", fd, fd] }), "exit");
+  closeSync(fd);
+  return async () => {
+    const [code] = /** @type {[number | null]} */ (await ended);
+    say("\n== tests on the kernel");
+    say(readFileSync(log, "utf8"));
+    countTests("kernel", code);
+  };
+}
+
+/** The tests that are not about one backend: everything else. */
+function runOtherTests() {
+  const projects = ["unit", "golden", "contract", "fuzz", "native"].flatMap((name) => ["--project", name]);
+  countTests("pure", run("npx", vitest("pure", projects)));
+  const names = readdirSync(join(root, "test/e2e"))
+    .filter((file) => file.endsWith(".test.ts") && !KERNEL_TESTS.map(testFile).includes(`test/e2e/${file}`))
+    .map((file) => `test/e2e/${file}`);
+  countTests("program", run("npx", vitest("program", ["--project", "e2e", ...names])));
+}
+
+async function runSanitizersAndFuzz() {
+  say("\n== sanitizers");
+  if (cannotSanitize === null) count[runSanitized() ? "passed" : "failed"]++;
+  else {
+    say(`sanitizers: skipped: ${cannotSanitize}`);
+    count.skipped++;
+  }
+  const settings = fuzzSettings();
+  say(`\n== fuzz, ${settings.seconds} s each, seed ${settings.seed}`);
+  for (const end of (await fuzz(settings)).values()) count[end]++;
+}
+
 const kernels = (process.env["TCPTOP_TEST_KERNELS"] ?? "").split(",").filter((name) => name !== "");
 for (const kernel of kernels) {
   if (requiredBackends(kernel)) continue;
@@ -43,48 +130,28 @@ for (const [name, command, args] of CHECKS) {
   if (!ok) say(`${name}: FAILED`);
 }
 
-const results = join(root, "build/test-results.json");
-rmSync(results, { force: true });
-mkdirSync(join(root, "build"), { recursive: true });
+rmSync(RESULTS, { recursive: true, force: true });
+mkdirSync(RESULTS, { recursive: true });
 say("\n== tests");
-const code = run("npx", [
-  "--no-install",
-  "vitest",
-  "run",
-  "--reporter=default",
-  "--reporter=json",
-  `--outputFile.json=${results}`,
-  ...process.argv.slice(2),
-]);
-if (existsSync(results)) {
-  /** @type {Report} */
-  const report = JSON.parse(readFileSync(results, "utf8"));
-  count.passed += report.numPassedTests;
-  count.skipped += report.numPendingTests + report.numTodoTests;
-  count.failed += report.numFailedTests;
-  for (const suite of report.testResults) {
-    // A file that cannot be loaded has no tests to count.
-    if (suite.status === "failed" && suite.assertionResults.every((test) => test.status !== "failed"))
-      count.failed++;
-  }
+const chosen = process.argv.slice(2);
+if (chosen.length > 0) {
+  countTests("chosen", run("npx", vitest("chosen", chosen)));
+  await runSanitizersAndFuzz();
+} else {
+  const kernelTests = startKernelTests();
+  runOtherTests();
+  await runSanitizersAndFuzz();
+  await kernelTests();
 }
-if (code !== 0 && count.failed === 0) count.failed++;
-
-say("\n== sanitizers");
-if (cannotSanitize === null) count[runSanitized() ? "passed" : "failed"]++;
-else {
-  say(`sanitizers: skipped: ${cannotSanitize}`);
-  count.skipped++;
-}
-
-const settings = fuzzSettings();
-say(`\n== fuzz, ${settings.seconds} s each, seed ${settings.seed}`);
-for (const end of (await fuzz(settings)).values()) count[end]++;
 
 for (const kernel of kernels) {
   say(`\n== tests on Linux ${kernel} in a VM`);
   const result = await testKernels({ kernels: [kernel], backends: requiredBackends(kernel) ?? [] });
   for (const outcome of OUTCOMES) count[outcome] += result[outcome];
+}
+
+if (process.env["TCPTOP_TEST_SCRIPTS"] === "1") {
+  for (const outcome of await runShortRuns()) count[outcome]++;
 }
 
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
