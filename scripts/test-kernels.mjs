@@ -97,7 +97,7 @@ export function whyNoKernel(kernel) {
 }
 
 /** What depends on the kernel; logs, recordings, pipes and the screen are the same on each, and slow in a guest. */
-const FILES = [
+export const KERNEL_TESTS = [
   "existing",
   "faults",
   "flows",
@@ -142,7 +142,7 @@ function start(kernel, command, settings) {
 async function runTests(kernel, backends) {
   const place = kernel === HERE ? REPORT_HERE : REPORT_IN_GUEST;
   if (kernel === HERE) rmSync(join(root, place), { force: true });
-  const files = FILES.map((name) => `test/e2e/${name}.test.ts`).join(" ");
+  const files = KERNEL_TESTS.map((name) => `test/e2e/${name}.test.ts`).join(" ");
   const run = "node node_modules/vitest/vitest.mjs run --project e2e";
   const vitest = `${run} ${files} --reporter=verbose --reporter=json`;
   const command = `${vitest} --outputFile.json=${place}; cat ${place}`;

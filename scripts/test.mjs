@@ -10,7 +10,7 @@ import { root, run, say } from "./lib.mjs";
 import { cannotSanitize, runSanitized } from "./sanitize.mjs";
 import { setup } from "./setup.mjs";
 import { runShortRuns } from "./short-runs.mjs";
-import { requiredBackends, testKernels } from "./test-kernels.mjs";
+import { KERNEL_TESTS, requiredBackends, testKernels } from "./test-kernels.mjs";
 
 /** @type {[name: string, command: string, args: string[]][]} */
 const CHECKS = [
@@ -21,9 +21,6 @@ const CHECKS = [
   ["record layout", "node", ["scripts/gen-layout.mjs", "--check"]],
   ["manual page and completions", "node", ["scripts/gen-docs.mjs", "--check"]],
 ];
-
-/** The tests of what depends on the backend; they mostly wait for the kernel, while the other tests compute. */
-const KERNEL_TESTS = ["existing", "faults", "flows", "limits", "link", "sockets"];
 
 const EXIT_USAGE = 64;
 const RESULTS = join(root, "build/test-results");
@@ -78,12 +75,17 @@ function countTests(name, code) {
   count.failed += code !== 0 && failed === 0 ? 1 : failed;
 }
 
-/** Starts the tests on the kernel beside the others; resolves once they have ended and their output is shown. */
+/**
+ * Starts the tests of what depends on the kernel beside the others: they mostly wait, while the others compute. The
+ * function returned resolves once they have ended and their output is shown.
+ */
 function startKernelTests() {
   const log = join(RESULTS, "kernel.log");
   const fd = openSync(log, "w");
   const args = vitest("kernel", ["--project", "e2e", ...KERNEL_TESTS.map(testFile)]);
-  const ended = once(spawn("npx", args, { cwd: root, stdio: ["ignore", fd, fd] }), "exit");
+  const child = spawn("npx", args, { cwd: root, stdio: ["ignore", fd, fd] });
+  process.on("exit", () => child.kill());
+  const ended = once(child, "exit");
   closeSync(fd);
   return async () => {
     const [code] = /** @type {[number | null]} */ (await ended);
@@ -93,7 +95,7 @@ function startKernelTests() {
   };
 }
 
-/** The tests that are not about one backend: everything else. */
+/** All other tests. */
 function runOtherTests() {
   const projects = ["unit", "golden", "contract", "fuzz", "native"].flatMap((name) => ["--project", name]);
   countTests("pure", run("npx", vitest("pure", projects)));
