@@ -103,6 +103,7 @@ export const KERNEL_TESTS = [
   "flows",
   "limits",
   "link",
+  "losses",
   "privileges",
   "program",
   "sockets",

@@ -198,12 +198,18 @@ describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}
     const ORDINARY_USER = asUserWith("bpf", "perfmon");
     const onEach = (types: string, action: string) =>
       `for m in $(findmnt -rno TARGET -t ${types}); do ${action}; done`;
+    // As in a container: another cgroup than the root is the root of what it sees.
+    const cgroup = `tcptop-test-${process.pid}`;
+    const enterCgroup = `c="$m/${cgroup}"; mkdir -p "$c"; echo $$ >"$c/cgroup.procs"; umount -l "$m"`;
+    const seeOwnCgroup = 'exec unshare --cgroup sh -ec \'mount -t cgroup2 none "$0"; exec "$@"\' "$m" "$@"';
+    afterAll(() => run("sh", ["-c", onEach("cgroup2", `rmdir "$m/${cgroup}"`)]));
     const BLINDFOLDS: readonly (readonly [title: string, ...commands: string[]])[] = [
       ["nothing hidden", "true"],
       ["/proc with hidepid", "mount -t proc -o hidepid=2 proc /proc"],
       ["no tracefs and no debugfs", onEach("tracefs,debugfs", 'umount -l "$m"')],
       ["no cgroup v2", onEach("cgroup2", 'umount -l "$m"')],
       ["an empty folder over cgroup v2", onEach("cgroup2", 'mount -t tmpfs none "$m"')],
+      ["a cgroup namespace", onEach("cgroup2", enterCgroup), seeOwnCgroup],
     ];
     const EVERYBODY = [
       ["root", []],

@@ -335,6 +335,44 @@ static void tcp_held_many(void)
 	}
 }
 
+/* --- many connections at the same time; every other one is reset, with bytes that nobody has read --- */
+
+enum { UNREAD = 300 };
+
+static void exchange(int client, struct end *client_end, int server, struct end *server_end, long size)
+{
+	send_bytes(client, client_end, size, size, 0);
+	recv_bytes(server, server_end, size, size, 0);
+	send_bytes(server, server_end, size / 2, size, 0);
+	recv_bytes(client, client_end, size / 2, size, 0);
+}
+
+static void tcp_flood(void)
+{
+	struct meeting meeting = open_meeting(option("count", 300));
+	struct end *(*ends)[2] = calloc(meeting.count, sizeof(*ends));
+	int(*pairs)[2] = calloc(meeting.count, sizeof(*pairs));
+
+	for (long i = 0; i < meeting.count; i++) {
+		pairs[i][0] = connected_socket(SOCK_STREAM, &meeting.to);
+		pairs[i][1] = must(accept(meeting.listener, NULL, NULL), "accept");
+		ends[i][0] = end_of("client", pairs[i][0]);
+		ends[i][1] = end_of("server", pairs[i][1]);
+		exchange(pairs[i][0], ends[i][0], pairs[i][1], ends[i][1], 1000 + i);
+	}
+	close(meeting.listener);
+	for (long i = 0; i < meeting.count; i++) {
+		if (i % 2) {
+			send_bytes(pairs[i][0], ends[i][0], UNREAD, UNREAD, 0);
+			reset(pairs[i][0]);
+		} else {
+			close(pairs[i][0]);
+			expect_eof(pairs[i][1]);
+		}
+		close(pairs[i][1]);
+	}
+}
+
 const struct scenario tcp_edge_scenarios[] = {
     {"tcp-reset-at-once", tcp_reset_at_once},
     {"tcp-unaccepted", tcp_unaccepted},
@@ -342,6 +380,7 @@ const struct scenario tcp_edge_scenarios[] = {
     {"tcp-reused", tcp_reused},
     {"tcp-repair", tcp_repair},
     {"tcp-connect-in-vain", tcp_connect_in_vain},
+    {"tcp-flood", tcp_flood},
     {"existing-many", tcp_held_many},
     {0},
 };
