@@ -81,12 +81,12 @@ export class Apt {
   }
 
   /**
-   * Unpacks a binary package with all it depends on into the folder `root`, whose /lib is in /usr.
-   * @param {string} name
+   * Unpacks binary packages with all they depend on into the folder `root`, whose /lib is in /usr.
+   * @param {readonly string[]} names
    * @param {string} root
    */
-  unpackWhole(name, root) {
-    this.#get("install", "-y", "--download-only", "--no-install-recommends", name);
+  unpackWhole(names, root) {
+    this.#get("install", "-y", "--download-only", "--no-install-recommends", ...names);
     mkdirSync(join(root, "usr/lib"), { recursive: true });
     symlinkSync("usr/lib", join(root, "lib"));
     const folder = join(this.#folder, "archives");

@@ -284,7 +284,7 @@ function checkOnDebian() {
 function checkArm64() {
   const folder = join(WORK, "arm64");
   const apt = new Apt(join(WORK, "apt-arm64"), { suite: "trixie", kind: "deb", arch: "arm64" });
-  apt.unpackWhole("nodejs", folder);
+  apt.unpackWhole(["nodejs"], folder);
   const layout = "process.stdout.write(require(process.argv[1]).wireLayout())";
   const addon = (/** @type {string} */ arch) => join(root, `prebuilds/linux-${arch}/tcptop.node`);
   const here = run(process.execPath, ["-e", layout, addon(process.arch)]);

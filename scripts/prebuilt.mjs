@@ -60,7 +60,8 @@ const CFLAGS = [
   ...["-D_FORTIFY_SOURCE=2", `-ffile-prefix-map=${WORK}=.`],
 ].join(" ");
 
-const BUILD_PACKAGES = [
+/** Debian packages that the host needs for it. */
+export const BUILD_PACKAGES = [
   ...["clang", "lld", "llvm", "cmake", "make", "gcc", "libc6-dev", "m4", "gawk"],
   ...["dpkg-dev", "debian-archive-keyring"],
 ];

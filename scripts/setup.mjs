@@ -41,13 +41,18 @@ function hasApt() {
   return existsSync("/usr/bin/dpkg-query") && existsSync("/usr/bin/apt-get");
 }
 
+/** @param {readonly string[]} names */
+export function missingPackages(names) {
+  return names.filter((name) => !isInstalled(name));
+}
+
 /**
  * Installs the Debian packages that are missing, by sudo if need be. `execute` is must(), or run() where it may fail.
  * @param {readonly string[]} names
  * @param {typeof must | typeof run} execute
  */
 export function installSystemPackages(names, execute = must) {
-  const missing = names.filter((name) => !isInstalled(name));
+  const missing = missingPackages(names);
   if (missing.length === 0) return;
   const isRoot = process.geteuid?.() === 0;
   const command = isRoot ? "apt-get" : "sudo";
