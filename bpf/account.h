@@ -19,6 +19,8 @@ const volatile __u64 start_ns = 0;		    /* ids count from here, CLOCK_MONOTONIC 
 const volatile __u64 udp_idle_ns = 5000000000ull;   /* a UDP flow ends after this much silence */
 const volatile __u64 tick_ns = 4000000;		    /* length of a jiffy */
 const volatile __u64 sample_ticks = 500;	    /* a moving flow that no sweep has read is sampled this often */
+const volatile __u32 segs_shift = 0;		    /* tests have segment counters wrap early by it */
+const volatile __u32 sweep_spins = 0;		    /* and sweeps dwell on each flow */
 const volatile __u64 ring_event_limit = 3ull << 20; /* fill level above which only closes may enter the ring */
 
 struct tcptop_losses losses;
@@ -53,12 +55,18 @@ static __always_inline __u64 ticks_now(void)
 }
 
 /*
- * Unique for one capture: a processor cannot open two flows in one nanosecond. The low bits are the
- * processor's, the rest wraps after 208 days.
+ * Unique for nine years of one capture: a processor cannot open two flows in 32 ns. The low bits are the
+ * processor's. The top bit is clear, which no kernel address has.
  */
 static __always_inline __u64 new_id(__u64 now)
 {
-	return ((now - start_ns) << 10) | (bpf_get_smp_processor_id() & 1023);
+	return (((now - start_ns) >> 5 << 10) & ~(1ull << 63)) | (bpf_get_smp_processor_id() & 1023);
+}
+
+/* Whether a key of the flow table is a flow's id, not a socket's address. */
+static __always_inline bool is_id(__u64 key)
+{
+	return !(key >> 63);
 }
 
 /*

@@ -12,18 +12,19 @@ static __always_inline int tcp_call(struct sock *sk)
 	struct positions at;
 
 	if (load_positions(sk, &at))
-		tcp_called(sk, &at, 0, 0);
+		tcp_called(sk, &at);
 	return 0;
 }
 
-SEC("fentry/tcp_sendmsg")
+/* Behind tcp_sendmsg(), for those who do not call it too: kTLS. */
+SEC("fentry/tcp_sendmsg_locked")
 int BPF_PROG(sendmsg, struct sock *sk)
 {
 	return tcp_call(sk);
 }
 
-/* sendfile and splice until 6.5, when MSG_SPLICE_PAGES took over. */
-SEC("?fentry/tcp_sendpage")
+/* sendfile, splice and kTLS until 6.5, when MSG_SPLICE_PAGES took over. */
+SEC("?fentry/do_tcp_sendpages")
 int BPF_PROG(sendpage, struct sock *sk)
 {
 	return tcp_call(sk);
@@ -46,6 +47,39 @@ int BPF_PROG(cleanup_rbuf, struct sock *sk, int copied)
 
 	if (copied > 0 && load_positions(sk, &at))
 		tcp_was_read(sk, &at);
+	return 0;
+}
+
+/* sendmsg() on a socket in a sockmap. */
+SEC("?fentry/tcp_bpf_sendmsg")
+int BPF_PROG(mapped_send, struct sock *sk)
+{
+	tcp_call(sk);
+	tcp_mapped_send(sk);
+	return 0;
+}
+
+SEC("?fexit/tcp_bpf_sendmsg")
+int BPF_PROG(mapped_sent, struct sock *sk, void *msg, __u64 size, int ret)
+{
+	tcp_mapped_sent(sk, ret);
+	return 0;
+}
+
+SEC("?fexit/sk_msg_recvmsg")
+int BPF_PROG(mapped_read, struct sock *sk, struct sk_psock *psock, void *msg, int len, int flags, int ret)
+{
+	if (!(flags & MSG_PEEK))
+		tcp_mapped_read(sk, psock, ret);
+	return 0;
+}
+
+/* The name of sk_msg_recvmsg() until 5.13. */
+SEC("?fexit/__tcp_bpf_recvmsg")
+int BPF_PROG(mapped_read_510, struct sock *sk, struct sk_psock *psock, void *msg, int len, int flags, int ret)
+{
+	if (!(flags & MSG_PEEK))
+		tcp_mapped_read(sk, psock, ret);
 	return 0;
 }
 

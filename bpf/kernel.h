@@ -28,6 +28,8 @@
 #define ECONNREFUSED  111
 #define MSG_PEEK      0x2
 #define MSG_ERRQUEUE  0x2000
+#define EEXIST	      17
+#define PF_KTHREAD    0x00200000
 #define S_IFMT	      0170000
 #define S_IFSOCK      0140000
 
@@ -87,9 +89,24 @@ struct socket;
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	unsigned int sk_kern_sock : 1;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	struct socket *sk_socket;
+	void *sk_user_data;
+};
+
+struct bpf_prog;
+
+/* skb_verdict alone until 5.13. */
+struct sk_psock_progs {
+	struct bpf_prog *stream_verdict;
+	struct bpf_prog *skb_verdict;
+};
+
+struct sk_psock {
+	struct sock *sk;
+	struct sk_psock_progs progs;
 };
 
 struct ipv6_pinfo {
@@ -167,6 +184,7 @@ struct cred {
 };
 
 struct task_struct {
+	unsigned int flags;
 	int tgid;
 	int pid;
 	char comm[16];

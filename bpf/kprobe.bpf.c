@@ -13,18 +13,19 @@ static __always_inline int tcp_call(struct sock *sk)
 {
 	struct positions at = read_positions(sk);
 
-	tcp_called(sk, &at, 0, 0);
+	tcp_called(sk, &at);
 	return 0;
 }
 
-SEC("kprobe/tcp_sendmsg")
+/* Behind tcp_sendmsg(), for those who do not call it too: kTLS. */
+SEC("kprobe/tcp_sendmsg_locked")
 int BPF_KPROBE(sendmsg, struct sock *sk)
 {
 	return tcp_call(sk);
 }
 
-/* sendfile and splice until 6.5, when MSG_SPLICE_PAGES took over. */
-SEC("?kprobe/tcp_sendpage")
+/* sendfile, splice and kTLS until 6.5, when MSG_SPLICE_PAGES took over. */
+SEC("?kprobe/do_tcp_sendpages")
 int BPF_KPROBE(sendpage, struct sock *sk)
 {
 	return tcp_call(sk);
@@ -52,7 +53,106 @@ int BPF_KPROBE(cleanup_rbuf, struct sock *sk, int copied)
 	return 0;
 }
 
-SEC("kretprobe/inet_csk_accept")
+/* A call under way, by its thread: what a kretprobe cannot see of the arguments. */
+struct call {
+	const struct sock *sk;
+	const struct sk_psock *psock;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct call);
+} mapped_sends SEC(".maps"), mapped_reads SEC(".maps");
+
+/* sendmsg() on a socket in a sockmap. */
+SEC("?kprobe/tcp_bpf_sendmsg")
+int BPF_KPROBE(mapped_send, struct sock *sk)
+{
+	struct call call = {.sk = sk};
+	__u64 thread = bpf_get_current_pid_tgid();
+
+	tcp_call(sk);
+	tcp_mapped_send(sk);
+	bpf_map_update_elem(&mapped_sends, &thread, &call, BPF_ANY);
+	return 0;
+}
+
+SEC("?kretprobe/tcp_bpf_sendmsg")
+int BPF_KRETPROBE(mapped_sent, int ret)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct call *call = bpf_map_lookup_elem(&mapped_sends, &thread);
+
+	if (!call)
+		return 0;
+	tcp_mapped_sent(call->sk, ret);
+	bpf_map_delete_elem(&mapped_sends, &thread);
+	return 0;
+}
+
+static __always_inline int begin_mapped_read(const struct sock *sk, const struct sk_psock *psock, int flags)
+{
+	struct call call = {.sk = sk, .psock = psock};
+	__u64 thread = bpf_get_current_pid_tgid();
+
+	if (!(flags & MSG_PEEK))
+		bpf_map_update_elem(&mapped_reads, &thread, &call, BPF_ANY);
+	return 0;
+}
+
+static __always_inline int end_mapped_read(int ret)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct call *call = bpf_map_lookup_elem(&mapped_reads, &thread);
+
+	if (!call)
+		return 0;
+	tcp_mapped_read(call->sk, call->psock, ret);
+	bpf_map_delete_elem(&mapped_reads, &thread);
+	return 0;
+}
+
+SEC("?kprobe/sk_msg_recvmsg")
+int BPF_KPROBE(mapped_read, struct sock *sk, struct sk_psock *psock, void *msg, int len, int flags)
+{
+	return begin_mapped_read(sk, psock, flags);
+}
+
+SEC("?kretprobe/sk_msg_recvmsg")
+int BPF_KRETPROBE(mapped_was_read, int ret)
+{
+	return end_mapped_read(ret);
+}
+
+/* The name of sk_msg_recvmsg() until 5.13. */
+SEC("?kprobe/__tcp_bpf_recvmsg")
+int BPF_KPROBE(mapped_read_510, struct sock *sk, struct sk_psock *psock, void *msg, int len, int flags)
+{
+	return begin_mapped_read(sk, psock, flags);
+}
+
+SEC("?kretprobe/__tcp_bpf_recvmsg")
+int BPF_KRETPROBE(mapped_was_read_510, int ret)
+{
+	return end_mapped_read(ret);
+}
+
+/* accept() has a socket and gives it to the current task. */
+SEC("?kprobe/security_sock_graft")
+int BPF_KPROBE(grafted, struct sock *sk)
+{
+	if (read_kind(sk) == SOCKET_TCP)
+		tcp_accepted(sk);
+	return 0;
+}
+
+/*
+ * For kernels without CONFIG_SECURITY_NETWORK. A kretprobe has an instance for each call under way, and few of
+ * them: processes that wait in accept() use them up.
+ */
+SEC("?kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(accepted, struct sock *sk)
 {
 	if (sk)

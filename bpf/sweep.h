@@ -13,19 +13,90 @@
 #include "sweep-udp.h"
 #include "tcp.h"
 
-/* Set by user space after its first walk: later ones only look for owners. */
-volatile bool seeded;
-
 /* Set by user space for one sweep, which reports every connection, moved or not. */
 volatile bool report_all;
 
 /* Unused: BTF describes only types that a global, a map or a function refers to. */
 const struct tcptop_owner *owner_layout;
 
-/* Kernel addresses have their top bit set, ids do not. */
-static __always_inline bool is_parked(__u64 key)
+/* The sweep's own copy of a flow. One sweep runs at a time. */
+struct tcp_flow swept_flow;
+
+/* What is read afterwards is read after what came before: read_seqcount_latch_retry() has a barrier at the end. */
+static __always_inline __u64 read_barrier(void)
 {
-	return !(key >> 63);
+	return bpf_ktime_get_ns();
+}
+
+/* For tests: time for whatever happens to a flow between the first look and the last. */
+static __always_inline void dwell(void)
+{
+	for (__u32 i = 0; i < 1000 && i < sweep_spins; i++)
+		bpf_ktime_get_ns();
+}
+
+/* What is parked is complete, and only a sweep takes it away. */
+static __noinline void sweep_parked(struct seq_file *seq, __u64 id)
+{
+	struct tcp_flow *f = bpf_map_lookup_elem(&tcp_flows, &id);
+
+	if (f && !bpf_seq_write(seq, &f->r, sizeof(f->r)))
+		bpf_map_delete_elem(&tcp_flows, &id);
+}
+
+/*
+ * Looks at a flow and writes its record. The entry may be deleted meanwhile and its element become another
+ * flow's, so all of it happens to a copy, which counts if the flow with this id is still there afterwards. The
+ * entry was complete when the first lookup found it.
+ */
+static __noinline void sweep_flow(struct seq_file *seq, __u64 key)
+{
+	struct tcp_flow *f = bpf_map_lookup_elem(&tcp_flows, &key), *copy = &swept_flow;
+	const struct sock *sk = (const struct sock *)key;
+	struct positions at;
+	struct marks now;
+	__u32 deferred;
+	bool moved;
+	__u64 id;
+
+	if (!f)
+		return;
+	id = f->r.id;
+	deferred = *(volatile __u32 *)&f->deferred;
+	read_barrier();
+	if (bpf_probe_read_kernel(copy, sizeof(*copy), f))
+		return;
+	if (copy->swept.id != id)
+		copy->swept = (struct swept){.id = id};
+	copy->r.kind = copy->finished ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
+	now = read_marks(sk);
+	moved = !is_same_marks(&now, &copy->swept.marks);
+	copy->swept.marks = now;
+	if (!copy->finished) {
+		at = read_positions(sk);
+		look_from_afar(copy, sk, &at);
+		copy->r.state = at.state;
+	}
+	refresh_record(copy, sk);
+	/* connect() has not chosen a port yet. */
+	if (!copy->r.local_port && !copy->finished)
+		return;
+	copy->swept.packets_in = copy->r.packets_in;
+	copy->swept.packets_out = copy->r.packets_out;
+	copy->swept.deferred = deferred;
+	dwell();
+	copy->r.time_ns = read_barrier();
+	if (moved || copy->mapped)
+		copy->r.active_ns = copy->r.time_ns;
+	f = bpf_map_lookup_elem(&tcp_flows, &key);
+	if (!f || f->r.id != id || is_delivered(f))
+		return;
+	if (bpf_seq_write(seq, &copy->r, sizeof(copy->r)))
+		return;
+	/* Whoever has the element now: both say whose they are. */
+	f->swept = copy->swept;
+	if (copy->finished)
+		f->delivered = id;
 }
 
 SEC("iter/bpf_map_elem")
@@ -33,72 +104,47 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct tcp_flow *f = ctx->value;
 	const __u64 *address = ctx->key;
-	struct tcp_flow copy;
-	const struct sock *sk;
-	struct positions at;
 	struct marks now;
 	__u64 key;
 
 	if (!address || !f)
 		return 0;
+	swept_last.ticks = ticks_now();
 	key = *address;
-	if (is_parked(key)) {
-		copy.r = f->r;
-		/* Else it is still being filled in, in an entry that was another flow's when the walk came here. */
-		if (copy.r.id == key && copy.r.kind == TCPTOP_KIND_CLOSE &&
-		    !bpf_seq_write(ctx->meta->seq, &copy.r, sizeof(copy.r)))
-			bpf_map_delete_elem(&tcp_flows, &key);
+	if (is_id(key)) {
+		sweep_parked(ctx->meta->seq, key);
 		return 0;
 	}
-
-	if (f->delivered || f->dead)
+	/* Whatever is read here of a flow that is just ending only decides what is looked at closer. */
+	if (is_delivered(f))
 		return 0;
-	sk = (const struct sock *)key;
-	if (!(f->r.flags & TCPTOP_FLAG_OWNED) && inode_of(sk))
-		seek_owner(&f->sought_by);
-	now = read_marks(sk);
-	if (!report_all && !f->dirty && !f->finished && is_same_marks(&now, &f->swept))
-		return 0;
-
-	__builtin_memcpy(&copy, f, sizeof(copy));
-	if (!copy.finished) {
-		at = read_positions(sk);
-		look_from_afar(&copy, sk, &at);
-		copy.r.state = at.state;
-	}
-	refresh_record(&copy, sk);
-	copy.r.time_ns = bpf_ktime_get_ns();
-	copy.r.kind = copy.finished ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
-	if (!is_same_marks(&now, &copy.swept))
-		copy.r.active_ns = copy.r.time_ns;
-	barrier();
-	if (*(volatile bool *)&f->dead || *(volatile __u64 *)&f->r.id != copy.r.id)
-		return 0;
-	if (bpf_seq_write(ctx->meta->seq, &copy.r, sizeof(copy.r)))
-		return 0;
-	f->swept = now;
-	f->dirty = false;
-	f->read_ticks = ticks_now();
-	if (copy.finished)
-		f->delivered = true;
+	now = read_marks((const struct sock *)key);
+	if (report_all || f->swept.id != f->r.id || f->swept.deferred != f->deferred || f->finished ||
+	    !is_same_marks(&now, &f->swept.marks))
+		sweep_flow(ctx->meta->seq, key);
+	/* A connection that is not accepted yet is nobody's to find. */
+	if (f->owned_by < OWNED_BY_HOLDER && inode_of((const struct sock *)key))
+		seek_owner(&f->swept.sought_by);
 	return 0;
 }
 
 /* A TCP socket that a process has open: entered if it is older than the capture, owned if nobody was met. */
-static __noinline void seed_tcp(const struct sock *sk, const struct process *p, const struct tcptop_owner *owner)
+static __noinline void seed_tcp(const struct sock *sk, const struct task_struct *task)
 {
 	struct tcp_flow *f = find_tcp(sk);
+	struct owner owner = {};
 
-	if (!f) {
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
+		remember_listener(sk, task);
+		return;
+	}
+	if (!f)
 		f = adopt_tcp(sk, 0, 0);
-		if (!f && !seeded && is_connected(BPF_CORE_READ(sk, __sk_common.skc_state)))
-			count(&losses.flows_untracked, 1);
-	}
-	if (f && !(f->r.flags & TCPTOP_FLAG_OWNED)) {
-		f->owner = *p;
-		fill_owner(&f->r, p, owner->uid, owner->cgroup_id);
-		f->dirty = true;
-	}
+	if (!f || f->owned_by >= OWNED_BY_HOLDER)
+		return;
+	task_identity(task, &owner.process, &owner.uid, &owner.cgroup_id);
+	assume_owner(f, &owner, OWNED_BY_HOLDER);
+	defer(f);
 }
 
 /*
@@ -140,7 +186,7 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 	if (kind == SOCKET_UDP) {
 		seed_udp(&p, &out);
 	} else if (kind == SOCKET_TCP) {
-		seed_tcp(sk, &p, &out);
+		seed_tcp(sk, task);
 	} else if (kind == SOCKET_MULTIPATH && has_multipath()) {
 		struct list_head *at = NULL;
 
@@ -149,7 +195,7 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 
 			if (!subflow)
 				break;
-			seed_tcp(subflow, &p, &out);
+			seed_tcp(subflow, task);
 		}
 	}
 	return 0;

@@ -14,7 +14,7 @@ static __always_inline void tcp_call_ended(struct sock *sk, __u32 out, __u32 in)
 	struct positions at;
 
 	if (load_positions(sk, &at))
-		tcp_called(sk, &at, out, in);
+		tcp_call_moved(sk, &at, out, in);
 }
 
 SEC("tp_btf/sock_send_length")

@@ -115,7 +115,6 @@ class LinuxCollector : public Collector
 		losses_ = static_cast<tcptop_losses *>(loaded_.globals->find("losses"));
 		unowned_ = static_cast<uint64_t *>(loaded_.globals->find("unowned_flows"));
 		walks_ = static_cast<volatile uint32_t *>(loaded_.globals->find("walks"));
-		seeded_ = static_cast<volatile bool *>(loaded_.globals->find("seeded"));
 		report_all_ = static_cast<volatile bool *>(loaded_.globals->find("report_all"));
 		bpf_map *events = bpf_object__find_map_by_name(loaded_.object.get(), "events");
 		ring_.reset(ring_buffer__new(bpf_map__fd(events), take_record, this, nullptr));
@@ -191,7 +190,6 @@ class LinuxCollector : public Collector
 			if (n < step)
 				break;
 		}
-		*seeded_ = true;
 		return out;
 	}
 
@@ -260,7 +258,6 @@ class LinuxCollector : public Collector
 	tcptop_losses *losses_ = nullptr;
 	uint64_t *unowned_ = nullptr;
 	volatile uint32_t *walks_ = nullptr;
-	volatile bool *seeded_ = nullptr;
 	volatile bool *report_all_ = nullptr;
 	Pass pass_;
 	Stage stage_ = Stage::idle;

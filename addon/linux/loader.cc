@@ -106,9 +106,12 @@ int parameters(const btf *types, const std::string &name, uint32_t kind)
 
 constexpr int kfree_parameters_with_socket = 5; // void *, skb, location, reason, rx_sk
 
-// Programs marked optional ("?") depend on what the running kernel has.
+// Programs marked optional ("?") depend on what the running kernel has. A return of accept() is needed only
+// where nothing else sees the socket on its way to the program.
 bool is_there(const btf *kernel, const Hook &hook)
 {
+	if (hook.type == "kretprobe" && hook.target == "inet_csk_accept")
+		return parameters(kernel, "security_sock_graft", BTF_KIND_FUNC) < 0;
 	if (hook.type == "tp_btf")
 		return parameters(kernel, "btf_trace_" + hook.target, BTF_KIND_TYPEDEF) >= kfree_parameters_with_socket;
 	return parameters(kernel, hook.target, BTF_KIND_FUNC) >= 0;
