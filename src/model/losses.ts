@@ -86,10 +86,10 @@ type Snake<Name extends string> = Name extends `${infer Letter}${infer Rest}`
 
 type LossName = keyof Losses | keyof Skipped;
 
-/** What users read: `flows_untracked`. */
+/** A counter's name in JSON and messages: `flows_untracked`. */
 export type LossKey = Snake<LossName>;
 
-function keyOf(name: LossName): LossKey {
+export function lossKey(name: LossName): LossKey {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as LossKey;
 }
 
@@ -102,9 +102,9 @@ export interface LossCounter extends LossKind {
 /** Every counter, in the order of the outputs. */
 export const LOSS_COUNTERS: readonly LossCounter[] = [
   ...LOSS_NAMES.map(
-    (name): LossCounter => ({ ...CAPTURE[name], key: keyOf(name), read: (losses) => losses[name] }),
+    (name): LossCounter => ({ ...CAPTURE[name], key: lossKey(name), read: (losses) => losses[name] }),
   ),
   ...namesOf(STREAM).map(
-    (name): LossCounter => ({ ...STREAM[name], key: keyOf(name), read: (_, skipped) => skipped[name] }),
+    (name): LossCounter => ({ ...STREAM[name], key: lossKey(name), read: (_, skipped) => skipped[name] }),
   ),
 ];

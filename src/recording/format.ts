@@ -1,4 +1,4 @@
-/** The file of a recording: what the aggregator was told, one independent frame a refresh. */
+/** The file of a recording: the inputs of the aggregator, one independent frame a refresh. */
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";
@@ -10,15 +10,15 @@ import type { TableSizes } from "../model/bounds.ts";
  */
 export const FORMAT_VERSION = 2;
 
-/** What a recording begins with; like PNG's, no text file does, and a transfer as text breaks it. */
+/** The first bytes of a recording. As in PNG, no text file begins so, and a transfer as text changes them. */
 export const MAGIC = Buffer.from("\x89tcptop\n", "latin1");
 
 /** Numbers in records are in the byte order of the machine that recorded. */
 export const byteOrder = endianness;
 
-/** The world at its start, and who has seen it. */
+/** The machine and the capture that were recorded. */
 export interface RecordingInfo {
-  /** Of the tcptop that recorded. */
+  /** The recording tcptop's version. */
   readonly version: string;
   readonly backend: string;
   readonly kernel: string;
@@ -30,31 +30,31 @@ export interface RecordingInfo {
 }
 
 export const FrameKind = {
-  /** The first, and no other: `RecordingInfo` and versions as JSON. */
+  /** Only the first frame: `RecordingInfo` and versions as JSON. */
   info: 1,
   /** Operations that belong to the refresh of a later frame. */
   part: 2,
-  /** Operations up to a refresh. */
+  /** The last operations of a refresh. */
   refresh: 3,
 } as const;
 export type FrameKindValue = (typeof FrameKind)[keyof typeof FrameKind];
 
-/** What a frame says of itself, readable without its contents. */
+/** A frame's description of its contents, readable without them. */
 export interface FrameHead {
   readonly kind: FrameKindValue;
-  /** Of the compressed contents, which follow. */
+  /** Size of the compressed contents, which follow. */
   readonly bytes: number;
-  /** Of the contents. */
+  /** Size of the contents before compression. */
   readonly rawBytes: number;
   /** CRC-32 of the compressed contents. */
   readonly checksum: number;
-  /** The refresh, CLOCK_MONOTONIC; 0 in other frames. */
+  /** Time of the refresh, CLOCK_MONOTONIC; 0 in other frames. */
   readonly nowNs: number;
-  /** The refresh, milliseconds since 1970; 0 in other frames. */
+  /** Time of the refresh, milliseconds since 1970; 0 in other frames. */
   readonly wallMs: number;
 }
 
-/** Offsets of the head's fields, little-endian; the last one is its own CRC-32. */
+/** Offsets of the head's fields, little-endian; the last field is the CRC-32 of those before. */
 const HEAD = {
   kind: 0,
   bytes: 4,
@@ -66,10 +66,10 @@ const HEAD = {
 } as const;
 export const HEAD_BYTES = 36;
 
-/** A reader takes no larger frame, so that a hostile file cannot make it take memory. */
+/** The largest frame that a reader accepts: a hostile file must not make it allocate memory. */
 export const MOST_RAW_BYTES = 16 << 20;
 
-/** Deflate never makes more of it than this (stored blocks: 5 bytes per 16 kB, and some at the end). */
+/** The most that deflate makes of such a frame (stored blocks: 5 bytes per 16 kB, and some at the end). */
 const MOST_BYTES = MOST_RAW_BYTES + (MOST_RAW_BYTES >> 10) + 64;
 
 /** The last moment that Date can hold. */
@@ -78,16 +78,16 @@ const MOST_WALL_MS = 8.64e15;
 /** 285 years: CLOCK_MONOTONIC is 64 bits wide in the kernel. */
 const MOST_NOW_NS = 2 ** 63;
 
-/** Bytes that are no frame of this format; the message completes `is damaged: `. */
+/** Bytes that no writer writes. The message names the field and the rule, and follows `NAME: byte N: `. */
 export class DamageError extends Error {}
 
-/** A frame as it is written: head and compressed contents. */
+/** A whole frame: head and compressed contents. */
 export function encodeFrame(
   kind: FrameKindValue,
   contents: Uint8Array,
   at: { readonly nowNs: number; readonly wallMs: number } = { nowNs: 0, wallMs: 0 },
 ): Buffer {
-  // The last level that is cheap: see ADR 9.
+  // The highest level that is cheap (ADR 9).
   const compressed = deflateRawSync(contents, { level: 3 });
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeUInt8(kind, HEAD.kind);
@@ -104,37 +104,38 @@ function isKind(value: number): value is FrameKindValue {
   return value >= FrameKind.info && value <= FrameKind.refresh;
 }
 
-/** Reads a frame's first HEAD_BYTES; throws DamageError when they are none. */
+function mustBe(isTrue: boolean, field: string, rule: string): void {
+  if (!isTrue) throw new DamageError(`field ${field} of the frame head is not ${rule}`);
+}
+
+/** Reads a frame's first HEAD_BYTES. Throws DamageError for bytes that are not a frame head. */
 export function decodeHead(head: Buffer): FrameHead {
   if (head.readUInt32LE(HEAD.headChecksum) !== crc32(head.subarray(0, HEAD.headChecksum)))
-    throw new DamageError("a frame's head has a wrong checksum");
+    throw new DamageError("the checksum of the frame head is wrong");
   const kind = head.readUInt8(HEAD.kind);
   const bytes = head.readUInt32LE(HEAD.bytes);
   const rawBytes = head.readUInt32LE(HEAD.rawBytes);
   const nowNs = head.readDoubleLE(HEAD.nowNs);
   const wallMs = head.readDoubleLE(HEAD.wallMs);
-  const isUsual =
-    isKind(kind) &&
-    head.readUIntLE(HEAD.kind + 1, 3) === 0 &&
-    bytes <= MOST_BYTES &&
-    rawBytes <= MOST_RAW_BYTES &&
-    nowNs >= 0 &&
-    nowNs <= MOST_NOW_NS &&
-    wallMs >= 0 &&
-    wallMs <= MOST_WALL_MS;
-  if (!isUsual) throw new DamageError("a frame's head has an impossible value");
+  if (!isKind(kind)) throw new DamageError("field kind of the frame head is not 1, 2 or 3");
+  mustBe(head.readUIntLE(HEAD.kind + 1, 3) === 0, "reserved", "0");
+  mustBe(bytes <= MOST_BYTES, "bytes", `a number up to ${MOST_BYTES}`);
+  mustBe(rawBytes <= MOST_RAW_BYTES, "raw_bytes", `a number up to ${MOST_RAW_BYTES}`);
+  mustBe(nowNs >= 0 && nowNs <= MOST_NOW_NS, "now_ns", "a number from 0 to 2^63");
+  mustBe(wallMs >= 0 && wallMs <= MOST_WALL_MS, "wall_ms", "a number from 0 to 8.64e15");
   return { kind, bytes, rawBytes, checksum: head.readUInt32LE(HEAD.checksum), nowNs, wallMs };
 }
 
-/** The contents of a frame; throws DamageError when they are not what the head says. */
+/** The contents of a frame. Throws DamageError where they differ from what the head says. */
 export function decodeContents({ rawBytes, checksum }: FrameHead, compressed: Buffer): Buffer {
-  if (crc32(compressed) !== checksum) throw new DamageError("a frame has a wrong checksum");
+  if (crc32(compressed) !== checksum) throw new DamageError("the checksum of the frame is wrong");
   let contents: Buffer;
   try {
     contents = inflateRawSync(compressed, { maxOutputLength: Math.max(1, rawBytes) });
   } catch {
-    throw new DamageError("a frame cannot be decompressed");
+    throw new DamageError("the frame cannot be decompressed");
   }
-  if (contents.length !== rawBytes) throw new DamageError("a frame has another size than it says");
+  if (contents.length !== rawBytes)
+    throw new DamageError("the size of the frame is not that in field raw_bytes");
   return contents;
 }

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { canonicalAddress } from "../model/address.ts";
 import { TCP_STATES } from "../model/connection.ts";
-import { LOSS_NAMES, type Losses, NO_LOSSES } from "../model/losses.ts";
+import { LOSS_NAMES, type Losses, lossKey, NO_LOSSES } from "../model/losses.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "../model/record.ts";
 import { DamageError } from "./format.ts";
 
@@ -10,7 +10,7 @@ const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4, unmet: 5, silent: 6
 
 /** One call, or a part of one. */
 export type Operation =
-  /** Flows that existed before, read at `nowNs`; several in a row where they are many. */
+  /** Existing connections, read at `nowNs`; a large set is split. */
   | { readonly kind: "seed"; readonly nowNs: number; readonly entries: readonly SeedEntry[] }
   /** `struct tcptop_record`s as the kernel side delivered them. */
   | { readonly kind: "records"; readonly bytes: Buffer }
@@ -20,22 +20,22 @@ export type Operation =
   | { readonly kind: "unmet"; readonly nowNs: number; readonly keys: readonly number[] }
   /** All connections that no record has told of since `sinceNs` are over. */
   | { readonly kind: "silent"; readonly nowNs: number; readonly sinceNs: number }
-  /** Ends a refresh. */
+  /** The loss counters; the last operation of a refresh. */
   | { readonly kind: "losses"; readonly losses: Losses };
 
 /** Which parts of an entry's owner are known. */
 const Known = { owner: 1, uid: 2, cgroupId: 4, startNs: 8 } as const;
 
-/** An address is at most so long as text (IPv6). */
+/** The longest text of an address (IPv6). */
 const MOST_ADDRESS_BYTES = 39;
 
 /** A name of 15 bytes, each of which may have become U+FFFD. */
 const MOST_NAME_BYTES = 48;
 
-/** An entry takes no more. */
+/** The most bytes that an entry takes. */
 const MOST_ENTRY_BYTES = 160;
 
-/** Entries of one operation; a larger set is several. */
+/** The most entries of one operation; a larger set is split. */
 const ENTRIES_PER_OPERATION = 4096;
 
 const OPERATION_HEAD_BYTES = 5;
@@ -51,7 +51,7 @@ export class OperationWriter {
     return this.#used;
   }
 
-  /** What was written since; valid until the next write. */
+  /** The operations since the last call; valid until the next write. */
   take(): Buffer {
     const contents = this.#buffer.subarray(0, this.#used);
     this.#used = 0;
@@ -169,7 +169,7 @@ export class OperationWriter {
   }
 }
 
-/** Reads one operation's bytes; every value that no writer writes is a DamageError. */
+/** Reads one operation's bytes. Throws DamageError, which names the field, for a value that no writer writes. */
 class FieldReader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -182,61 +182,69 @@ class FieldReader {
     return this.#at === this.#bytes.length;
   }
 
-  u8(): number {
-    return this.#bytes.readUInt8(this.#take(1));
+  mustEnd(): void {
+    if (!this.isAtEnd) throw new DamageError("bytes follow the last field of an operation");
   }
-  u16(): number {
-    return this.#bytes.readUInt16LE(this.#take(2));
+
+  u8(field: string): number {
+    return this.#bytes.readUInt8(this.#take(field, 1));
   }
-  u32(): number {
-    return this.#bytes.readUInt32LE(this.#take(4));
+  u16(field: string): number {
+    return this.#bytes.readUInt16LE(this.#take(field, 2));
   }
-  u64(): bigint {
-    return this.#bytes.readBigUInt64LE(this.#take(8));
+  u32(field: string): number {
+    return this.#bytes.readUInt32LE(this.#take(field, 4));
+  }
+  u64(field: string): bigint {
+    return this.#bytes.readBigUInt64LE(this.#take(field, 8));
   }
 
   /** A number that counts something. */
-  count(): number {
-    const value = this.#bytes.readDoubleLE(this.#take(8));
+  count(field: string): number {
+    const value = this.#bytes.readDoubleLE(this.#take(field, 8));
     if (!(Number.isInteger(value) && value >= 0 && value <= 2 ** 64))
-      throw new DamageError("a count is no whole number");
+      throw new DamageError(`field ${field} is not a whole number from 0 to 2^64`);
     return value;
   }
 
-  counts(): number[] {
+  counts(field: string): number[] {
     const counts: number[] = [];
-    while (!this.isAtEnd) counts.push(this.count());
+    while (!this.isAtEnd) counts.push(this.count(field));
     return counts;
   }
 
-  text(mostBytes: number): string {
-    const bytes = this.u8();
-    if (bytes > mostBytes) throw new DamageError("a text is too long");
-    const start = this.#take(bytes);
+  text(field: string, mostBytes: number): string {
+    const bytes = this.u8(field);
+    if (bytes > mostBytes) throw new DamageError(`field ${field} is longer than ${mostBytes} bytes`);
+    const start = this.#take(field, bytes);
     return this.#bytes.toString("utf8", start, start + bytes);
   }
 
-  address(): string {
-    const text = this.text(MOST_ADDRESS_BYTES);
-    if (canonicalAddress(text) !== text) throw new DamageError("an address is none");
+  address(field: string): string {
+    const text = this.text(field, MOST_ADDRESS_BYTES);
+    const canonical = canonicalAddress(text);
+    if (canonical === null) throw new DamageError(`field ${field} is not an IP address`);
+    if (canonical !== text) throw new DamageError(`field ${field} is not in canonical form`);
     return text;
   }
 
   entry(): SeedEntry {
-    const proto = this.u8();
-    const state = this.u8();
-    if ((proto !== IPPROTO_TCP && proto !== IPPROTO_UDP) || state >= TCP_STATES.length)
-      throw new DamageError("a socket has an impossible protocol or state");
+    const proto = this.u8("proto");
+    if (proto !== IPPROTO_TCP && proto !== IPPROTO_UDP)
+      throw new DamageError("field proto is neither 6 (TCP) nor 17 (UDP)");
+    const state = this.u8("state");
+    if (state >= TCP_STATES.length)
+      throw new DamageError(`field state is not a number from 0 to ${TCP_STATES.length - 1}`);
     return {
       proto,
       state,
-      localAddress: this.address(),
-      localPort: this.u16(),
-      remoteAddress: this.address(),
-      remotePort: this.u16(),
-      uid: this.u32(),
-      inode: this.count(),
-      netns: this.u32(),
+      localAddress: this.address("local_address"),
+      localPort: this.u16("local_port"),
+      remoteAddress: this.address("remote_address"),
+      remotePort: this.u16("remote_port"),
+      uid: this.u32("uid"),
+      inode: this.count("inode"),
+      netns: this.u32("netns"),
       owner: this.#owner(),
     };
   }
@@ -248,24 +256,26 @@ class FieldReader {
   }
 
   #owner(): SeedEntry["owner"] {
-    const known = this.u8();
+    const known = this.u8("owner_known");
     if (known === 0) return null;
-    if ((known & Known.owner) === 0 || known > 15) throw new DamageError("a socket's owner is none");
-    const pid = this.u32();
-    const uid = this.u32();
-    const cgroupId = this.u64();
+    if ((known & Known.owner) === 0 || known > 15)
+      throw new DamageError("field owner_known is neither 0 nor an odd number up to 15");
+    const pid = this.u32("owner_pid");
+    const uid = this.u32("owner_uid");
+    const cgroupId = this.u64("owner_cgroup_id");
     return {
       pid,
       uid: (known & Known.uid) === 0 ? null : uid,
       cgroupId: (known & Known.cgroupId) === 0 ? null : cgroupId,
-      process: this.text(MOST_NAME_BYTES),
-      startNs: (known & Known.startNs) === 0 ? null : this.count(),
+      process: this.text("owner_process", MOST_NAME_BYTES),
+      startNs: (known & Known.startNs) === 0 ? null : this.count("owner_start_ns"),
     };
   }
 
-  #take(bytes: number): number {
+  #take(field: string, bytes: number): number {
     const at = this.#at;
-    if (at + bytes > this.#bytes.length) throw new DamageError("an operation is cut short");
+    if (at + bytes > this.#bytes.length)
+      throw new DamageError(`field ${field} reaches past the end of its operation`);
     this.#at += bytes;
     return at;
   }
@@ -277,39 +287,43 @@ function decodeOperation(code: number, bytes: Buffer): Operation {
     case OpCode.records:
       return { kind: "records", bytes };
     case OpCode.seed:
-      return { kind: "seed", nowNs: fields.count(), entries: fields.entries() };
+      return { kind: "seed", nowNs: fields.count("now_ns"), entries: fields.entries() };
     case OpCode.sockets: {
-      const isLast = fields.u8();
-      if (isLast > 1) throw new DamageError("an operation has an impossible value");
+      const isLast = fields.u8("is_last");
+      if (isLast > 1) throw new DamageError("field is_last is neither 0 nor 1");
       return { kind: "sockets", isLast: isLast === 1, entries: fields.entries() };
     }
     case OpCode.unmet:
-      return { kind: "unmet", nowNs: fields.count(), keys: fields.counts() };
+      return { kind: "unmet", nowNs: fields.count("now_ns"), keys: fields.counts("key") };
     case OpCode.silent: {
-      const [nowNs, sinceNs] = [fields.count(), fields.count()];
-      if (!fields.isAtEnd) throw new DamageError("an operation is too long");
+      const [nowNs, sinceNs] = [fields.count("now_ns"), fields.count("since_ns")];
+      fields.mustEnd();
       return { kind: "silent", nowNs, sinceNs };
     }
     case OpCode.losses: {
       const losses = { ...NO_LOSSES };
-      // An older tcptop has recorded fewer.
-      for (const name of LOSS_NAMES) if (!fields.isAtEnd) losses[name] = fields.count();
-      if (!fields.isAtEnd) throw new DamageError("an operation is too long");
+      // A recording by an older tcptop has fewer counters.
+      for (const name of LOSS_NAMES) if (!fields.isAtEnd) losses[name] = fields.count(lossKey(name));
+      fields.mustEnd();
       return { kind: "losses", losses };
     }
     default:
-      throw new DamageError("an operation is unknown");
+      throw new DamageError(`operation ${code} is not one of 1 to ${OpCode.silent}`);
   }
 }
 
-/** Reads the contents of a frame one operation at a time; throws DamageError where they are none. */
+function endsEarly(): DamageError {
+  return new DamageError("the frame ends before its last operation");
+}
+
+/** Reads the contents of a frame one operation at a time. Throws DamageError for bytes that no writer writes. */
 export function* decodeOperations(contents: Buffer): Generator<Operation> {
   for (let at = 0; at < contents.length; ) {
-    if (contents.length - at < OPERATION_HEAD_BYTES) throw new DamageError("an operation is cut short");
+    if (contents.length - at < OPERATION_HEAD_BYTES) throw endsEarly();
     const code = contents.readUInt8(at);
     const start = at + OPERATION_HEAD_BYTES;
     const end = start + contents.readUInt32LE(at + 1);
-    if (end > contents.length) throw new DamageError("an operation is cut short");
+    if (end > contents.length) throw endsEarly();
     yield decodeOperation(code, contents.subarray(start, end));
     at = end;
   }

@@ -20,13 +20,13 @@ import {
 } from "./format.ts";
 import { decodeOperations, type Operation } from "./operations.ts";
 
-/** Where the bytes of a recording come from. */
+/** The bytes of a recording: a file or a pipe. */
 export interface RecordingSource {
-  /** Whether bytes can be read again. */
+  /** Whether bytes can be read a second time: false for a pipe. */
   readonly isSeekable: boolean;
   /**
-   * The bytes from `position` on, fewer only at the end. Where they come only once, reads are made in
-   * their order. Throws the system's error.
+   * The bytes from `position` on, fewer only at the end. A source that is not seekable is read in order.
+   * Throws the system's error.
    */
   read(position: number, bytes: number): Promise<Buffer>;
   close(): void;
@@ -43,13 +43,13 @@ export interface RecordingFrame {
   operations(): Generator<Operation>;
 }
 
-/** Refreshes of a recording at both ends, CLOCK_MONOTONIC. */
+/** Times of the first and the last refresh, CLOCK_MONOTONIC. */
 export interface RecordingSpan {
   readonly firstNs: number;
   readonly lastNs: number;
 }
 
-/** What the first frame says. */
+/** Contents of the first frame. */
 interface CheckedHeader {
   readonly info: RecordingInfo;
   readonly wireVersion: number;
@@ -73,7 +73,7 @@ function isTableSizes(value: unknown): value is TableSizes {
   );
 }
 
-/** Of a recording by an older tcptop. */
+/** The sizes in a recording by an older tcptop. */
 const UNKNOWN_SIZES: TableSizes = { maxTcpFlows: null, maxUdpFlows: null };
 
 function isStepDowns(value: unknown): value is RecordingInfo["stepDowns"] {
@@ -85,7 +85,7 @@ function isStepDowns(value: unknown): value is RecordingInfo["stepDowns"] {
   return Array.isArray(value) && value.length <= 16 && value.every(isStepDown);
 }
 
-/** A version is shown as it is, so it has to look like one. */
+/** The form of a version, which is shown as it is. */
 const VERSION = /^\d[\w.+-]{0,63}$/;
 
 function parseObject(text: string): Record<string, unknown> {
@@ -93,17 +93,17 @@ function parseObject(text: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
   } catch {
-    // Told below.
+    // The error below says so.
   }
-  throw new DamageError("its first frame cannot be read");
+  throw new DamageError("the first frame is not a JSON object");
 }
 
 export class RecordingReader {
   readonly info: RecordingInfo;
   readonly isSeekable: boolean;
-  /** Version of its records. */
+  /** `TCPTOP_WIRE_VERSION` of the records. */
   readonly wireVersion: number;
-  /** What messages call the file. */
+  /** Name of the file in messages. */
   readonly name: string;
   readonly #source: RecordingSource;
   /** Where the frame after the first begins. */
@@ -129,8 +129,8 @@ export class RecordingReader {
   }
 
   /**
-   * Reads the header. `name` is what a message calls the file. Throws ExitError 64 where it is no recording
-   * or one of a newer tcptop, 74 where it is damaged or cannot be read.
+   * Reads the first frame. `name` is the name of the file in messages. Throws ExitError 64 for a file that is not a
+   * recording or that a newer tcptop made, 74 for one that is damaged or cannot be read.
    */
   static async open(source: RecordingSource, name: string): Promise<RecordingReader> {
     const magic = await readBytes(source, name, 0, MAGIC.length);
@@ -145,13 +145,14 @@ export class RecordingReader {
     const contents = await readBytes(source, name, start, decoded.bytes);
     if (contents.length < decoded.bytes) throw endsEarly(name);
     const header = undamaged(name, MAGIC.length, () => {
-      if (decoded.kind !== FrameKind.info) throw new DamageError("its first frame is another one");
+      if (decoded.kind !== FrameKind.info)
+        throw new DamageError("field kind of the first frame is not 1 (info)");
       return parseObject(decodeContents(decoded, contents).toString());
     });
     return new RecordingReader(source, name, checkedHeader(name, header), start + decoded.bytes);
   }
 
-  /** Whether the recorder was stopped while it wrote: what it had not finished is left out. Known at the end. */
+  /** Whether the recording ends in an unfinished refresh, which is left out. Known at the end. */
   get isUnfinished(): boolean {
     return this.#isUnfinished;
   }
@@ -181,11 +182,13 @@ export class RecordingReader {
         for (;;) {
           const { value, done } = undamaged(name, at, () => decoded.next());
           if (done) break;
-          if (isOver) throw damaged(name, at, "a refresh goes on behind its end");
+          if (isOver) throw damaged(name, at, "an operation follows the losses, which end a refresh");
           isOver = value.kind === "losses";
           yield value;
         }
-        if (isOver !== isRefresh) throw damaged(name, at, "a refresh has no end");
+        if (isRefresh && !isOver) throw damaged(name, at, "the losses, which end a refresh, are missing");
+        if (isOver && !isRefresh)
+          throw damaged(name, at, "the losses of a refresh are in a frame of kind 2 (part)");
       },
     };
   }
@@ -197,7 +200,7 @@ export class RecordingReader {
     this.#endsInPart = false;
   }
 
-  /** Looks through the heads of all frames; null without a refresh, or where the bytes come only once. */
+  /** Reads the heads of all frames. null without a refresh, and for a source that is not seekable. */
   async span(clock: Clock): Promise<RecordingSpan | null> {
     if (!this.isSeekable) return null;
     const other = new RecordingReader(this.#source, this.name, this, this.#firstFrame);
@@ -209,7 +212,7 @@ export class RecordingReader {
         if (slices.areDue()) await slices.next();
       }
     } catch (error) {
-      // Whoever reads up to there is told.
+      // next() throws the same error at that place.
       if (!(error instanceof ExitError)) throw error;
     }
     return firstNs === null ? null : { firstNs, lastNs: other.#lastNs };
@@ -219,7 +222,7 @@ export class RecordingReader {
     this.#source.close();
   }
 
-  /** The head of the next whole frame, whose contents are not looked at; null at the end. */
+  /** The head of the next whole frame; skips the contents. null at the end. */
   async #skip(): Promise<FrameHead | null> {
     const head = await this.#head(this.#position);
     if (head === null) return null;
@@ -239,9 +242,9 @@ export class RecordingReader {
     }
     return undamaged(this.name, at, () => {
       const head = decodeHead(bytes);
-      if (head.kind === FrameKind.info) throw new DamageError("it begins twice");
+      if (head.kind === FrameKind.info) throw new DamageError("field kind of a later frame is 1 (info)");
       if (head.kind === FrameKind.refresh && head.nowNs < this.#lastNs)
-        throw new DamageError("time runs backwards");
+        throw new DamageError("field now_ns is less than that of the frame before");
       return head;
     });
   }
@@ -262,7 +265,7 @@ async function readBytes(
 }
 
 function damaged(name: string, position: number, what: string, cause?: unknown): ExitError {
-  return new ExitError(ExitCode.ioError, `${name} is damaged at byte ${position}: ${what}`, { cause });
+  return new ExitError(ExitCode.ioError, `${name}: byte ${position}: ${what}`, { cause });
 }
 
 function endsEarly(name: string): ExitError {
@@ -280,24 +283,24 @@ function undamaged<T>(name: string, position: number, read: () => T): T {
 function checkedHeader(name: string, header: Record<string, unknown>): CheckedHeader {
   const { format, wire, byteOrder: order, version, backend, kernel, stepDowns, udpIdleNs, startNs } = header;
   const tableSizes = header["tableSizes"] ?? UNKNOWN_SIZES;
-  const isWritten = isText(version) && VERSION.test(version) && isCount(format) && isCount(wire);
-  if (!isWritten) throw damaged(name, MAGIC.length, "its first frame has an impossible value");
+  const wrong = (field: string, rule: string) =>
+    damaged(name, MAGIC.length, `field ${field} of the first frame is not ${rule}`);
+  if (!isText(version) || !VERSION.test(version)) throw wrong("version", "a version");
+  if (!isCount(format)) throw wrong("format", "a number");
+  if (!isCount(wire)) throw wrong("wire", "a number");
   const isKnownFormat = Number.isInteger(format) && format >= 1 && format <= FORMAT_VERSION;
   if (!isKnownFormat || !isKnownWireVersion(wire)) {
-    const message = `${name} was made by tcptop ${version}, whose recordings (format ${format}.${wire}) this one cannot read (it reads ${FORMAT_VERSION}.${WIRE_VERSION}); use that version`;
+    const message = `${name} is a recording by tcptop ${version} in format ${format}.${wire}; this tcptop reads formats up to ${FORMAT_VERSION}.${WIRE_VERSION}: use tcptop ${version}`;
     throw new ExitError(ExitCode.usage, message);
   }
   if (order !== byteOrder()) {
     throw new ExitError(ExitCode.usage, `${name} was made on a machine with another byte order`);
   }
-  if (
-    !isText(backend) ||
-    !isText(kernel) ||
-    !isStepDowns(stepDowns) ||
-    !isTableSizes(tableSizes) ||
-    !isCount(udpIdleNs) ||
-    !isCount(startNs)
-  )
-    throw damaged(name, MAGIC.length, "its first frame has an impossible value");
+  if (!isText(backend)) throw wrong("backend", "a text");
+  if (!isText(kernel)) throw wrong("kernel", "a text");
+  if (!isStepDowns(stepDowns)) throw wrong("stepDowns", "a list of backends and reasons");
+  if (!isTableSizes(tableSizes)) throw wrong("tableSizes", "two whole numbers or null");
+  if (!isCount(udpIdleNs)) throw wrong("udpIdleNs", "a number from 0");
+  if (!isCount(startNs)) throw wrong("startNs", "a number from 0");
   return { info: { version, backend, kernel, stepDowns, tableSizes, udpIdleNs, startNs }, wireVersion: wire };
 }

@@ -9,53 +9,53 @@ import { OperationWriter } from "./operations.ts";
 
 /** A file that is written from its start to its end. Each call throws the system's error. */
 export interface RecordingFile {
-  /** Writes all of it, or throws; the first time what the file held before is gone. */
+  /** Writes all bytes or throws. The first call removes the old contents of the file. */
   append(bytes: Uint8Array): void;
-  /** Takes back what was written behind `length` bytes. */
+  /** Cuts the file to `length` bytes. */
   truncate(length: number): void;
   close(): void;
-  /** In place of everything else: nothing will be written, and all is as it was. */
+  /** Closes a file that nothing was written to, and leaves the disk as it was before. */
   discard(): void;
 }
 
-/** A frame is written before a refresh is complete once it has so much. */
+/** Operations of this size are written as a part, before the refresh is complete. */
 const PART_BYTES = 4 << 20;
 
 /**
- * Told of every input of the aggregator in its order. It never throws once the file is there: after a
- * failure the file keeps every refresh before, and the refreshes that are missing are counted.
+ * Takes every input of the aggregator in its order. No method throws: after a failure the file keeps every
+ * refresh before, and the refreshes that are missing are counted.
  */
 export class RecordingWriter {
   readonly #name: string;
   readonly #file: RecordingFile;
   readonly #operations = new OperationWriter();
-  /** Of all whole frames. */
+  /** Size of all whole frames. */
   #bytes = 0;
   #lastSockets: Buffer | null = null;
   #failure: ExitError | null = null;
   #reason = "";
-  /** Refreshes since the failure. */
+  /** Refreshes since the failure, none of which is in the file. */
   #missed = 0;
   #onFailure: () => void = () => {};
 
-  /** `name` is what a message calls the file. */
+  /** `name` is the name of the file in messages. */
   constructor(file: RecordingFile, name: string) {
     this.#file = file;
     this.#name = name;
   }
 
-  /** Why nothing more is recorded (exit code 74); null while all is. */
+  /** Why recording has ended (exit code 74); null while it goes on. */
   get failure(): ExitError | null {
     return this.#failure;
   }
 
-  /** What is missing since the failure, in words; empty: nothing. */
+  /** The refreshes that are missing, in words; empty: none. */
   get notice(): string {
     const missed = this.#missed;
     return missed === 0 ? "" : `${missed} refresh${missed === 1 ? "" : "es"} not recorded: ${this.#reason}`;
   }
 
-  /** Calls back once, when writing turns out to be impossible. */
+  /** Calls back once, when writing fails. */
   onFailure(listener: () => void): void {
     this.#onFailure = listener;
     if (this.#failure !== null) listener();
@@ -68,7 +68,7 @@ export class RecordingWriter {
     this.#append(Buffer.concat([MAGIC, frame]));
   }
 
-  /** What existed before; sockets without a flow are no matter of the seed. */
+  /** The existing connections; sockets without a flow are left out. */
   seed(entries: readonly SeedEntry[], nowNs: number): void {
     this.#operations.seed(entries.filter(isFlow), nowNs, this.#writePart);
   }
@@ -80,7 +80,7 @@ export class RecordingWriter {
     this.#writePart();
   }
 
-  /** The sockets that are shown besides the flows; the same as before are not written again. */
+  /** The sockets that are shown besides the flows. A set that equals the last one is not written again. */
   sockets(entries: readonly SeedEntry[]): void {
     const idle = entries.filter((entry) => !isFlow(entry));
     const encoder = new OperationWriter();
@@ -101,7 +101,7 @@ export class RecordingWriter {
     this.#operations.silent(sinceNs, nowNs);
   }
 
-  /** Ends a refresh and writes it. */
+  /** Ends a refresh and writes its frame. */
   refresh(at: { readonly nowNs: number; readonly wallMs: number }, losses: Losses): void {
     if (this.#failure === null) {
       this.#operations.losses(losses);
@@ -110,7 +110,7 @@ export class RecordingWriter {
     if (this.#failure !== null) this.#missed++;
   }
 
-  /** In place of everything else: there is nothing to record. */
+  /** Gives the file up before anything is written. */
   discard(): void {
     this.#file.discard();
   }

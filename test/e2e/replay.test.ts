@@ -325,7 +325,7 @@ describe("the demo", () => {
     writeFileSync(path("damaged"), damaged);
     const half = await replay("--replay", path("damaged"), ...fast.slice(1));
     expect([half.code, whole.startsWith(half.stdout), summaries(half.stdout) > 10]).toEqual([74, true, true]);
-    expect(half.stderr).toMatch(/^error: \S+ is damaged at byte \d+: [^\n]+\n$/);
+    expect(half.stderr).toMatch(/^error: \S+: byte \d+: [^\n]+\n$/);
     for (const [name, message] of [
       [TCPTOP, `error: ${TCPTOP} is not a recording of tcptop; --record makes one\n`],
       [

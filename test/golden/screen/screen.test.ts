@@ -279,7 +279,7 @@ describe("a replay", () => {
     expectScreen(replayed(80, { mode: "paused", lengthNs: null, speed: 0.25 }), "replay-paused"));
   test("at its end, with something to say; its name is hostile", async () => {
     const shown = replayed(120, { mode: "end", positionNs: 3_790e9, name: "\x1b[2J\n.tcptop" });
-    shown.notice = "x is damaged at byte 7\x1b[2J: a frame has a wrong checksum";
+    shown.notice = "x: byte 7\x1b[2J: the checksum of the frame is wrong";
     await expectScreen(shown.redraw(), "replay-end");
   });
   test("its page of keys", () => expectScreen(replayed(120).press("?"), "replay-help"));

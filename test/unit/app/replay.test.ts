@@ -205,7 +205,7 @@ describe("the stream of a replay", () => {
     await world.advance(REFRESHES * 1000);
     expect(state.result).toMatchObject({
       exitCode: 74,
-      message: expect.stringMatching(/^x\.tcptop is damaged at byte \d+: a frame has a wrong checksum$/),
+      message: expect.stringMatching(/^x\.tcptop: byte \d+: the checksum of the frame is wrong$/),
     });
     expect([live.startsWith(world.stdout.text), summaries(world)]).toEqual([true, REFRESHES - 1]);
   });
@@ -375,7 +375,7 @@ describe("the screen of a replay", () => {
     await damaged.world.advance(9000);
     expect([place(damaged.screen), damaged.screen.lines[3]]).toEqual([
       "x.tcptop 00:02 / 00:03 ×1 end",
-      expect.stringMatching(/^ x\.tcptop is damaged at byte \d+: a frame has a wrong checksum$/),
+      expect.stringMatching(/^ x\.tcptop: byte \d+: the checksum of the frame is wrong$/),
     ]);
     await typed(damaged, "[");
     expect(place(damaged.screen)).toBe("x.tcptop 00:00 / 00:03 ×1");

@@ -44,13 +44,13 @@ describe("is refused in one line", () => {
       "a newer format",
       file({ format: 9, wire: WIRE_VERSION, version: "3.0.0" }),
       64,
-      `memory was made by tcptop 3.0.0, whose recordings (format 9.${WIRE_VERSION}) this one cannot read (it reads ${FORMAT_VERSION}.${WIRE_VERSION}); use that version`,
+      `memory is a recording by tcptop 3.0.0 in format 9.${WIRE_VERSION}; this tcptop reads formats up to ${FORMAT_VERSION}.${WIRE_VERSION}: use tcptop 3.0.0`,
     ],
     [
       "records of a newer wire",
       file({ ...HEADER, wire: WIRE_VERSION + 1 }),
       64,
-      `memory was made by tcptop 0.1.0, whose recordings (format ${FORMAT_VERSION}.${WIRE_VERSION + 1}) this one cannot read (it reads ${FORMAT_VERSION}.${WIRE_VERSION}); use that version`,
+      `memory is a recording by tcptop 0.1.0 in format ${FORMAT_VERSION}.${WIRE_VERSION + 1}; this tcptop reads formats up to ${FORMAT_VERSION}.${WIRE_VERSION}: use tcptop 0.1.0`,
     ],
     [
       "another byte order",
@@ -58,41 +58,36 @@ describe("is refused in one line", () => {
       64,
       "memory was made on a machine with another byte order",
     ],
-    [
-      "a header that is no object",
-      file(7),
-      74,
-      "memory is damaged at byte 8: its first frame cannot be read",
-    ],
+    ["a header that is no object", file(7), 74, "memory: byte 8: the first frame is not a JSON object"],
     [
       "a version that is none",
       file({ ...HEADER, version: "1\x1b[2J" }),
       74,
-      "memory is damaged at byte 8: its first frame has an impossible value",
+      "memory: byte 8: field version of the first frame is not a version",
     ],
     [
       "a start before the beginning",
       file({ ...HEADER, startNs: -1 }),
       74,
-      "memory is damaged at byte 8: its first frame has an impossible value",
+      "memory: byte 8: field startNs of the first frame is not a number from 0",
     ],
     [
       "reasons that are none",
       file({ ...HEADER, stepDowns: [{ backend: 1 }] }),
       74,
-      "memory is damaged at byte 8: its first frame has an impossible value",
+      "memory: byte 8: field stepDowns of the first frame is not a list of backends and reasons",
     ],
     [
       "table sizes that are none",
       file({ ...HEADER, tableSizes: { maxTcpFlows: -1, maxUdpFlows: 2 } }),
       74,
-      "memory is damaged at byte 8: its first frame has an impossible value",
+      "memory: byte 8: field tableSizes of the first frame is not two whole numbers or null",
     ],
     [
       "a first frame of another kind",
       Buffer.concat([MAGIC, encodeFrame(FrameKind.part, Buffer.alloc(0))]),
       74,
-      "memory is damaged at byte 8: its first frame is another one",
+      "memory: byte 8: field kind of the first frame is not 1 (info)",
     ],
   ] as const)("%s", async ([, bytes, exitCode, message]) => {
     expect(await errorOf(bytes)).toMatchObject({ exitCode, message });
@@ -129,87 +124,115 @@ describe("hostile frames with right checksums", () => {
   const start = file(HEADER).length;
 
   test.for([
-    ["a second beginning", encodeFrame(FrameKind.info, Buffer.from("{}")), "it begins twice"],
-    ["a refresh without an end", refresh(), "a refresh has no end"],
-    ["a refresh with two ends", refresh(losses, losses), "a refresh goes on behind its end"],
-    ["an end in a part", encodeFrame(FrameKind.part, losses), "a refresh has no end"],
-    ["an unknown operation", refresh(operation(9, Buffer.alloc(3)), losses), "an operation is unknown"],
+    [
+      "a second beginning",
+      encodeFrame(FrameKind.info, Buffer.from("{}")),
+      "field kind of a later frame is 1 (info)",
+    ],
+    ["a refresh without an end", refresh(), "the losses, which end a refresh, are missing"],
+    [
+      "a refresh with two ends",
+      refresh(losses, losses),
+      "an operation follows the losses, which end a refresh",
+    ],
+    [
+      "an end in a part",
+      encodeFrame(FrameKind.part, losses),
+      "the losses of a refresh are in a frame of kind 2 (part)",
+    ],
+    [
+      "an unknown operation",
+      refresh(operation(9, Buffer.alloc(3)), losses),
+      "operation 9 is not one of 1 to 6",
+    ],
     [
       "an operation longer than its frame",
       refresh(Buffer.from([2, 255, 255, 255, 255])),
-      "an operation is cut short",
+      "the frame ends before its last operation",
     ],
-    ["a cut operation", refresh(Buffer.from([2, 0])), "an operation is cut short"],
-    ["half a count", refresh(operation(4, Buffer.alloc(63))), "an operation is cut short"],
+    ["a cut operation", refresh(Buffer.from([2, 0])), "the frame ends before its last operation"],
+    [
+      "half a count",
+      refresh(operation(4, Buffer.alloc(63))),
+      "field seed_lines_skipped reaches past the end of its operation",
+    ],
     [
       "too many counts",
       refresh(operation(4, Buffer.alloc(8 * LOSS_NAMES.length + 1))),
-      "an operation is too long",
+      "bytes follow the last field of an operation",
     ],
-    ["a count that is none", refresh(operation(4, Buffer.alloc(64, 0xff))), "a count is no whole number"],
-    ["a negative count", refresh(operation(4, Buffer.alloc(64, 0xbf))), "a count is no whole number"],
+    [
+      "a count that is none",
+      refresh(operation(4, Buffer.alloc(64, 0xff))),
+      "field flows_untracked is not a whole number from 0 to 2^64",
+    ],
+    [
+      "a negative count",
+      refresh(operation(4, Buffer.alloc(64, 0xbf))),
+      "field flows_untracked is not a whole number from 0 to 2^64",
+    ],
     [
       "a socket of no protocol",
       refresh(operation(3, Buffer.from([1, 0, 0])), losses),
-      "a socket has an impossible protocol or state",
+      "field proto is neither 6 (TCP) nor 17 (UDP)",
     ],
     [
       "a socket in no state",
       refresh(operation(3, Buffer.from([1, 6, 14])), losses),
-      "a socket has an impossible protocol or state",
+      "field state is not a number from 0 to 13",
     ],
     [
       "an address that is none",
       refresh(operation(3, Buffer.from("\x01\x06\x01\x031.2")), losses),
-      "an address is none",
+      "field local_address is not an IP address",
     ],
     [
       "an address in another spelling",
       refresh(operation(3, Buffer.from("\x01\x06\x01\x04::00")), losses),
-      "an address is none",
+      "field local_address is not in canonical form",
     ],
     [
       "an endless address",
       refresh(operation(3, Buffer.from("\x01\x06\x01\xff", "latin1")), losses),
-      "a text is too long",
+      "field local_address is longer than 39 bytes",
     ],
     [
       "a flag that is none",
       refresh(operation(3, Buffer.from([2])), losses),
-      "an operation has an impossible value",
+      "field is_last is neither 0 nor 1",
     ],
     [
       "time before the beginning",
       encodeFrame(FrameKind.refresh, losses, { nowNs: -1, wallMs: 0 }),
-      "a frame's head has an impossible value",
+      "field now_ns of the frame head is not a number from 0 to 2^63",
     ],
     [
       "no time at all",
       encodeFrame(FrameKind.refresh, losses, { nowNs: Number.NaN, wallMs: 0 }),
-      "a frame's head has an impossible value",
+      "field now_ns of the frame head is not a number from 0 to 2^63",
     ],
     [
       "a time that no calendar has",
       encodeFrame(FrameKind.refresh, losses, { nowNs: 0, wallMs: 1e300 }),
-      "a frame's head has an impossible value",
+      "field wall_ms of the frame head is not a number from 0 to 8.64e15",
     ],
-    ["an unknown kind", encodeFrame(7 as 3, losses, at), "a frame's head has an impossible value"],
+    ["an unknown kind", encodeFrame(7 as 3, losses, at), "field kind of the frame head is not 1, 2 or 3"],
     [
       "more than a frame may hold",
       encodeFrame(FrameKind.part, Buffer.alloc(MOST_RAW_BYTES + 1)),
-      "a frame's head has an impossible value",
+      "field raw_bytes of the frame head is not a number up to 16777216",
     ],
   ] as const)("%s", async ([, frame, what]) => {
     expect(await errorOf(file(HEADER, frame))).toMatchObject({
       exitCode: 74,
-      message: `memory is damaged at byte ${start}: ${what}`,
+      message: `memory: byte ${start}: ${what}`,
     });
   });
 
   test("time that runs backwards", async () => {
     const later = encodeFrame(FrameKind.refresh, losses, { nowNs: 2e9, wallMs: 0 });
     expect(await errorOf(file(HEADER, later, refresh(losses)))).toMatchObject({
-      message: `memory is damaged at byte ${start + later.length}: time runs backwards`,
+      message: `memory: byte ${start + later.length}: field now_ns is less than that of the frame before`,
     });
   });
 
@@ -223,7 +246,9 @@ describe("hostile frames with right checksums", () => {
     head.writeUInt32LE(crc32(compressed), 12);
     head.writeUInt32LE(crc32(head.subarray(0, 32)), 32);
     expect(await errorOf(file(HEADER, head, compressed))).toMatchObject({
-      message: expect.stringMatching(/: a frame (cannot be decompressed|has another size than it says)$/),
+      message: expect.stringMatching(
+        /: the (frame cannot be decompressed|size of the frame is not that in field raw_bytes)$/,
+      ),
     });
   });
 });

@@ -158,9 +158,7 @@ describe("damage", () => {
         expect(read.error).toBeInstanceOf(ExitError);
         const start = [MAGIC.length, ...ends].findLast((end) => end <= at);
         expect((read.error as ExitError).message).toMatch(
-          start === undefined
-            ? /^memory is not a recording/
-            : new RegExp(`^memory is damaged at byte ${start}: `),
+          start === undefined ? /^memory is not a recording/ : new RegExp(`^memory: byte ${start}: `),
         );
       }
     }
