@@ -1,11 +1,11 @@
-/** Where refreshes come from: a capture, a recording. */
+/** The source of refreshes: a capture or a recording. */
 import type { ExitError } from "../base/errors.ts";
 import type { StartInfo } from "../output/output.ts";
 import type { PlayStatus } from "../view/screen/play.ts";
 import type { Face } from "./loop.ts";
 import type { Stop } from "./stop.ts";
 
-/** How a recording is played. */
+/** Controls the replay of a recording. */
 export interface Player {
   readonly status: PlayStatus;
   togglePause(): void;
@@ -19,18 +19,18 @@ export interface Feed {
   readonly info: StartInfo;
   /** When the capture began, CLOCK_MONOTONIC of its machine. */
   readonly startNs: number;
-  /** null: it is no recording. */
+  /** null for a capture. */
   readonly player: Player | null;
-  /** What comes is written to a recording as well. */
+  /** Whether the refreshes are also written to a recording. */
   readonly isRecorded: boolean;
-  /** What went wrong without ending it, in words; empty: nothing. */
+  /** A fault that has not ended the feed, in words; empty: none. */
   readonly notice: string;
-  /** What the program has to end with, once all that could be shown was shown. */
+  /** The error that the program ends with after the last refresh; null: none. */
   readonly failure: ExitError | null;
-  /** Shows refreshes until a request to end, the end of the iterations or its own. */
+  /** Shows refreshes until a request to end, the last iteration or the end of the feed. */
   follow(stop: Stop, face: Face): Promise<void>;
   setDelay(delayNs: number): void;
-  /** Also the sockets that carry no flow. */
+  /** Whether the sockets that carry no flow are shown too. */
   setAll(all: boolean): void;
   close(): void;
 }

@@ -1,4 +1,4 @@
-/** Finds connections that are over although nobody reported their end, and never ends one that lives. */
+/** Ends connections whose end was never reported. A live connection never ends here. */
 import type { Aggregator } from "../aggregate/aggregator.ts";
 import { tupleText } from "../aggregate/row.ts";
 import type { Clock } from "../base/clock.ts";
@@ -9,7 +9,7 @@ import type { RecordingWriter } from "../recording/writer.ts";
 /** Sweeps of everything after a close was lost. A table that changes meanwhile may hide an entry from one of them. */
 const FULL_SWEEPS = 2;
 
-/** Reading /proc/net takes at most so much of the time. */
+/** The largest share of the time that reading /proc/net may take. */
 const CHECK_SHARE = 0.05;
 const LEAST_CHECK_INTERVAL_NS = 1e9;
 
@@ -31,19 +31,19 @@ function inodesByTuple(entries: readonly SeedEntry[]): ReadonlyMap<string, Reado
 }
 
 /**
- * Two kinds of connections can end unseen. One whose close found room nowhere is missing when the kernel side reports
- * every connection there is. One that only /proc has told of, such as a connect that then failed, is missing in
- * /proc/net. Either has to be missing twice.
+ * Two kinds of connections can end unseen. A connection whose close was lost is missing in a sweep that reports every
+ * connection. A connection that is known from /proc alone, such as a connect that failed, is missing in /proc/net.
+ * A connection ends here when it is missing twice.
  */
 export class Ghosts {
   readonly #capture: Capture;
   readonly #aggregator: Aggregator;
   readonly #recorder: RecordingWriter | null;
   readonly #clock: Clock;
-  /** Lost closes that were looked into. */
+  /** Lost closes that are dealt with. */
   #closesLost = 0;
   #fullSweepsLeft = 0;
-  /** When the first of those sweeps began, CLOCK_MONOTONIC. */
+  /** When the first of these sweeps began, CLOCK_MONOTONIC. */
   #sweptSinceNs = 0;
   #isChecking = false;
   #nextCheckNs = 0;
@@ -73,7 +73,7 @@ export class Ghosts {
     this.#recorder?.endSilent(this.#sweptSinceNs, nowNs);
   }
 
-  /** Takes in what a refresh says of lost closes, and looks for rows without a kernel's flow. */
+  /** Takes in the losses of a refresh, and checks the rows that the kernel side does not have. */
   refreshed(closesLost: number): void {
     if (this.#fullSweepsLeft === 0 && closesLost > this.#closesLost) {
       this.#closesLost = closesLost;

@@ -1,4 +1,4 @@
-/** A capture as it runs, recorded where that is asked for. */
+/** The feed of a running capture, which is recorded on request. */
 import type { ExitError } from "../base/errors.ts";
 import type { StartInfo } from "../output/output.ts";
 import type { Capture } from "../platform/platform.ts";
@@ -10,7 +10,7 @@ import type { World } from "./world.ts";
 
 export interface LiveOptions extends LoopOptions {
   readonly version: string;
-  /** Makes the file of a recording, while there is still the privilege to; absent: nothing is recorded. */
+  /** Makes the file of a recording before privileges are given up. Absent: nothing is recorded. */
   readonly record?: (() => RecordingWriter) | undefined;
 }
 
@@ -55,7 +55,7 @@ export class Live implements Feed {
     return this.#recorder?.failure ?? null;
   }
 
-  /** Calls back once, when nothing can be recorded any more. */
+  /** Calls back once, when recording fails. */
   onFailure(listener: () => void): void {
     this.#recorder?.onFailure(listener);
   }

@@ -1,4 +1,4 @@
-/** The log: every refresh as rows of a file, beside whatever else shows it. */
+/** The log: every refresh as rows of a file, beside the screen or the stream. */
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { Backlog } from "../output/backlog.ts";
 import { csvOutput } from "../output/csv.ts";
@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 
 export interface LogOptions {
   readonly selection: Selection;
-  /** A failure ends it, as it ends a stream; else it tries again at each refresh. */
+  /** Whether a failure ends the log, as it ends a stream. If not, each refresh tries again. */
   readonly endsOnFailure: boolean;
 }
 
@@ -18,12 +18,12 @@ export class Log {
   readonly #endsOnFailure: boolean;
   readonly #events: EventSource;
   readonly #output = csvOutput();
-  /** What could not be written yet: the latest of each connection, so that its final totals come late, not never. */
+  /** Rows that could not be written yet. Of each connection the latest row waits, so that no final totals are lost. */
   readonly #backlog = new Backlog();
-  /** Rows that there were to write, and those in the file. */
+  /** Rows of all refreshes so far, and the rows in the file. */
   #rows = 0;
   #written = 0;
-  /** Why the last attempt failed; null: it did not. */
+  /** Why the last attempt failed; null: it succeeded. */
   #failure: ExitError | null = null;
   #lastFailure: ExitError | null = null;
   #onEnd: () => void = () => {};
@@ -40,19 +40,19 @@ export class Log {
     return this.#endsOnFailure && this.#failure !== null;
   }
 
-  /** Calls back once, when writing failed and is not tried again. */
+  /** Calls back once, when a failure ends the log. */
   onEnd(listener: () => void): void {
     this.#onEnd = listener;
   }
 
-  /** What the user should know while it runs; empty: all is well. */
+  /** A fault of the log while it runs, in words; empty: none. */
   get warning(): string {
     const trouble = this.#trouble;
     if (trouble === null) return "";
     return `${this.#missing} not written: ${this.#failure === null ? "it works again" : trouble.message}`;
   }
 
-  /** Why the program cannot end with 0: exit code 74, or 73 for a file that must not be written to. */
+  /** The error that the program ends with: exit code 74, or 73 for a file that must not be written to. */
   get error(): ExitError | null {
     const trouble = this.#trouble;
     if (trouble === null || this.#endsOnFailure || this.#rowsMissing === 0) return trouble;
@@ -60,7 +60,7 @@ export class Log {
     return new ExitError(ExitCode.ioError, message, { cause: trouble });
   }
 
-  /** Writes what there is to tell of a refresh. */
+  /** Writes the rows of a refresh. */
   record({ at, snapshot }: Look): void {
     if (this.hasEnded) return;
     const events = this.#events.of(snapshot);
@@ -74,7 +74,7 @@ export class Log {
     this.#written += waiting.length;
   }
 
-  /** From now on writes to what is at the file's path now. */
+  /** Opens the path anew and writes to the file found there from now on. */
   reopen(): void {
     if (!this.hasEnded) this.#attempt(() => this.#file.reopen());
   }
@@ -92,12 +92,12 @@ export class Log {
     return `${this.#rowsMissing} ${this.#rowsMissing === 1 ? "row" : "rows"}`;
   }
 
-  /** Why it fails now, or why rows are missing. */
+  /** Why the log fails now, or why rows are missing. */
   get #trouble(): ExitError | null {
     return this.#failure ?? (this.#rowsMissing > 0 ? this.#lastFailure : null);
   }
 
-  /** Whether it worked. */
+  /** Whether the call succeeded. */
   #attempt(call: () => void): boolean {
     try {
       call();
@@ -112,7 +112,7 @@ export class Log {
   }
 }
 
-/** Logs each refresh before it is shown; with a log that has ended it is the last one. */
+/** Logs each refresh before `face` shows it. Once the log has ended, the next refresh is the last one. */
 export function logged(face: Face, log: Log | null): Face {
   if (log === null) return face;
   return {
@@ -134,7 +134,7 @@ export function logged(face: Face, log: Log | null): Face {
   };
 }
 
-/** A world where SIGHUP reopens the log; where the terminal has gone it is still a request to end. */
+/** A `World` where SIGHUP reopens the log. Without its terminal SIGHUP stays a request to end. */
 export function reopenedByHangup(world: World, log: Log): World {
   return {
     ...world,

@@ -1,4 +1,4 @@
-/** The loop of refreshes from the capture to whatever shows them: it owns the only timers. */
+/** The loop of refreshes from the capture to the screen or the stream. No other part of a capture has timers. */
 import { Aggregator } from "../aggregate/aggregator.ts";
 import type { FlowRecord, SeedEntry } from "../model/record.ts";
 import type { Snapshot } from "../model/snapshot.ts";
@@ -19,26 +19,26 @@ export interface LoopOptions {
   readonly all: boolean;
 }
 
-/** All there was to see at one moment. */
+/** One refresh: its time and its snapshot. */
 export interface Look {
   readonly at: Moment;
   readonly snapshot: Snapshot;
 }
 
-/** What refreshes are shown on: the stream, the screen. */
+/** What shows refreshes: the stream or the screen. */
 export interface Face {
-  /** What existed before (D-15); the first refresh comes a delay later. */
+  /** Shows the existing connections. The first refresh comes one delay later. */
   start(look: Look): void;
   refresh(look: Look, isLast: boolean): void;
   /** Whether nothing more can be shown. */
   readonly hasEnded: boolean;
-  /** Resolves once all is shown. A capture does not wait for it: it goes on. */
+  /** Resolves once every refresh is shown. A capture does not wait; a replay does. */
   ready(): Promise<void>;
-  /** A refresh on the way to another one; it is not shown. */
+  /** Takes in a refresh that a seek passes over, without showing it. */
   pass(look: Look): void;
-  /** Everything comes once more, from the start. */
+  /** Forgets all refreshes: the recording is played from its start again. */
   rewind(): void;
-  /** Where a recording is, or how it is played, has changed. */
+  /** Shows a changed position or pace of the replay. */
   played(): void;
 }
 
@@ -53,11 +53,11 @@ export class Loop {
   readonly #capture: Capture;
   readonly #aggregator: Aggregator;
   readonly #ghosts: Ghosts;
-  /** Told of all that the aggregator is told, but for records, which it gets as they come from the capture. */
+  /** Gets every input of the aggregator; the records come from the tap of the capture. */
   readonly #recorder: RecordingWriter | null;
   #delayNs: number;
   #all: boolean;
-  /** Refreshes come at whole multiples of the delay since then. */
+  /** Refreshes come at whole multiples of the delay after this time. */
   #gridNs = 0;
   #readsSockets = false;
   #socketsFailure: { readonly error: unknown } | null = null;
@@ -74,7 +74,7 @@ export class Loop {
     this.#ghosts = new Ghosts(capture, this.#aggregator, recorder, world.clock);
   }
 
-  /** Seeds, then refreshes until it is asked to end or has done so often enough. */
+  /** Reads the existing connections, then refreshes until a request to end or the last iteration. */
   async follow(stop: Stop, face: Face): Promise<void> {
     const seed = await stop.orNext(this.#capture.seed());
     if (seed === null || stop.requests > 0) return;
@@ -100,9 +100,8 @@ export class Loop {
   }
 
   /**
-   * Refreshes at whole multiples of the delay since the start, so that lateness does not add up; times
-   * that have passed while the machine was busy are left out. A last refresh tells what was seen until
-   * the end.
+   * Refreshes at whole multiples of the delay since the start, so that lateness does not add up. Multiples that
+   * pass while the machine is busy are left out. A last refresh covers the time until the end.
    */
   async #refreshOnTime(stop: Stop, face: Face): Promise<void> {
     const { clock } = this.#world;
@@ -151,7 +150,7 @@ export class Loop {
     this.#recorder?.sockets(entries);
   }
 
-  /** Reads the sockets that carry no flow for the refreshes to come; never twice at once. */
+  /** Reads the sockets that carry no flow, for the refreshes to come. Only one read runs at a time. */
   #readSockets(): void {
     if (this.#readsSockets) return;
     this.#readsSockets = true;

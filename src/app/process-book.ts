@@ -2,7 +2,7 @@
 import type { ProcessFacts, ProcessId } from "../model/process.ts";
 import type { Platform } from "../platform/platform.ts";
 
-/** Asks once a refresh, and only for those that are shown; what was known of one that has ended stays while it is shown. */
+/** Reads the facts of the processes on the screen once a refresh. A process that has ended keeps its facts while shown. */
 export class ProcessBook {
   readonly #platform: Pick<Platform, "describeProcess">;
   #known = new Map<string, ProcessFacts | null>();
@@ -12,7 +12,7 @@ export class ProcessBook {
     this.#platform = platform;
   }
 
-  /** A refresh has come. */
+  /** Begins a refresh. */
   turn(): void {
     this.#before = this.#known;
     this.#known = new Map();

@@ -1,4 +1,4 @@
-/** A recording as it is played: the refreshes of a capture at the pace they had, faster, or from anywhere. */
+/** The feed of a recording: its refreshes at their own pace, faster or slower, from any position. */
 import { Aggregator } from "../aggregate/aggregator.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
 import type { FlowRecord, SeedEntry } from "../model/record.ts";
@@ -13,22 +13,22 @@ import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
 export interface ReplayOptions {
-  /** What the screen calls it. */
+  /** Name of the recording on the screen. */
   readonly name: string;
-  /** Times as fast as it was. */
+  /** Factor of the speed; 1 is the pace of the recording. */
   readonly speed: number;
-  /** null: to its end. */
+  /** null: to the end of the recording. */
   readonly iterations: number | null;
-  /** Also the sockets that carry no flow, as far as they were recorded. */
+  /** Whether the sockets that carry no flow are shown too, as far as they were recorded. */
   readonly all: boolean;
-  /** At its end it waits for a request to end. */
+  /** Whether the replay waits for a request to end at the end of the recording. */
   readonly staysAtEnd: boolean;
 }
 
-/** What `changeSpeed` steps through. */
+/** The speeds of `changeSpeed`. */
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000] as const;
 
-/** More connections and sockets would take some 2 GB, as no capture with usual tables does. */
+/** The most connections and sockets. More would take some 2 GB; no capture with usual tables has as many. */
 const MOST_ROWS = 2 << 20;
 
 const NS_PER_MS = 1e6;
@@ -39,7 +39,7 @@ const LATENESS_NS = 50e6;
 /** A long seek shows how far it is this often. */
 const PROGRESS_NS = 250e6;
 
-/** A timer takes no more than 2^31 - 1; who wakes too early looks at the clock. */
+/** A timer takes no more than 2^31 - 1; after an early end the loop reads the clock and waits on. */
 const MOST_SLEEP_MS = 3_600_000;
 
 export class Replay implements Feed, Player {
@@ -55,22 +55,22 @@ export class Replay implements Feed, Player {
   #all: boolean;
   #speed: number;
   #isPaused = false;
-  /** There is nothing behind the position. */
+  /** Whether the position is the end of the recording. */
   #isAtEnd = false;
-  /** Where a seek goes, CLOCK_MONOTONIC of the recording; null: none is on. */
+  /** Target of the seek under way, CLOCK_MONOTONIC of the recording; null: none. */
   #targetNs: number | null = null;
-  /** The refresh that was shown last; null before the first. */
+  /** Time of the last refresh shown; null before the first. */
   #positionNs: number | null = null;
-  /** From this moment of the world on, the recording goes on from this one of its own. */
+  /** Two equal moments: one by the machine's clock, one of the recording. The replay goes on from there. */
   #anchor = { worldNs: 0, recordingNs: 0 };
-  /** The refresh that is due next, if it is read already. */
+  /** The next refresh, if it is read already. */
   #next: RecordingFrame | null = null;
-  /** Sockets without a flow as of now, and those of a set that is not whole yet. */
+  /** The sockets without a flow, and those of a new set that is incomplete. */
   #sockets: readonly SeedEntry[] = [];
   #arrivingSockets: SeedEntry[] = [];
   #span: RecordingSpan | null = null;
   #failure: ExitError | null = null;
-  /** How it is played was changed since the loop looked last. */
+  /** Whether pace or position were changed since the last turn of the loop. */
   #isChanged = false;
   #wake: () => void = () => {};
 
@@ -165,7 +165,7 @@ export class Replay implements Feed, Player {
     this.#reader.close();
   }
 
-  /** Waits until the next refresh is due, or for something else to do; whether it was shown. */
+  /** Waits until the next refresh is due, or for a key. Returns whether the refresh was shown. */
   async #play(stop: Stop, face: Face): Promise<boolean> {
     const frame = await this.#peek(stop);
     if (frame === null) {
@@ -193,7 +193,7 @@ export class Replay implements Feed, Player {
     return true;
   }
 
-  /** Reads up to a moment, from the start where that is before the position. */
+  /** Reads up to a moment. A moment before the position is reached from the start. */
   async #seekTo(stop: Stop, face: Face, targetNs: number): Promise<void> {
     face.played();
     if (this.#positionNs === null || targetNs < this.#positionNs) this.#rewind(face);
@@ -232,7 +232,7 @@ export class Replay implements Feed, Player {
     return new Aggregator({ udpIdleNs, startNs });
   }
 
-  /** The next refresh, null at the end; what belongs to it and was written before is taken in. */
+  /** The next refresh, null at the end. Takes in the parts before it. */
   async #peek(stop: Stop): Promise<RecordingFrame | null> {
     try {
       while (this.#next === null && stop.requests === 0) {
@@ -249,7 +249,7 @@ export class Replay implements Feed, Player {
     return this.#next;
   }
 
-  /** Takes a refresh in; null where it is damaged, which is the end. */
+  /** Takes a refresh in. null for a damaged one, which ends the replay. */
   #take(frame: RecordingFrame): Look | null {
     this.#next = null;
     try {
@@ -267,7 +267,7 @@ export class Replay implements Feed, Player {
     return new ExitError(ExitCode.ioError, message);
   }
 
-  /** What was shown until here stays. */
+  /** Ends the replay; the refreshes before stay. */
   #endWith(error: unknown): void {
     if (!(error instanceof ExitError)) throw error;
     this.#failure = error;
@@ -315,7 +315,7 @@ export class Replay implements Feed, Player {
     if (this.#all) this.#aggregator.setSockets(this.#sockets);
   }
 
-  /** Finds out how long the recording is, while it is played. */
+  /** Measures the length of the recording while it is played. */
   #measure(face: Face): void {
     this.#reader.span(this.#world.clock).then(
       (span) => {
@@ -327,12 +327,12 @@ export class Replay implements Feed, Player {
     );
   }
 
-  /** When a moment of the recording is due, by the clock of the world. */
+  /** When a moment of the recording is due, by the machine's clock. */
   #dueNs(recordingNs: number): number {
     return this.#anchor.worldNs + (recordingNs - this.#anchor.recordingNs) / this.#speed;
   }
 
-  /** The moment of the recording that is now: behind the refresh that is shown, before the next one. */
+  /** The present moment of the recording: after the refresh that is shown, before the next one. */
   #playheadNs(): number {
     const { worldNs, recordingNs } = this.#anchor;
     if (this.#isPaused || this.#isAtEnd) return recordingNs;
@@ -340,7 +340,7 @@ export class Replay implements Feed, Player {
     return Math.min(recordingNs + playedNs, this.#next?.nowNs ?? recordingNs);
   }
 
-  /** That moment is now; ends a wait. */
+  /** Makes a moment of the recording the present one. Ends a wait. */
   #goOnFrom(recordingNs: number): void {
     this.#anchor = { worldNs: this.#world.clock.monotonicNs(), recordingNs };
     this.#change();
@@ -351,7 +351,7 @@ export class Replay implements Feed, Player {
     this.#wake();
   }
 
-  /** Until so much time has passed (null: no limit), a request to end, or a change of how it is played. */
+  /** Waits `ns` (null: no limit); a request to end or a change of pace or position ends the wait. */
   async #sleep(stop: Stop, ns: number | null): Promise<void> {
     if (this.#isChanged) return;
     let cancel = () => {};

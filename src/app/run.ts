@@ -22,7 +22,7 @@ export type RunOptions = LiveOptions & StreamOptions;
 
 const STDOUT_FD = 1;
 
-/** How long a reader that does not read may hold up the end. */
+/** The longest time that an idle reader delays the end. */
 const FLUSH_GRACE_MS = 2000;
 
 class Stream implements Face {
@@ -47,7 +47,7 @@ class Stream implements Face {
     return this.#sink.hasEnded;
   }
 
-  /** Two writes: a reader that waits for the start need not wait for what existed before to be put in words. */
+  /** Writes the start by itself: its reader does not wait for the text of the existing connections. */
   start(look: Look): void {
     const { at, snapshot } = look;
     const { output } = this.#options;
@@ -59,7 +59,7 @@ class Stream implements Face {
   refresh(look: Look, isLast: boolean): void {
     this.#latest = look;
     this.#write(look, isLast);
-    // With nothing to write, no write tells.
+    // Without a write there is no error from a write.
     if (!this.#world.platform.hasReader(STDOUT_FD)) this.#sink.readerLeft();
   }
 
@@ -72,7 +72,7 @@ class Stream implements Face {
   rewind(): void {}
   played(): void {}
 
-  /** Tells on standard error what the form had no room for. */
+  /** Writes the losses that the form has no field for to standard error. */
   warn(): void {
     if (this.#latest === null) return;
     const { at, snapshot } = this.#latest;
@@ -80,7 +80,7 @@ class Stream implements Face {
     if (warning !== "") this.#world.stderr.write(warning, () => {});
   }
 
-  /** Writes a refresh; while the one before still waits for its reader, keeps it for the next. The last is written. */
+  /** Writes a refresh. While the reader is busy with the one before, the events wait. The last refresh is written. */
   #write({ at, snapshot }: Look, isLast: boolean): void {
     const { output } = this.#options;
     const events = this.#events.of(snapshot);
@@ -98,7 +98,7 @@ class Stream implements Face {
   }
 }
 
-/** Waits for a slow reader; after a request to end, not for long. False if text was left unwritten. */
+/** Waits for a slow reader, after a request to end only a short time. False if text was left unwritten. */
 async function flush(sink: Sink, stop: Stop): Promise<boolean> {
   if (stop.requests === 0) await stop.orNext(sink.flushed());
   if (!sink.isIdle) await stop.orNext(sink.flushed(), FLUSH_GRACE_MS);
@@ -106,9 +106,8 @@ async function flush(sink: Sink, stop: Stop): Promise<boolean> {
 }
 
 /**
- * Streams what a feed gives until its end, a request to end, the reader going away, or a log that ends. Resolves
- * to whether all text was written. Throws the feed's failure, and ExitError 74 when writing failed; the feed is
- * closed in any case.
+ * Streams a feed until its end, a request to end, the end of the log, or until the reader goes away. Resolves to
+ * whether all text was written. Throws the feed's failure, and ExitError 74 when writing failed. Always closes the feed.
  */
 export async function streamFeed<F extends Feed>(
   world: World,
@@ -141,7 +140,7 @@ export async function streamFeed<F extends Feed>(
   }
 }
 
-/** Captures and streams, see `streamFeed`; throws ExitError as the platform does. Ends where recording fails. */
+/** Captures and streams (`streamFeed`). Ends when recording fails. Throws ExitError as the platform does. */
 export function run(world: World, options: RunOptions): Promise<boolean> {
   return streamFeed(world, options, (stop) => {
     const live = new Live(world, options);

@@ -1,4 +1,4 @@
-/** The screen: every refresh and every key as a frame, until the user has seen enough. */
+/** The screen: a frame for each refresh and each key, until the user quits. */
 import type { Screen } from "../tui/terminal.ts";
 import type { Accept } from "../view/filter.ts";
 import type { NumberStyle } from "../view/format.ts";
@@ -23,7 +23,7 @@ export interface FaceOptions {
   readonly all: boolean;
   /** The command line's filter, null: everything. */
   readonly accept: Accept | null;
-  /** The same as options, to be shown. */
+  /** The command line's filter as options, as the screen shows it. */
   readonly filterOptions: string;
   /** null: the busiest first. */
   readonly order: Order | null;
@@ -45,7 +45,7 @@ class ScreenFace implements Face {
   readonly #feed: Feed;
   readonly #quit: () => void;
   #figures: Figures;
-  /** The figures when the user paused; null: what is shown is what is now. */
+  /** The figures at the time of the pause; null: not paused. */
   #still: Reading | null = null;
   #state: UiState;
   #latest: Look | null = null;
@@ -142,7 +142,7 @@ class ScreenFace implements Face {
     this.#show();
   }
 
-  /** While what exists is still being read there is nothing to act on, but one can leave. */
+  /** While the existing connections are being read, only the keys that quit work. */
   #inputBeforeStart(input: Input): void {
     const isQuit =
       (input.kind === "key" && input.name === "ctrl-c") || (input.kind === "text" && input.text === "q");
@@ -180,8 +180,8 @@ class ScreenFace implements Face {
 }
 
 /**
- * Shows what a feed gives until the user quits, its end or a request to end. Throws the feed's failure; the
- * terminal is given back and the feed closed in any case.
+ * Shows a feed until the user quits, the feed ends or a request to end. Throws the feed's failure. Always gives the
+ * terminal back and closes the feed.
  */
 export async function showFeed(
   world: World,
@@ -192,7 +192,7 @@ export async function showFeed(
   const stop = new Stop(world);
   const stopListening = world.onStop(() => stop.request());
   try {
-    // Before the screen is there: counting has begun, and the first rates are over all the time since.
+    // Opened before the screen: the first rates are over the time since counting began.
     const feed = await openFeed();
     try {
       const screen = await openScreen();
@@ -213,7 +213,7 @@ export async function showFeed(
   }
 }
 
-/** Captures and shows, see `showFeed`; throws ExitError as the platform does. */
+/** Captures and shows (`showFeed`). Throws ExitError as the platform does. */
 export function runScreen(
   world: World,
   openScreen: () => Promise<Screen>,

@@ -1,4 +1,4 @@
-/** Waiting that a request to end cuts short. */
+/** Waits that end early at a request to end. */
 import type { World } from "./world.ts";
 
 const NS_PER_MS = 1e6;
@@ -12,18 +12,18 @@ export class Stop {
     this.#world = world;
   }
 
-  /** How often the end was asked for. */
+  /** Requests to end so far. */
   get requests(): number {
     return this.#requests;
   }
 
-  /** Ends the wait that is on, and from now on every `until`. */
+  /** Ends the present wait, and every later `until` at once. */
   request(): void {
     this.#requests++;
     this.#wake();
   }
 
-  /** Waits until the monotonic clock shows `deadlineNs`, or the end was asked for. */
+  /** Waits until the monotonic clock shows `deadlineNs`, or for a request to end. */
   async until(deadlineNs: number): Promise<void> {
     while (this.#requests === 0) {
       const leftNs = deadlineNs - this.#world.clock.monotonicNs();

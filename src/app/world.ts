@@ -1,4 +1,4 @@
-/** All that the program needs of the machine; tests bring their own. */
+/** All that the program needs of the machine. Tests pass a `World` of their own. */
 import type { Clock } from "../base/clock.ts";
 import type { OutputStream } from "../output/sink.ts";
 import type { Platform } from "../platform/platform.ts";

@@ -1,6 +1,6 @@
 /** The two clocks of the program; nothing else reads time. */
 
-/** Where time comes from; tests bring their own. */
+/** The source of time. Tests pass a `Clock` of their own. */
 export interface Clock {
   /** Nanoseconds of CLOCK_MONOTONIC, the clock of the kernel's records. */
   monotonicNs(): number;

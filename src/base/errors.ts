@@ -13,15 +13,14 @@ export const ExitCode = {
   cannotCreate: 73,
   /** Writing failed, for example on a full disk. */
   ioError: 74,
-  /** Not allowed. */
+  /** The privilege is missing. */
   noPermission: 77,
 } as const;
 
 export type ExitCodeValue = (typeof ExitCode)[keyof typeof ExitCode];
 
 /**
- * A failure the user can understand: `message` is the one line to print after `error: `. Says what
- * failed, why, and one thing to do.
+ * A failure for the user. `message` is one line, printed after `error: `: what failed, why, and one thing to do.
  */
 export class ExitError extends Error {
   override readonly name = "ExitError";
@@ -33,7 +32,7 @@ export class ExitError extends Error {
   }
 }
 
-/** What went wrong, without the call it happened in: of Node's `ENOSPC: no space left on device, write`. */
+/** The message of an error without the name of the call: Node has `ENOSPC: no space left on device, write`. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return "code" in error ? error.message.replace(/, \w+( '.*')?$/s, "") : error.message;

@@ -1,9 +1,9 @@
-/** Files that tcptop writes to: found without being led elsewhere, and held under a lock. */
+/** Files that tcptop writes to: opened without following planted links, and locked. */
 import { constants } from "node:fs";
 import { dirname } from "node:path";
 import { ExitCode, type ExitCodeValue, ExitError, reasonOf } from "./errors.ts";
 
-/** What is known of a file; ids of users are 0 where there are none. */
+/** Facts of stat(2). `uid` is 0 on systems without user ids. */
 export interface FileFacts {
   isFile(): boolean;
   isDirectory(): boolean;
@@ -16,7 +16,7 @@ export interface FileFacts {
   readonly mode: number;
 }
 
-/** The calls that are made of the system, as `node:fs` has them; tests let them fail. */
+/** System calls, as in `node:fs`. Tests make them fail. */
 export interface Files {
   open(path: string, flags: number, mode?: number): number;
   facts(fd: number): FileFacts;
@@ -36,12 +36,12 @@ export interface Files {
   readonly userId: number | null;
 }
 
-/** Which file it is, whatever its name. */
+/** The identity of a file under any name. */
 export type FileId = Pick<FileFacts, "dev" | "ino">;
 
 /** A file that this process writes to for another purpose. */
 export interface FileInUse extends FileId {
-  /** As a message calls it. */
+  /** Its name in messages. */
   readonly name: string;
 }
 
@@ -50,19 +50,19 @@ export interface OpenFile {
   readonly fd: number;
   /** Its path without symbolic links. */
   readonly place: string;
-  /** It was not there before. */
+  /** Whether opening made the file. */
   readonly isNew: boolean;
 }
 
-/** What a file is written for, in messages. */
+/** The purpose of a file, for messages. */
 export interface Purpose {
   /** Such as `log`. */
   readonly verb: string;
-  /** What to do where only a regular file will do; may be empty. */
+  /** Advice for a path that is not a regular file; may be empty. */
   readonly hint: string;
 }
 
-/** Whoever talks to whom is nobody else's business; the umask may take more away. */
+/** Mode of new files, less the umask: who talks to whom is private. */
 const MODE = 0o640;
 
 /** Opening must not wait for a pipe's reader, take over a terminal or follow a link put there meanwhile. */
@@ -94,8 +94,8 @@ function isSame(a: FileId, b: FileId): boolean {
 }
 
 /**
- * A path that is written to. Its methods throw ExitError: 64 for the file of another purpose, 73 for one that must
- * not be written to or cannot be made, 74 where that fails on a file that is there.
+ * A path that tcptop writes to. Methods throw ExitError: 64 for a file that is in use for another purpose, 73 for a
+ * file that must not be written to or cannot be made, 74 for a system error on a file that exists.
  */
 export class OutputFile {
   readonly path: string;
@@ -110,7 +110,7 @@ export class OutputFile {
     this.#inUse = inUse;
   }
 
-  /** Opens and locks what is at the path, a new file if there is nothing; `cannotCreate` is the code if that fails. */
+  /** Opens and locks the file at the path, or a new one. `cannotCreate`: exit code when none can be made. */
   open(takesExisting: boolean, cannotCreate: ExitCodeValue = ExitCode.cannotCreate): OpenFile {
     const entry = this.#entry(cannotCreate);
     return entry === null ? this.create(this.path, cannotCreate) : this.#openEntry(entry, takesExisting);
@@ -128,8 +128,8 @@ export class OutputFile {
   }
 
   /**
-   * Gives a file another name in its directory, with the date, and never that of a file that is there. Returns its
-   * new path; null where its place is another file's meanwhile.
+   * Renames a file to a free name with the date, in its directory. Returns the new path; null when another file has
+   * taken its place.
    */
   setAside({ fd, place }: OpenFile, date: string): string | null {
     const files = this.#files;
@@ -150,7 +150,7 @@ export class OutputFile {
     }
   }
 
-  /** Removes a file that was made and never written to, but nothing in its place. */
+  /** Removes a file that was made and never written to. Leaves another file in its place alone. */
   removeEmpty({ fd, place }: OpenFile): void {
     try {
       const mine = this.#files.facts(fd);
@@ -183,7 +183,7 @@ export class OutputFile {
     }
   }
 
-  /** null: there is nothing of that name. */
+  /** null: the path does not exist. */
   #entry(cannotCreate: ExitCodeValue): FileFacts | null {
     try {
       return this.#files.linkFactsAt(this.path);
@@ -199,7 +199,7 @@ export class OutputFile {
     let place: string;
     try {
       place = this.#files.realPath(this.path);
-      // Before it is opened, too: opening a device may do something.
+      // Checked before opening as well: opening a device may have effects.
       this.#refuseUnlessFile(this.#files.factsAt(place));
       this.#refuseInUse(this.#files.factsAt(place));
       if (!takesExisting) throw this.refusal("it exists; --overwrite replaces it");
@@ -217,7 +217,7 @@ export class OutputFile {
     });
   }
 
-  /** The file, checked by what it is now that it is open, and locked; else it is closed. */
+  /** Checks the open file and locks it. Closes the file when either fails. */
   #checked(file: OpenFile, check: (facts: FileFacts) => void): OpenFile {
     try {
       check(this.#files.facts(file.fd));
@@ -240,9 +240,9 @@ export class OutputFile {
   }
 
   /**
-   * Where everybody may put files, one that belongs to neither this user nor the directory's owner may be a
-   * trap for what is written or for another file, and so may be one with a second name: what Linux refuses by
-   * fs.protected_symlinks, fs.protected_regular and fs.protected_hardlinks, here whatever they are set to.
+   * In a directory where everybody may put files, refuses a file of another user than this one or the directory's
+   * owner, and a file with a second name: either may be a trap. Linux refuses the same where fs.protected_symlinks,
+   * fs.protected_regular and fs.protected_hardlinks are set.
    */
   #refusePlanted(facts: FileFacts, place: string): void {
     const { userId } = this.#files;

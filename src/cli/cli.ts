@@ -25,15 +25,15 @@ import { sanitise } from "../view/sanitise.ts";
 import { BUSIEST, type Order } from "../view/screen/state.ts";
 import { type Options, parseArguments, type ReplaySource } from "./options.ts";
 
-/** The machine, before it is known whether it will be asked to capture. */
+/** All that the command line needs of the machine. The platform is loaded only for a capture. */
 export interface Host extends Omit<World, "platform"> {
   readonly version: string;
-  /** Without locks, which the platform has. */
+  /** Without `lock`, which the platform has. */
   readonly files: Omit<Files, "lock">;
   readonly environment: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined };
-  /** Takes the terminal over; null where there is none that a person sits at. */
+  /** Takes the terminal over; null without a terminal that a person sits at. */
   readonly openScreen: ((wantsColor: boolean) => Promise<Screen>) | null;
-  /** Loads what captures here: only once the arguments are found to be right. */
+  /** Loads the platform of this system. Called once the arguments are checked. */
   loadPlatform(): Promise<Platform>;
   /** The files that standard output and standard error go to. */
   readonly standardFiles: readonly FileInUse[];
@@ -43,7 +43,7 @@ export interface Host extends Omit<World, "platform"> {
   openRecording(from: ReplaySource): RecordingSource;
 }
 
-/** How showing ended: what failed beside it, and whether all text was written. */
+/** How the program ended: a failure of the log, and whether all text was written. */
 interface Ending {
   readonly failure: ExitError | null;
   readonly isFlushed: boolean;
@@ -51,13 +51,13 @@ interface Ending {
 
 export interface Outcome {
   readonly exitCode: ExitCodeValue;
-  /** Whether all text was written; if not, its reader does not read, and nobody should wait for it. */
+  /** Whether all text was written. If not, the reader is idle and the program must not wait for it. */
   readonly isFlushed: boolean;
 }
 
 const NS_PER_S = 1e9;
 
-/** Colour goes to a terminal that can show it or where it is asked for, never against NO_COLOR. */
+/** Colour is used on request and on terminals that have it, never against NO_COLOR. */
 function wantsColor({ color }: Options, { environment, stdout }: Host): boolean {
   if (environment.NO_COLOR) return false;
   return color ?? (stdout.isTerminal && environment.TERM !== "dumb");
@@ -74,7 +74,7 @@ function outputFor(options: Options, host: Host): Output {
   }
 }
 
-/** Files to write to, and what is written to already. */
+/** System calls on files, and the files that are in use already. */
 interface Disk {
   readonly files: Files;
   readonly inUse: readonly FileInUse[];
@@ -154,7 +154,7 @@ function baseName(path: string): string {
   return /[^/\\]*$/.exec(path)?.[0] ?? path;
 }
 
-/** What messages and the screen call a recording. */
+/** Names of a recording: in messages and on the screen. */
 function replayNames(from: ReplaySource): { readonly long: string; readonly short: string } {
   if (from.kind === "demo") return { long: "the demo", short: "demo" };
   if (from.path === "-") return { long: "standard input", short: "standard input" };
@@ -186,7 +186,7 @@ async function replay(from: ReplaySource, options: Options, host: Host): Promise
   return { isFlushed: true, failure: null };
 }
 
-/** What shows a capture: the machine, where it is recorded, and the log beside it. */
+/** What a capture is shown with: the machine, its files and the log. */
 interface Show {
   readonly world: World;
   readonly disk: Disk;
@@ -202,7 +202,7 @@ async function show(options: Options, host: Host, { world, disk, log }: Show): P
   return true;
 }
 
-/** Shows what there is, and logs it beside. */
+/** Captures, shows and logs. */
 async function capture(options: Options, host: Host): Promise<Ending> {
   const platform = await host.loadPlatform();
   platform.check();
@@ -214,7 +214,7 @@ async function capture(options: Options, host: Host): Promise<Ending> {
   }
   const hasScreen = screenOpener(options, host) !== null;
   const warn = (remark: string) => host.stderr.write(`warning: ${sanitise(remark)}\n`, () => {});
-  // What there is to say while there is a screen.
+  // Remarks that wait until the screen is closed.
   const remarks: string[] = [];
   const tell = hasScreen ? (remark: string) => void remarks.push(remark) : warn;
   const file = openLogFile(options.log, options, disk, host, tell);
@@ -242,7 +242,7 @@ async function print(text: string, host: Host): Promise<Ending> {
   return { failure: sink.error, isFlushed: true };
 }
 
-/** The one line of an error; with `--debug` also where it comes from. */
+/** The one line of an error; with `--debug` also its stack. */
 function describe(error: unknown, debug: boolean): string {
   const isKnown = error instanceof ExitError;
   const message = sanitise(error instanceof Error ? error.message : String(error));
@@ -256,7 +256,7 @@ function stackOf(error: unknown): string[] {
   return error.cause === undefined ? lines : [...lines, "caused by:", ...stackOf(error.cause)];
 }
 
-/** Runs tcptop with the arguments that follow its name; all failures end up as a line and an exit code. */
+/** Runs tcptop with the arguments that follow its name. Every failure becomes one line and an exit code. */
 export async function runCli(args: readonly string[], host: Host): Promise<Outcome> {
   const tell = (error: unknown) => host.stderr.write(describe(error, args.includes("--debug")), () => {});
   try {

@@ -32,7 +32,7 @@ export function fileStream(fd: number): OutputStream {
 
 /** Pipes, sockets and terminals: Node's streams, which do not block on a slow reader of a pipe. */
 function nodeStream(stream: NodeJS.WriteStream): OutputStream {
-  // Each write's callback is told of the error.
+  // The callback of each write gets the error.
   stream.on("error", () => {});
   return { isTerminal: stream.isTTY === true, write: (text, done) => stream.write(text, done) };
 }

@@ -13,14 +13,14 @@ export interface Options {
   readonly isStream: boolean;
   readonly format: Format;
   readonly delayS: number;
-  /** null: until it is ended. */
+  /** null: until a request to end. */
   readonly iterations: number | null;
   readonly filter: Filter;
   readonly all: boolean;
   readonly order: SortOrder;
   readonly udpTimeoutS: number;
   readonly raw: boolean;
-  /** null: not said. */
+  /** null: neither --color nor --no-color. */
   readonly color: boolean | null;
   readonly backend: BackendChoice;
   /** null: no log. */
@@ -30,11 +30,11 @@ export interface Options {
   readonly ringBytes: number | undefined;
   /** File of a recording to make, null: none. */
   readonly record: string | null;
-  /** Files that are written may replace what is there. */
+  /** Whether the files of --log and --record may be replaced. */
   readonly overwrite: boolean;
   /** A recording to show in place of a capture. */
   readonly replay: ReplaySource | null;
-  /** Times as fast as it was. */
+  /** Factor of the speed of a replay. */
   readonly speed: number;
 }
 
@@ -46,7 +46,7 @@ export type Request =
   | { readonly kind: "run"; readonly options: Options }
   | { readonly kind: "print"; readonly text: string };
 
-/** An option as the manual page and the shells' completions tell of it. */
+/** An option as the manual page and the completions describe it. */
 export interface OptionFacts {
   /** Heading in the help. */
   readonly group: string;
@@ -59,7 +59,7 @@ export interface OptionFacts {
   readonly description: string;
   /** Such as `one of text, json, csv`; null: it takes no value. */
   readonly accepted: string | null;
-  /** The words that are accepted, where they are a few; else empty. */
+  /** The accepted words, where they are few; else empty. */
   readonly choices: readonly string[];
 }
 
@@ -70,7 +70,7 @@ const HIDDEN = "";
 interface Value<T> {
   /** Completes `'x' is not ...` and `needs a value: ...`. */
   readonly accepted: string;
-  /** All that is accepted, where it is a few words. */
+  /** The accepted words, where they are few. */
   readonly choices?: readonly string[];
   parse(text: string): T | null;
 }
@@ -116,7 +116,7 @@ const RECORDING: Value<string> = {
 
 const SPEED = numberBetween("a number", 0.1, 1000, /^((0|[1-9]\d*)(\.\d+)?|\.\d+)$/);
 
-/** Options that say how to capture: a recording was made in its own way. */
+/** Options of a capture, which a replay refuses. */
 const CAPTURE_ONLY = [
   "--delay",
   "--interval",
@@ -139,7 +139,7 @@ const PROCESS: Value<string> = {
   parse: (text) => (text === "" ? null : text),
 };
 
-/** Neither the next option, where the path was forgotten, nor what others take for standard output. */
+/** Not `-`, and not the next option where the path was forgotten. */
 const FILE: Value<string> = {
   accepted: "the path of a file (./-x for one that begins with -)",
   parse: (text) => (text === "" || text.startsWith("-") ? null : text),
@@ -306,7 +306,7 @@ class Parser {
       });
   }
 
-  /** What makes no sense together is said, not left out. */
+  /** Refuses options that contradict --replay and --demo. */
   #checkReplay(): void {
     const replay = ["--replay", "--demo"].filter((flag) => this.#given.has(flag));
     const [flag] = replay;
