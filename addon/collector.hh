@@ -1,4 +1,4 @@
-// The native platform trait: what a capture can do, without a word about Node.
+// The native platform trait: the calls of a capture. Nothing here depends on Node.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ struct Settings {
 	uint32_t ring_bytes; // rounded up to a power of two of at least a page
 };
 
-// A backend that could not be used, or what the chosen one has to do without.
+// A backend that could not be used, or a limit of the chosen one.
 struct StepDown {
 	std::string backend;
 	std::string reason;
@@ -59,14 +59,14 @@ class Collector
 	// needs: it goes on at every call until one returns 0, which ends it.
 	virtual size_t sweep(uint8_t *to, size_t size) = 0;
 
-	// As sweep(), with the record of every TCP flow there is, moved or not.
+	// Like sweep(), with the record of every TCP flow, moved or not.
 	virtual size_t sweep_all(uint8_t *to, size_t size) = 0;
 
 	// Enters connections that are older than the capture, names owners that are missing, and returns a
 	// tcptop_owner for each socket and process that holds it.
 	virtual std::vector<uint8_t> owners() = 0;
 
-	// Flows whose owner the last sweep did not know, and which owners() has not looked for yet.
+	// Flows without an owner in the last sweep that owners() has not searched for yet.
 	virtual uint64_t unowned() const = 0;
 
 	virtual tcptop_losses losses() const = 0;
@@ -81,7 +81,7 @@ std::unique_ptr<Collector> open_collector(const Settings &settings);
 // Throws Failure if a thread could not be made to. Call it on the main thread.
 void confine(bool keeps_file_access);
 
-// Whether the other end of a pipe or socket is open; true for a file, and where it cannot be told.
+// Whether the other end of a pipe or socket is open; true for a file, and where it is not known.
 bool has_reader(int fd);
 
 // Locks a file that is open for writing, for as long as it is open. False when another writer has locked it; true

@@ -37,8 +37,8 @@ struct {
 } events SEC(".maps");
 
 /*
- * One look at the current process. `name` is that of the process (its group leader), not of the
- * thread, as two words so that the hot path can compare it.
+ * A process at one moment. `name` is the name of the process (its group leader), not of the thread, as two words so
+ * that the hot path can compare names.
  */
 struct process {
 	__u64 name[TASK_COMM_WORDS];
@@ -47,7 +47,7 @@ struct process {
 };
 
 /*
- * Time for the hot path, in jiffies: one load, where bpf_ktime_get_ns() costs up to half of a look.
+ * Time for the hot path, in jiffies: one load. bpf_ktime_get_ns() costs up to half of a hook.
  */
 static __always_inline __u64 ticks_now(void)
 {
@@ -91,8 +91,8 @@ static __always_inline void count(__u64 *counter, __u64 n)
 }
 
 /*
- * A sweep has met a flow without an owner that has a file: the first walk to begin from now on looks for it. What
- * that walk does not find, none will. `sought_by`: the walk's number, kept with the flow, 0 at first.
+ * A sweep has met a flow without an owner whose socket has a file. The next walk to begin searches for the owner; an
+ * owner that this walk does not find is not found later. `sought_by`: the number of the walk, 0 at first.
  */
 static __always_inline void seek_owner(__u32 *sought_by)
 {

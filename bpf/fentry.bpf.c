@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Doors by fentry and fexit on the TCP and UDP functions, the cheapest hooks a kernel has. TCP is
- * looked at on entry only: what the call moves is seen by the next look or by the sweep.
+ * The `fentry` backend: fentry and fexit on the TCP and UDP functions, the cheapest hooks a kernel has. TCP sockets
+ * are read on entry only: the next read or the sweep sees what the call moves.
  */
 #include "tcp.h"
 #include "udp-packets.h"
@@ -163,7 +163,7 @@ int BPF_PROG(consume, struct sock *sk, struct sk_buff *skb, int len)
 	return 0;
 }
 
-/* Last: libbpf loads in this order, and a kernel that refuses the doors should say so at once. */
+/* Last: libbpf loads in this order, and a kernel that refuses these hooks must fail before the iterators are loaded. */
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Doors by kprobe and kretprobe on the same functions as fentry.bpf.c, and raw tracepoints, for kernels
+ * The `kprobe` backend: kprobe and kretprobe on the same functions as fentry.bpf.c, and raw tracepoints, for kernels
  * or processors without BPF trampolines. Pointers are untyped here, so everything is read by probe.
  */
 #include <asm/ptrace.h>
@@ -225,7 +225,7 @@ int BPF_KPROBE(consume, struct sock *sk, struct sk_buff *skb, int len)
 	return 0;
 }
 
-/* Last: libbpf loads in this order, and a kernel that refuses the doors should say so at once. */
+/* Last: libbpf loads in this order, and a kernel that refuses these hooks must fail before the iterators are loaded. */
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -3,9 +3,8 @@
  * TCP's iterators, run by user space at each refresh and while seeding.
  *
  * A sweep walks a flow table and writes the record of every flow that moved since the last sweep. For
- * TCP it looks at the socket itself, so that a quiet flow is exact whatever the hooks have seen. It
- * may run while other processors delete entries and reuse them: what it found counts only if the entry
- * is still the same flow's afterwards.
+ * TCP it reads the socket itself, so that a quiet flow is exact whatever the hooks have seen. Other processors may
+ * delete and reuse an entry meanwhile: the result counts only if the entry has the same id afterwards.
  */
 #ifndef TCPTOP_SWEEP_H
 #define TCPTOP_SWEEP_H

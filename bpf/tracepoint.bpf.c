@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Doors for kernels without function tracing: tracepoints for TCP, cgroup_skb for UDP.
+ * The `tracepoint` backend, for kernels without function tracing: tracepoints for TCP, cgroup_skb for UDP.
  *
  * sock_send_length and sock_recv_length (6.3 and later) end every send and receive call, in process
  * context. What moves without a call (splice from a socket) is seen by the sweep. cgroup_skb on the
@@ -114,7 +114,7 @@ int BPF_PROG(datagram_dropped, struct sk_buff *skb, void *location, __u32 reason
 	return 0;
 }
 
-/* Last: libbpf loads in this order, and a kernel that refuses the doors should say so at once. */
+/* Last: libbpf loads in this order, and a kernel that refuses these hooks must fail before the iterators are loaded. */
 #include "sweep.h"
 
 char LICENSE[] SEC("license") = "GPL";

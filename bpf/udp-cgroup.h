@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * UDP by cgroup_skb on the root of cgroup v2, which sees every datagram of every socket, and by the end of the
- * socket calls, which tell who made them and whether they failed.
+ * socket calls, which shows the caller and whether the call failed.
  *
- * On the way out the packet may have been changed already: its addresses by NAT, all of it by IPsec. What the
- * program sent is then told by connection tracking, or by the call and the socket.
+ * NAT may have changed the addresses of a packet on its way out, and IPsec all of it. Connection tracking, or the
+ * call and the socket, then show what the program sent.
  */
 #ifndef TCPTOP_UDP_CGROUP_H
 #define TCPTOP_UDP_CGROUP_H

@@ -46,7 +46,7 @@ static __always_inline void udp_consumed(const struct sock *sk, const struct sk_
 
 	if (len < 0 || read_kind(sk) != SOCKET_UDP)
 		return;
-	/* A peeked datagram of no bytes looks the same but is still in the queue. */
+	/* A peeked datagram of no bytes has the same arguments but is still in the queue. */
 	if (len == 0 && BPF_CORE_READ(skb, users.refs.counter) > 1)
 		return;
 	if (read_datagram(skb, inode_of(sk), DIRECTION_IN, &key, &d))

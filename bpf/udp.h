@@ -91,7 +91,7 @@ struct udp_owner {
 /*
  * Owners of UDP sockets by inode, for flows whose datagrams are seen where the current task may be a stranger,
  * and for those that nobody has read. The loader makes it twice as large as the table of flows; the sweep
- * looks each flow's owner up, which keeps those that are needed.
+ * looks up each flow's owner, which keeps the needed entries in the table.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -220,7 +220,7 @@ static __always_inline struct udp_flow *add_datagrams(const struct udp_key *key,
 	return f;
 }
 
-/* An owner that changes is told by the sweep: two processes that take turns must not fill the ring buffer. */
+/* The sweep reports a change of owner: two processes that take turns must not fill the ring buffer. */
 static __always_inline void emit_counted(struct udp_flow *f, bool opened)
 {
 	if (opened)
@@ -243,7 +243,7 @@ static __always_inline void uncount_datagrams(const struct udp_key *key, const s
 		__sync_fetch_and_add(&f->seen.bytes_out, -d->bytes);
 		__sync_fetch_and_add(&f->seen.packets_out, -(__u64)d->packets);
 	}
-	/* The sweep tells what an event may have said too much. */
+	/* The sweep corrects an event that has reported too much. */
 	if (f)
 		f->dirty = true;
 }

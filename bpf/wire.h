@@ -48,7 +48,7 @@ struct tcptop_record {
 	__u64 id;	  /* unique while the capture lasts: boot time of first sight and CPU */
 	__u64 time_ns;	  /* when the record was made, CLOCK_MONOTONIC */
 	__u64 opened_ns;  /* first sight, CLOCK_MONOTONIC */
-	__u64 active_ns;  /* last look that found something moved, CLOCK_MONOTONIC (UDP: last datagram) */
+	__u64 active_ns;  /* last read that found something moved, CLOCK_MONOTONIC (UDP: last datagram) */
 	__u64 bytes_in;	  /* payload handed to the program (UDP: datagrams delivered to the socket) */
 	__u64 bytes_out;  /* payload accepted from the program */
 	__u64 packets_in; /* TCP segments, UDP datagrams, as on the wire */

@@ -210,8 +210,8 @@ class LinuxCollector : public Collector
       private:
 	enum class Stage { idle, tcp, udp, ended };
 
-	// The kernel skips a program that it would run on top of itself, in an interrupt. TCP makes up for
-	// it with the next look; a datagram's only look is lost.
+	// The kernel skips a program that it would run on top of itself, in an interrupt. The next read of the
+	// socket makes up for a skipped TCP program; a skipped datagram is lost.
 	uint64_t missed_datagrams() const
 	{
 		uint64_t missed = 0;
@@ -279,7 +279,7 @@ bool has_reader(int fd)
 // written to without one.
 bool lock_file(int fd)
 {
-	constexpr int tries = 100; // a lock that is gone when it is looked at was no writer's
+	constexpr int tries = 100; // a lock that is gone when it is read again was no writer's
 	struct flock other;
 
 	for (int i = 0; i < tries; i++) {
@@ -304,7 +304,7 @@ constexpr const char *by_tracing = "fentry";
 constexpr const char *by_packets = "tracepoint";
 
 // On a preemptible kernel another task's datagram is skipped where it meets an fentry program that was preempted
-// on that processor (docs/adr/0011-*.md), so the order is turned round.
+// on that processor (docs/adr/0012-*.md), so fentry comes last.
 std::vector<BpfObject> candidates(const Settings &settings, bool preemptible)
 {
 	std::vector<BpfObject> chosen;
@@ -317,7 +317,7 @@ std::vector<BpfObject> candidates(const Settings &settings, bool preemptible)
 	return chosen;
 }
 
-// What has to be said of a backend that works: why cheaper ones were passed over, what this one may miss.
+// Remarks on a backend that works: why cheaper ones were passed over, what this one may miss.
 std::vector<StepDown> remarks(const std::string &backend, const Settings &settings, bool preemptible)
 {
 	if (!preemptible)

@@ -60,7 +60,7 @@ class Globals
 // A backend at work. Links go before the object they came from.
 struct Loaded {
 	std::string backend;
-	std::vector<StepDown> limits;	 // what it has to do without
+	std::vector<StepDown> limits;	 // hooks that are missing
 	bool counts_udp_by_call = false; // only connected UDP is seen
 	Object object;
 	std::unique_ptr<Globals> globals;

@@ -1,4 +1,4 @@
-// The last lines libbpf had to say, kept for error messages; nothing is printed.
+// The last lines of libbpf, kept for error messages; nothing is printed.
 #pragma once
 
 #include <string>

@@ -145,7 +145,7 @@ export class OutputFile {
       return to;
     } catch (error) {
       if (isMissing(error)) return null;
-      const message = `cannot set ${this.path} aside, which an older tcptop wrote: ${reasonOf(error)}`;
+      const message = `cannot rename ${this.path}, the log of an older tcptop: ${reasonOf(error)}`;
       throw new ExitError(ExitCode.ioError, message, { cause: error });
     }
   }
@@ -236,7 +236,7 @@ export class OutputFile {
 
   #refuseInUse(facts: FileFacts): void {
     const other = this.#inUse.find((used) => isSame(used, facts));
-    if (other !== undefined) throw this.refusal(`it is the file of ${other.name}, too`, ExitCode.usage);
+    if (other !== undefined) throw this.refusal(`it is also the file of ${other.name}`, ExitCode.usage);
   }
 
   /**
@@ -254,7 +254,7 @@ export class OutputFile {
       throw this.refusal(`it belongs to user ${uid}, in a directory where others may put files`);
     }
     if (facts.isFile() && facts.nlink > 1) {
-      throw this.refusal("it has another name, too, in a directory where others may put files");
+      throw this.refusal("it has a second name (a hard link), in a directory where others may put files");
     }
   }
 

@@ -55,7 +55,7 @@ export function parseAddress(text: string): Uint8Array | null {
   return bytes;
 }
 
-/** The canonical text of an address in any notation, null when it is none. */
+/** The canonical text of an address in any notation; null for other text. */
 export function canonicalAddress(text: string): string | null {
   const bytes = parseAddress(text);
   return bytes && formatAddress(bytes);

@@ -1,6 +1,6 @@
 /** How much a capture can follow, and what it does not. */
 
-/** Flows that the kernel side has room for at a time; null: a recording does not tell. */
+/** Flows that the kernel side has room for at a time; null: the recording does not have the number. */
 export interface TableSizes {
   readonly maxTcpFlows: number | null;
   readonly maxUdpFlows: number | null;

@@ -54,7 +54,7 @@ export interface Owner {
   readonly uid: number | null;
   /** cgroup v2 id, null when unknown. */
   readonly cgroupId: bigint | null;
-  /** When the process began, CLOCK_BOOTTIME; null when unknown. With the pid it tells processes apart. */
+  /** When the process began, CLOCK_BOOTTIME; null when unknown. Together with the pid it identifies a process. */
   readonly startNs: number | null;
 }
 
@@ -73,7 +73,7 @@ export type Phase =
   /** Opened since the refresh before. */
   | { readonly kind: "new" }
   | { readonly kind: "live" }
-  /** Over; stays for one refresh (D-12). */
+  /** Over; shown for one more refresh. */
   | { readonly kind: "closing"; readonly closedNs: number };
 
 /** One row, as of one refresh. Totals count from first sight. */
@@ -88,14 +88,14 @@ export interface Connection {
   readonly owner: Owner | null;
   /** More than one process has used the socket; the owner is the last one. */
   readonly shared: boolean;
-  /** Nobody was seen using the socket: the owner is its listener, or has it open. */
+  /** No process was seen using the socket: the owner is its listener, or holds it open. */
   readonly assumed: boolean;
-  /** null for UDP (D-07). */
+  /** null for UDP, which has no states. */
   readonly state: TcpState | null;
   /** CLOCK_MONOTONIC of the change to that state; null for UDP, and where it is older than tcptop. */
   readonly stateSinceNs: number | null;
   readonly phase: Phase;
-  /** Existed before tcptop: totals started at zero (D-15). */
+  /** Older than tcptop: its totals began at zero when tcptop started. */
   readonly partial: boolean;
   readonly openedNs: number;
   /** CLOCK_MONOTONIC of the last byte or datagram, null when none was seen. */

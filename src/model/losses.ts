@@ -1,17 +1,17 @@
-/** The counters of what could not be counted, was late or was not written: what each means, for every output. */
+/** The loss counters and their meanings, for every output. */
 
 interface LossKind {
   /** What it counts, for documents. */
   readonly counts: string;
   /**
-   * What is missing from the figures, for people: the unit, which is `bytes` or a noun that takes an s, and
-   * what became of so many of them; null: nothing is missing.
+   * What is missing from the figures, in words: a unit, which is `bytes` or a noun that takes an s, and the fate of
+   * so many units. null: nothing is missing.
    */
   readonly missing: readonly [unit: string, fate: string] | null;
 }
 
 /**
- * Those of a capture. Names of the kernel side's counters are those of `struct tcptop_losses`. New ones are added at
+ * Counters of a capture. Those of the kernel side have the names of `struct tcptop_losses`. New counters are added at
  * the end: recordings hold them in this order.
  */
 const CAPTURE = {
@@ -49,7 +49,7 @@ const CAPTURE = {
   },
 } as const satisfies Readonly<Record<string, LossKind>>;
 
-/** Those of a stream with a slow reader. */
+/** Counters of a stream with a slow reader. */
 const STREAM = {
   refreshesSkipped: {
     counts: "refreshes that were merged into a later one because the reader was slow",

@@ -1,6 +1,6 @@
 /** What the operating system says of a process beyond its name. */
 
-/** A process of any time: the numbers of those that have ended are given again. */
+/** A process, past or present. The kernel reuses process ids, so the start time is part of the identity. */
 export interface ProcessId {
   readonly pid: number;
   /** When it began, CLOCK_BOOTTIME; null when unknown. */

@@ -52,7 +52,7 @@ export interface FlowRecord {
   readonly processStartNs: number;
   readonly localPort: number;
   readonly remotePort: number;
-  /** Canonical text, IPv4-mapped shown as IPv4. Made anew at each call: ask once per flow. */
+  /** Canonical text, IPv4-mapped shown as IPv4. Made at each call: call once per flow. */
   localAddress(): string;
   remoteAddress(): string;
   /** The owner's name: untrusted text. Made anew at each call. */
@@ -62,7 +62,7 @@ export interface FlowRecord {
 /** A socket that existed before the capture, from /proc/net. */
 export interface SeedEntry {
   readonly proto: typeof IPPROTO_TCP | typeof IPPROTO_UDP;
-  /** Kernel's number, as in FlowRecord; 7 (CLOSE) is what /proc/net/udp says of an unconnected socket. */
+  /** Kernel's number, as in FlowRecord. /proc/net/udp has 7 (CLOSE) for an unconnected socket. */
   readonly state: number;
   readonly localAddress: string;
   readonly localPort: number;

@@ -19,7 +19,7 @@ export interface Counts {
   readonly byState: ReadonlyMap<TcpState, number>;
 }
 
-/** The world at one refresh. */
+/** All connections, totals and losses at one refresh. */
 export interface Snapshot {
   /** CLOCK_MONOTONIC of the refresh. */
   readonly timeNs: number;

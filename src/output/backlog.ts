@@ -1,12 +1,12 @@
-/** What a slow reader has still to be told: refreshes merged into one, in bounded memory. */
+/** The events that wait for a slow reader: refreshes merged into one, in bounded memory. */
 import type { ConnectionEvent } from "./output.ts";
 
 /** Events that wait at most; some 10 MB of text. */
 const MOST_EVENTS = 20_000;
 
 /**
- * Holds events of refreshes that could not be written. Of one connection it keeps the latest figures, its
- * open and its close, so that nothing is lost but the steps between.
+ * Holds the events of refreshes that could not be written. Each connection keeps its open, its latest figures and
+ * its close; only the steps between are lost.
  */
 export class Backlog {
   readonly #limit: number;

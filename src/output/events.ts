@@ -1,4 +1,4 @@
-/** The lines each refresh has to say, filtered and in order. */
+/** The events of each refresh, filtered and in order. */
 import type { Connection } from "../model/connection.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { Accept } from "../view/filter.ts";

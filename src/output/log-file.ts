@@ -7,11 +7,11 @@ const PURPOSE = { verb: "log", hint: "; --format csv writes to standard output" 
 const LINE_FEED = 0x0a;
 const CHUNK_BYTES = 65_536;
 
-/** What begins a log, and what began those of older versions. */
+/** The header of a log, and of logs of older versions. */
 export interface Headers {
   /** With its end of line. */
   readonly current: string;
-  /** The shortest that was ever ours, without an end of line. Each later one has more columns at its right. */
+  /** The header of the first version, without an end of line. Later ones have more columns at the right. */
   readonly oldest: string;
 }
 
@@ -20,7 +20,7 @@ export interface LogFileOptions {
   readonly wallMs: () => number;
   /** Files that it must not be. */
   readonly inUse: readonly FileInUse[];
-  /** Is given remarks for the user. */
+  /** Gets remarks for the user. */
   readonly tell: (remark: string) => void;
 }
 
@@ -140,7 +140,7 @@ export class LogFile {
     const to = this.#output.setAside(older, date);
     if (to === null) {
       this.reopen();
-      if (this.#isOlder) throw this.#output.refusal("it is replaced again and again");
+      if (this.#isOlder) throw this.#output.refusal("another program keeps replacing it");
       return;
     }
     this.#options.tell(
@@ -159,7 +159,7 @@ export class LogFile {
     const [line = "", ...rest] = bytes.toString("latin1").split("\n");
     if (rest.length > 0 && `${line},`.startsWith(`${oldest},`) && current.startsWith(`${line},`))
       return false;
-    throw this.#output.refusal("it does not begin with the header of this log; --overwrite would replace it");
+    throw this.#output.refusal("its first line is not the header of a tcptop log; --overwrite replaces it");
   }
 
   #isDeleted(fd: number): boolean {
@@ -197,7 +197,7 @@ export class LogFile {
     this.#cutTo = null;
   }
 
-  /** Some file systems tell only now that what was written found no room. */
+  /** Some file systems report a full disk only at this call. */
   #closeNow(fd: number): void {
     try {
       this.#files.close(fd);

@@ -1,4 +1,4 @@
-/** What every form of the stream is given and gives back; the forms make text, they do not write it. */
+/** The forms of the stream: each makes text of the same inputs, and a sink writes the text. */
 import type { TableSizes } from "../model/bounds.ts";
 import type { Connection } from "../model/connection.ts";
 import { LOSS_COUNTERS, type Losses, type Skipped } from "../model/losses.ts";
@@ -8,7 +8,7 @@ import type { StepDown } from "../platform/platform.ts";
 export const FORMATS = ["text", "json", "csv"] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** What there is to say once the capture runs and the seed is done. */
+/** The facts of a capture that runs and has read the existing connections. */
 export interface StartInfo {
   readonly version: string;
   readonly backend: string;
@@ -40,7 +40,7 @@ export interface Output {
   events(events: readonly ConnectionEvent[], at: Moment): string;
   /** Once a refresh, after its events. Totals and counts are those of all flows, filtered or not. */
   summary(snapshot: Snapshot, skipped: Skipped, at: Moment): string;
-  /** What the form had no room for and the user must still be told at the end; for standard error. */
+  /** Losses that the form has no field for, as a text for standard error at the end; empty: none. */
   warning(losses: Losses, skipped: Skipped, at: Moment): string;
 }
 

@@ -1,4 +1,4 @@
-/** Where an output's text goes: one writer that knows a slow reader, a gone one and a full disk. */
+/** The writer of a stream's text. It handles a slow reader, a reader that has gone, and a full disk. */
 import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
 
 /** A place to write to, such as standard output. */
@@ -8,7 +8,7 @@ export interface OutputStream {
   write(text: string, done: (error?: Error | null) => void): void;
 }
 
-/** The reader of the pipe or the terminal is gone, which is no failure. */
+/** Codes of a pipe or terminal whose reader has gone, which is no failure. */
 function readerIsGone(error: Error, isTerminal: boolean): boolean {
   const code = "code" in error ? error.code : undefined;
   return code === "EPIPE" || code === "ECONNRESET" || (code === "EIO" && isTerminal);
@@ -23,13 +23,13 @@ export class Sink {
   readonly #waiting: (() => void)[] = [];
   #onEnd: () => void = () => {};
 
-  /** `name` is what an error message calls it. */
+  /** `name` is the name of the stream in messages. */
   constructor(stream: OutputStream, name: string) {
     this.#stream = stream;
     this.#name = name;
   }
 
-  /** Whether all that was given is written, or never will be. */
+  /** Whether no text waits: all of it is written or given up. */
   get isIdle(): boolean {
     return this.#pending === 0 || this.#ended;
   }
@@ -44,7 +44,7 @@ export class Sink {
     return this.#error;
   }
 
-  /** Calls back once, when writing turns out to be impossible. */
+  /** Calls back once, when writing fails. */
   onEnd(listener: () => void): void {
     this.#onEnd = listener;
   }

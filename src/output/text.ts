@@ -36,7 +36,7 @@ function ownerText({ owner }: Connection): string {
   return owner ? `${sanitise(owner.process).replaceAll(" ", "\\x20")}[${owner.pid}]` : UNKNOWN;
 }
 
-/** What is worth knowing of this line, after the columns. */
+/** Remarks at the end of a line. */
 function remarks({ event, connection }: ConnectionEvent, at: Moment, age: string): string[] {
   const { partial, phase } = connection;
   const list: string[] = [];

@@ -10,15 +10,15 @@ export type BackendChoice = Backend | "auto";
 
 export interface CaptureOptions {
   readonly backend: BackendChoice;
-  /** D-06: a UDP flow ends this long after its last datagram. */
+  /** A UDP flow ends this long after its last datagram. */
   readonly udpIdleNs: number;
-  /** Files of any user's are still opened after the start, such as a log that is rotated. */
+  /** Whether files of any user are opened after the start, such as a log that is rotated. */
   readonly opensFilesLater?: boolean;
   /** Sizes of the kernel's tables; undefined: chosen by the platform. Tests make them small. */
   readonly maxTcpFlows?: number | undefined;
   readonly maxUdpFlows?: number | undefined;
   readonly ringBytes?: number | undefined;
-  /** Told of every batch of records before it is decoded: bytes in the layout of bpf/wire.h, valid during the call. */
+  /** Gets each batch of records before decoding: bytes in the layout of bpf/wire.h, valid during the call. */
   readonly tap?: ((records: Uint8Array) => void) | undefined;
 }
 
@@ -29,7 +29,7 @@ export interface StepDown {
   readonly reason: string;
 }
 
-/** Sockets that existed before, and how much of their description could not be read. */
+/** Existing sockets, and the lines about them that could not be read. */
 export interface Seed {
   readonly entries: readonly SeedEntry[];
   readonly linesSkipped: number;
@@ -43,17 +43,17 @@ export interface Capture {
   readonly kernel: string;
   readonly stepDowns: readonly StepDown[];
   readonly tableSizes: TableSizes;
-  /** Reads what existed before the capture began. Once, right after open. */
+  /** Reads the existing connections. Call once, right after open. */
   seed(): Promise<Seed>;
-  /** Reads what /proc knows now of sockets without traffic (`--all`): listening, TIME_WAIT. */
+  /** Reads the sockets without traffic (`--all`) from /proc: listening, TIME_WAIT. */
   sockets(): Promise<Seed>;
   /** Calls `take` for every event record that waits (open, state, owner, sample, close). */
   drain(take: (record: FlowRecord) => void): void;
-  /** The TCP connections that /proc tells of now in some network namespaces; null where it could not be read in full. */
+  /** The TCP connections in /proc of some network namespaces; null when /proc could not be read in full. */
   connections(namespaces: ReadonlySet<number>): Promise<readonly SeedEntry[] | null>;
   /** Calls `take` with the totals of every flow that moved since the last sweep. Drain first. */
   sweep(take: (record: FlowRecord) => void): void;
-  /** As `sweep`, with the totals of every TCP connection there is. */
+  /** Like `sweep`, with the totals of every TCP connection, moved or not. */
   sweepAll(take: (record: FlowRecord) => void): void;
   losses(): Losses;
   /** Detaches every program. Safe to call twice. */
@@ -63,12 +63,12 @@ export interface Capture {
 export interface Platform {
   /** Throws ExitError 77 without the privilege to capture, 69 where it can never work. */
   check(): void;
-  /** Loads and attaches; throws ExitError 69 saying what is missing. */
+  /** Loads and attaches. Throws ExitError 69, which says what is missing. */
   open(options: CaptureOptions): Capture;
-  /** False when it is certain that nobody reads what is written to a descriptor any more. */
+  /** False when the descriptor certainly has no reader any more. */
   hasReader(fd: number): boolean;
-  /** Keeps other tcptops out of a file that is open for writing; false when one of them has it. */
+  /** Locks a file that is open for writing against other tcptops; false when another has the lock. */
   lockFile(fd: number): boolean;
-  /** null if that process has ended, or nothing can be known of it; never what is known of another with its number. */
+  /** Facts of this process, never of another with its id. null when the process has ended or cannot be read. */
   describeProcess(process: ProcessId): ProcessFacts | null;
 }

@@ -1,8 +1,8 @@
-/** Which network namespaces there are, and through which processes they can be seen. */
+/** All network namespaces, and the processes through which each can be read. */
 import { listPids, type ProcWorld, readIfPresent } from "./proc-world.ts";
 import type { Slices } from "./slices.ts";
 
-/** The network namespace of a process as an inode number; null if it cannot be told. */
+/** The network namespace of a process as an inode number; null when it cannot be read. */
 export function netnsOf(world: ProcWorld, process: string): number | null {
   const link = readIfPresent(() => world.readLink(`${process}/ns/net`));
   const inode = Number(/^net:\[([0-9]{1,10})\]$/.exec(link ?? "")?.[1] ?? Number.NaN);

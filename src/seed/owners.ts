@@ -1,4 +1,4 @@
-/** Who holds which socket, by the files of all processes; for when the kernel side does not tell. */
+/** The holders of sockets by the files of all processes, for a kernel side that does not report them. */
 import { Buffer } from "node:buffer";
 import type { Owner } from "../model/connection.ts";
 import { decodeProcessName } from "../wire/decode.ts";
@@ -9,7 +9,7 @@ import type { Slices } from "./slices.ts";
 /** Kernel threads have longer names than TASK_COMM_LEN allows. */
 const MAX_NAME_BYTES = 64;
 
-/** Links that are read between two looks at the clock. */
+/** Links that are read between two reads of the clock. */
 const LINKS_PER_LOOK = 32;
 
 /** The first piece of a file, null if it is empty or gone. */

@@ -3,7 +3,7 @@ import { ADDRESS_BYTES, formatAddress } from "../model/address.ts";
 import { TCP_STATES } from "../model/connection.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "../model/record.ts";
 
-/** A socket of /proc/net. Who holds it is not said there: to be filled in. */
+/** A socket of /proc/net. Its owner is not there and is filled in later. */
 export type SocketRow = Omit<SeedEntry, "owner"> & { owner: SeedEntry["owner"] };
 
 export interface NetTable {
@@ -166,7 +166,7 @@ export class ProcNetParser {
     this.#keep(chunk, start, chunk.length);
   }
 
-  /** After the last piece. A line without its newline is cut off, and what it says cannot be trusted. */
+  /** After the last piece. A line without its newline is cut off and not used. */
   end(): void {
     if (this.#carried > 0 || this.#isTooLong) this.linesSkipped++;
     this.#carried = 0;

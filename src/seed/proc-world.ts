@@ -1,10 +1,10 @@
-/** What is read of /proc, as functions: tests bring a tree of their own. */
+/** Reads of /proc, as functions. Tests pass a tree of their own. */
 import { Buffer } from "node:buffer";
 import { closeSync, opendirSync, openSync, readlinkSync, readSync } from "node:fs";
 
 /**
- * Paths are relative to /proc. Every function throws as node:fs does. What they read comes lazily, so
- * that whoever reads can pause in between.
+ * Paths are relative to /proc. Every function throws as node:fs does. The results are lazy, so
+ * that a reader can pause between two of them.
  */
 export interface ProcWorld {
   /** A file from start to end, in pieces; each one is overwritten by the next. */
@@ -48,10 +48,10 @@ export function procWorld(root = "/proc"): ProcWorld {
   };
 }
 
-/** What reading of a process says that has just ended, or that is none of our business. */
+/** Codes of errors about a process that has just ended or may not be read. */
 const VANISHED = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM", "ENOTDIR", "EINVAL"]);
 
-/** Whether an error only says that there is nothing (any more) to read. */
+/** Whether an error only means that the process has ended or may not be read. */
 export function isVanished(error: unknown): boolean {
   return error instanceof Error && "code" in error && VANISHED.has(String(error.code));
 }
@@ -71,7 +71,7 @@ export function readIfPresent<T>(read: () => T): T | null {
   }
 }
 
-/** What is read of a file that a process may fill as it likes: more than any screen shows. */
+/** The most bytes read of a file that a process may fill: more than any screen shows. */
 const HEAD_BYTES = 4096;
 
 /** The beginning of a file, null if it is gone. */

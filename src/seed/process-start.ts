@@ -1,4 +1,4 @@
-/** When processes began: with it a process is told from others that have had, or will have, its number. */
+/** Start times of processes, which distinguish processes with the same id. */
 import { type ProcWorld, readHead } from "./proc-world.ts";
 
 /** /proc counts in USER_HZ, which is 100 on all architectures that Node runs on. */
@@ -26,7 +26,7 @@ export function processStartNs(world: ProcWorld, pid: number): number | null {
   return Number(ticks) * NS_PER_TICK - boottimeOffsetNs(world);
 }
 
-/** Whether a process began at that time, as exactly as /proc tells. */
+/** Whether a process began at that time, to the precision of /proc. */
 export function beganAt(world: ProcWorld, pid: number, startNs: number): boolean {
   const told = processStartNs(world, pid);
   return told !== null && Math.abs(told - startNs) <= NS_PER_TICK;

@@ -1,4 +1,4 @@
-/** Sockets that exist already, of every network namespace, with their owners (D-15). */
+/** The existing sockets of every network namespace, with their owners. */
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Owner } from "../model/connection.ts";
 import { IPPROTO_TCP, isFlow, type SeedEntry } from "../model/record.ts";
@@ -79,9 +79,9 @@ export async function readConnections(
 }
 
 /**
- * Reads all sockets. `owners`: by inode number, as the kernel side tells; null to look through the
- * files of all processes instead. Processes and namespaces that end meanwhile are no error; a table
- * that breaks off counts as a skipped line. Other work is let through all the time.
+ * Reads all sockets. `owners`: by inode number, from the kernel side; null to read the files of all processes
+ * instead. Processes and namespaces that end meanwhile are no error. A table that breaks off counts as a skipped line.
+ * Keys, signals and refreshes are served in between.
  */
 export async function readSeed(
   world: ProcWorld,

@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts";
 
 const SLICE_NS = 8e6;
 
-/** Items of `forEach` between two looks at the clock. */
+/** Items of `forEach` between two reads of the clock. */
 const ITEMS_PER_LOOK = 256;
 
 export class Slices {
@@ -21,7 +21,7 @@ export class Slices {
     return this.#clock.monotonicNs() - this.#startNs >= SLICE_NS;
   }
 
-  /** Lets everything else run that waits. */
+  /** Serves the events that wait. */
   async next(): Promise<void> {
     await setImmediate();
     this.#startNs = this.#clock.monotonicNs();

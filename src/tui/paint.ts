@@ -1,4 +1,4 @@
-/** Colours: from the meaning of a span to what the terminal is told. */
+/** Colours: from the meaning of a span to terminal sequences. */
 import type { Line, Tone } from "../view/screen/cells.ts";
 import { displayWidth } from "../view/width.ts";
 

@@ -36,7 +36,7 @@ const { program, tput } = blessed as unknown as Blessed;
 
 /** Colours by the terminal's entry in terminfo, null without one. */
 function terminfoColors(term: string): number | null {
-  // What is no name would be opened as a path.
+  // Text that is not a terminal's name would be opened as a path.
   if (!/^[\w.+-]+$/.test(term)) return null;
   try {
     // Made for no terminal it only parses; compiling prints what it does not understand.
@@ -59,7 +59,7 @@ export function colorDepth(environment: TerminalEnvironment, wantsColor: boolean
   return colors >= 8 ? 8 : 0;
 }
 
-/** Whether the locale says that the terminal takes UTF-8, as setlocale(3) looks for it. */
+/** Whether the locale says that the terminal takes UTF-8; variables in the order of setlocale(3). */
 export function usesUtf8({ LC_ALL, LC_CTYPE, LANG }: TerminalEnvironment): boolean {
   return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "");
 }

@@ -15,7 +15,7 @@ export interface ScreenListener {
   ended(): void;
 }
 
-/** What the screen's loop needs of a terminal; tests bring their own. */
+/** All that the screen needs of a terminal. Tests pass a `Screen` of their own. */
 export interface Screen {
   readonly size: Size;
   /** Once, before the first frame. */

@@ -27,7 +27,7 @@ export type Accept = (connection: Connection) => boolean;
 /** The kernel keeps this much of a process name (TASK_COMM_LEN without the NUL). */
 const COMM_BYTES = 15;
 
-/** A longer name than the kernel keeps is looked for as the kernel cuts it. */
+/** A name that is longer than the kernel keeps is compared as the kernel cuts it. */
 function processPattern(name: string): string {
   return Buffer.from(name).subarray(0, COMM_BYTES).toString().toLowerCase();
 }

@@ -1,4 +1,4 @@
-/** What could not be counted or shown, as people are told of it. */
+/** Losses in words, for people. */
 import { LOSS_COUNTERS, type Losses, type Skipped } from "../model/losses.ts";
 import { formatBytes, formatTimeOfDay } from "./format.ts";
 
@@ -7,7 +7,7 @@ function inWords(count: number, [unit, fate]: readonly [unit: string, fate: stri
   return `${amount} ${fate}`;
 }
 
-/** What is missing, a phrase a counter; counters of what was only late say nothing. */
+/** One phrase for each counter of something missing. Counters of something late have none. */
 export function describeLosses(losses: Losses, skipped: Skipped): string[] {
   return LOSS_COUNTERS.flatMap(({ missing, read }) => {
     const count = read(losses, skipped);
@@ -15,12 +15,12 @@ export function describeLosses(losses: Losses, skipped: Skipped): string[] {
   });
 }
 
-/** Knows when something was lost last. */
+/** Remembers the time of the last loss. */
 export class LossWatch {
   #words = "";
   #lastMs = 0;
 
-  /** Takes in what a refresh says; `wallMs`: milliseconds since 1970. */
+  /** Takes in the losses of a refresh; `wallMs`: milliseconds since 1970. */
   see(losses: Losses, skipped: Skipped, wallMs: number): void {
     const words = describeLosses(losses, skipped).join("; ");
     if (words === this.#words) return;

@@ -1,7 +1,7 @@
-/** What is said of a connection beside its figures. */
+/** Marks of a connection beside its figures. */
 import type { Connection } from "../model/connection.ts";
 
-/** Whether a connection began while tcptop was watching. Of a socket that only waits, first sight says nothing. */
+/** Whether a connection began while tcptop ran. A socket that only waits may be older than its first sight. */
 export function hasBegun({ partial, remote, state }: Connection): boolean {
   return !partial && remote.port !== 0 && state !== "TIME_WAIT";
 }

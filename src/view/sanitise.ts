@@ -5,7 +5,7 @@ const PLAIN = /^[ -[\]-~]*$/;
 /**
  * Control characters, format characters (bidi, zero-width), lone surrogates, private and unassigned
  * characters, separators other than the space, characters that a renderer may leave out, a combining
- * mark with nothing before it to combine with, and the backslash, so that no two texts look the same.
+ * mark with nothing before it to combine with, and the backslash, so that two different texts stay different.
  */
 const UNSAFE =
   /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\\]|(?! )\p{Zs}|^\p{M}|(?<=[\p{C}\p{Z}])\p{M}/gu;

@@ -20,7 +20,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  */
 export class Sums {
   readonly #accept: Accept | null;
-  /** What the filter let through and has not closed, as it was shown last. */
+  /** Open connections that the filter let through, as shown last. */
   readonly #shown = new Map<number, Connection>();
   /** Keys among those that the filter does not let through any more. */
   readonly #left = new Set<number>();

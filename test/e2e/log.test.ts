@@ -180,7 +180,7 @@ describe.skipIf(cannotRun)(`the log${cannotRun ? `: ${cannotRun}` : ""}`, () => 
       code: 73,
       signal: null,
       stdout: "",
-      stderr: `error: cannot log to ${path}: it does not begin with the header of this log; --overwrite would replace it\n`,
+      stderr: `error: cannot log to ${path}: its first line is not the header of a tcptop log; --overwrite replaces it\n`,
     });
     expect(readFileSync(path, "utf8")).toBe("notes\n");
 
@@ -258,7 +258,7 @@ describe.skipIf(cannotRun)(`the log${cannotRun ? `: ${cannotRun}` : ""}`, () => 
     tcptop.kill("SIGHUP");
     expect(await tcptop.ended()).toEqual({
       code: 73,
-      stderr: `error: cannot log to ${path}: it does not begin with the header of this log; --overwrite would replace it\n`,
+      stderr: `error: cannot log to ${path}: its first line is not the header of a tcptop log; --overwrite replaces it\n`,
     });
     expect(readFileSync(path, "utf8")).toBe("notes\n");
     const written = await readCsv(`${path}.1`);

@@ -61,14 +61,14 @@ describe.skipIf(cannotRun)(`tcptop${cannotRun ? `: ${cannotRun}` : ""}`, () => {
   test.for([
     ["-perfmon,-sys_admin", "CAP_PERFMON"],
     ["-bpf,-sys_admin", "CAP_BPF"],
-    ["-all", "CAP_BPF and no CAP_PERFMON"],
+    ["-all", "CAP_BPF and CAP_PERFMON"],
   ])("as root with %s: one line that says what is missing, exit 77", async ([bounding = "", missing]) => {
     const exit = await run("setpriv", ["--bounding-set", bounding, process.execPath, ...BATCH]);
     expect(exit).toEqual({
       code: 77,
       signal: null,
       stdout: "",
-      stderr: `error: root has no ${missing} here; the service, container or shell that starts tcptop has to leave it\n`,
+      stderr: `error: root lacks ${missing} here; the service, container or shell that starts tcptop must allow it\n`,
     });
   });
 

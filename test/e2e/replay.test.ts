@@ -221,7 +221,7 @@ describe.skipIf(cannotRun)(`a recording${cannotRun ? `: ${cannotRun}` : ""}`, ()
     expect([both.code, both.stdout, both.stderr]).toEqual([
       64,
       "",
-      `error: cannot record to ${path("twice")}: it is the file of --log, too\n`,
+      `error: cannot record to ${path("twice")}: it is also the file of --log\n`,
     ]);
     expect(existsSync(path("twice"))).toBe(false);
     for (const [flag, verb] of [
@@ -232,7 +232,7 @@ describe.skipIf(cannotRun)(`a recording${cannotRun ? `: ${cannotRun}` : ""}`, ()
       expect([await ended, contents("same.out"), contents("same.err")]).toEqual([
         64,
         "",
-        `error: cannot ${verb} to ${path("same.out")}: it is the file of standard output, too\n`,
+        `error: cannot ${verb} to ${path("same.out")}: it is also the file of standard output\n`,
       ]);
     }
   });

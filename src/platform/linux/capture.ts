@@ -1,4 +1,4 @@
-/** A capture on Linux: a session of the addon, and /proc for what existed before. */
+/** A capture on Linux: a session of the addon, and /proc for the existing connections. */
 import { release } from "node:os";
 import type { TableSizes } from "../../model/bounds.ts";
 import type { Losses } from "../../model/losses.ts";
@@ -116,9 +116,8 @@ export class LinuxCapture implements Capture {
   }
 
   /**
-   * A socket on which no call was made since it was accepted has no owner where accept cannot be hooked: the
-   * kernel side looks through the files of all processes, and the next sweep delivers what it found. A walk that
-   * fails is tried again.
+   * Without an accept hook a socket has no owner until its first call. For such sockets the kernel side walks the
+   * files of all processes, and the next sweep delivers the owners it found. A walk that fails is tried again.
    */
   #findOwners(): void {
     if (this.#isWalking || this.#session.unowned() === 0 || this.#nowMs() < this.#nextWalkMs) return;

@@ -1,4 +1,4 @@
-/** Linux: the BPF capture of the addon, and /proc for what existed before. */
+/** Linux: the BPF capture of the addon, and /proc for the existing connections. */
 import { readFileSync } from "node:fs";
 import { ExitCode, ExitError } from "../../base/errors.ts";
 import { procWorld } from "../../seed/proc-world.ts";
@@ -31,13 +31,13 @@ function openFailure(error: NativeError): ExitError {
   return new ExitError(ExitCode.unavailable, message, { cause: error });
 }
 
-/** What an ordinary user cannot see, and nobody without `/proc`. */
+/** Sockets that cannot be seen: as an ordinary user, and without `/proc`. */
 function limits(): StepDown[] {
   const reason = whatIsHiddenHere();
   return reason === null ? [] : [{ backend: "/proc", reason }];
 }
 
-/** Gives up privileges; where that fails the capture goes on, and the user is told. */
+/** Gives up privileges. A failure becomes a step-down that the user sees; the capture goes on. */
 function confine(native: NativeAddon, { opensFilesLater = false }: CaptureOptions): StepDown[] {
   try {
     native.confine(opensFilesLater);

@@ -21,17 +21,17 @@ export interface SessionOptions {
 export interface Session {
   readonly backend: string;
   readonly stepDowns: StepDown[];
-  /** Writes waiting event records; returns the bytes written. Full: more may wait. */
+  /** Writes waiting event records and returns the bytes written. When `to` is full more may wait. */
   drain(to: Uint8Array): number;
   /** Writes records of flows that moved; call until it returns 0. */
   sweep(to: Uint8Array): number;
-  /** As sweep(), with the record of every TCP flow there is, moved or not. */
+  /** Like sweep(), with the record of every TCP flow, moved or not. */
   sweepAll(to: Uint8Array): number;
   /** `struct tcptop_owner` of every socket; also enters and names connections older than the capture. */
   owners(): Promise<Uint8Array>;
   /** `struct tcptop_losses`. */
   losses(): Uint8Array;
-  /** Flows whose owner the last sweep did not know, and which owners() has not looked for yet. */
+  /** Flows without an owner in the last sweep that owners() has not searched for yet. */
   unowned(): number;
   close(): void;
 }
@@ -51,7 +51,7 @@ export interface NativeError extends Error {
   readonly code: NativeErrorCode;
   readonly stage: string;
   readonly errno: number;
-  /** The last lines libbpf and the verifier had to say. */
+  /** The last lines of libbpf and the verifier. */
   readonly log: string;
   readonly stepDowns: StepDown[];
 }

@@ -1,11 +1,11 @@
-/** Whose process ids this program's /proc has. */
+/** The PID namespace of this program's /proc. */
 import { readlinkSync } from "node:fs";
 import type { StepDown } from "../platform.ts";
 
 /** PROC_PID_INIT_INO of the kernel: the namespace that records count in. */
 const INITIAL = "pid:[4026531836]";
 
-/** What to tell of process ids, by the link /proc/self/ns/pid; null where that cannot be read. */
+/** The limit on process ids to report, by the link /proc/self/ns/pid; null: none, or the link cannot be read. */
 export function pidRemarks(link: string | null): StepDown[] {
   if (link === null || link === INITIAL) return [];
   const reason =

@@ -29,7 +29,7 @@ function missing(effective: bigint): string[] {
   return NEEDED.filter(([, bit]) => (effective & bit) === 0n).map(([name]) => name);
 }
 
-/** What a user without the privilege to capture is told, and nothing of capabilities. */
+/** The message for a user without the privilege to capture. */
 const NO_PRIVILEGE = "tcptop requires root privileges. Run with sudo.";
 
 /** A process that may not capture, or whose capture the kernel refused. */
@@ -44,12 +44,12 @@ export interface Refused {
 /** All user ids as they are: no user namespace but the first. */
 const ALL_USERS = /^\s*0\s+0\s+4294967295\s*$/;
 
-/** What it lacks, in one line. */
+/** The missing privilege, in one line. */
 export function whyRefused({ status, userIds, isRoot }: Refused): string {
   const lacks = status === "" ? [] : missing(effectiveSet(status));
   if (!isRoot && (lacks.length > 0 || status === "")) return NO_PRIVILEGE;
   if (lacks.length > 0) {
-    return `root has no ${lacks.join(" and no ")} here; the service, container or shell that starts tcptop has to leave it`;
+    return `root lacks ${lacks.join(" and ")} here; the service, container or shell that starts tcptop must allow it`;
   }
   if (userIds !== "" && !ALL_USERS.test(userIds)) {
     return "the kernel refuses bpf(2) in a user namespace; run tcptop outside of it";
@@ -62,7 +62,7 @@ export function whyRefused({ status, userIds, isRoot }: Refused): string {
 
 /**
  * What /proc hides from this process, by the text of its /proc/PID/status, empty where there is none; null if
- * nothing. Who may look at other users' processes: ptrace_may_access(), kernel/ptrace.c.
+ * nothing. Access to other users' processes: ptrace_may_access(), kernel/ptrace.c.
  */
 export function whatIsHidden(status: string): string | null {
   if (status === "") return "cannot be read: listening sockets and idle UDP flows are not seen";
@@ -70,7 +70,7 @@ export function whatIsHidden(status: string): string | null {
   return "without CAP_SYS_PTRACE, listening sockets and idle UDP flows in network namespaces of others are not seen";
 }
 
-/** A file of this process in /proc; empty where /proc cannot tell. */
+/** The text of a file of this process in /proc; empty when it cannot be read. */
 function ownFile(name: "status" | "uid_map"): string {
   try {
     return readFileSync(`/proc/self/${name}`, "latin1");
@@ -79,7 +79,7 @@ function ownFile(name: "status" | "uid_map"): string {
   }
 }
 
-/** Where `/proc` cannot tell, true: the kernel will. */
+/** True without `/proc`: the kernel then refuses by itself. */
 export function thisProcessMayCapture(): boolean {
   const status = ownFile("status");
   return status === "" || mayCapture(status);

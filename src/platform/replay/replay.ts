@@ -1,9 +1,9 @@
-/** Any machine that shows a recording: it need not be able to capture, and knows nothing of the processes. */
+/** The platform of a replay: it does not capture and has no facts of processes. */
 import { ExitCode, ExitError } from "../../base/errors.ts";
 import { loadNative } from "../linux/native.ts";
 import type { Platform } from "../platform.ts";
 
-/** Without an addon, only a write tells that a reader has gone. */
+/** Always true: without the addon only a failed write shows that the reader has gone. */
 function readerCheck(): (fd: number) => boolean {
   try {
     const { hasReader } = loadNative();
@@ -18,7 +18,7 @@ export function replayPlatform(): Platform {
   return {
     check() {},
     open() {
-      throw new ExitError(ExitCode.unavailable, "a recording is no capture");
+      throw new ExitError(ExitCode.unavailable, "a replay does not capture");
     },
     hasReader: readerCheck(),
     lockFile: () => true,

@@ -1,4 +1,4 @@
-/** Operating systems without a capture: says so. */
+/** The platform of operating systems without a capture. */
 import { ExitCode, ExitError } from "../../base/errors.ts";
 import type { Capture, Platform } from "../platform.ts";
 

@@ -1,7 +1,7 @@
 /** What a screen is made of: lines of styled spans, each line exactly as wide as the screen. */
 import { displayWidth } from "../width.ts";
 
-/** The meaning of a text's looks; the renderer chooses the colours. Heat rises with the rate. */
+/** Styles by meaning; the renderer chooses the colours. Heat rises with the rate. */
 export type Tone =
   | "plain"
   | "quiet"

@@ -1,4 +1,4 @@
-/** The whole story of one connection. */
+/** The details of one connection. */
 import type { Connection } from "../../model/connection.ts";
 import type { ProcessFacts } from "../../model/process.ts";
 import { formatBytes, formatEndpoint, formatMicros, formatMillis, formatRate, UNKNOWN } from "../format.ts";
@@ -21,7 +21,7 @@ export interface DetailFacts {
   readonly series: Series;
   /** null: unknown, for example because the process has ended. */
   readonly process: ProcessFacts | null;
-  /** null: what is shown is no recording; one has no such facts. */
+  /** null for a capture; recordings have no facts of processes. */
   readonly play: PlayStatus | null;
 }
 

@@ -1,4 +1,4 @@
-/** The rows of the table in their order; each is described only when it is looked at. */
+/** The rows of the table in their order; each is described only when it is drawn. */
 import type { Connection } from "../../model/connection.ts";
 import type { Group } from "./groups.ts";
 import type { EntryId } from "./state.ts";

@@ -1,4 +1,4 @@
-/** The lines above the table: what everything together does, and how well it is seen. */
+/** The lines above the table: totals, and what is missing from them. */
 import type { TableSizes } from "../../model/bounds.ts";
 import type { TcpState } from "../../model/connection.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
@@ -39,13 +39,13 @@ export interface HeaderFacts {
   readonly isRecorded: boolean;
   /** What is wrong with the log, from outside; empty: nothing. */
   readonly logWarning: string;
-  /** What else went wrong, in words; empty: nothing. From outside. */
+  /** A fault of the feed, in words; empty: none. From outside. */
   readonly notice: string;
   /** null: what is shown is no recording. */
   readonly play: PlayStatus | null;
 }
 
-/** People's words for groups of states, in the order they are told. */
+/** Words for groups of states, in the order in which they are shown. */
 const CONNECTED: StateWords = [
   ["established", ["ESTABLISHED"]],
   ["opening", ["SYN_SENT", "SYN_RECV", "NEW_SYN_RECV"]],
@@ -64,7 +64,7 @@ function countStates({ counts }: Tally, words: StateWords): string[] {
   });
 }
 
-/** Whether a step-down tells of another backend than the one in use; else of what that one cannot do here. */
+/** Whether a step-down is about another backend than the one in use; if not, about a limit of the one in use. */
 export function isRefusal(stepDown: StepDown, info: SessionInfo): boolean {
   return stepDown.backend !== info.backend && BACKENDS.some((name) => name === stepDown.backend);
 }
@@ -101,7 +101,7 @@ function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: nu
     .done();
 }
 
-/** What the title says at its left and right; what has no room is left out, that it is recorded last. */
+/** The left and right parts of the title. Parts without room are left out, "recording" last. */
 type Title = readonly [left: string, mark: string, pace: string];
 
 function titlesOf({ info, snapshot, wallMs, state, isRecorded }: HeaderFacts): Title[] {
@@ -186,7 +186,7 @@ function directionLine(
   return line.done();
 }
 
-/** What the machine moves beside what is shown of it: with totals where there is room for them. */
+/** The sums of the machine beside those of the filter, with totals where there is room for them. */
 function machineLine({ totals, counts }: Tally, { style }: UiState, columns: number): Line {
   const { rateIn, rateOut, bytesIn, bytesOut } = totals;
   const [ratesIn, ratesOut] = [formatRate(rateIn, style), formatRate(rateOut, style)];
@@ -220,14 +220,14 @@ function directionLines(facts: HeaderFacts, columns: number): Line[] {
 }
 
 /**
- * Header lines for so many columns; one more for the machine where not everything is shown, for what could not
- * be counted, for the log, and for what else went wrong.
+ * Header lines for so many columns. One more line each: for the machine when a filter is on, for losses, for a fault
+ * of the log and for a fault of the feed.
  */
 export function headerLines(facts: HeaderFacts, columns: number): Line[] {
   const { tallies, losses, logWarning, notice } = facts;
   const lines = [titleLine(facts, columns), ...directionLines(facts, columns)];
   if (tallies.machine !== null) lines.push(machineLine(tallies.machine, facts.state, columns));
-  // A loss is told in the order of weight; of a message from the system the end matters as well.
+  // Losses stand in the order of weight. Of a message from the system the end matters as well.
   const warnings = [
     truncate(losses, columns - 1),
     shorten(logWarning && `log: ${sanitise(logWarning)}`, columns - 1),

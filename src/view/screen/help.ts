@@ -63,7 +63,7 @@ function sideBySide(texts: readonly string[], columns: number): string[] {
   return texts.slice(0, half).map((text, i) => padEnd(text, cells) + (texts[half + i] ?? ""));
 }
 
-/** The keys of a player come where the eye looks first. */
+/** In a replay the keys of the player come first. */
 function keysFor({ isReplay }: SessionInfo): readonly (readonly [keys: string, meaning: string])[] {
   if (!isReplay) return KEYS;
   const played = new Set(PLAYER_KEYS.map(([keys]) => keys));
@@ -94,7 +94,7 @@ function remarksOf(info: SessionInfo): string[] {
     ...(maxTcpFlows === null || maxUdpFlows === null
       ? []
       : [
-          `Room for ${maxTcpFlows} TCP and ${maxUdpFlows} UDP flows at a time; what has none is told as lost.`,
+          `Room for ${maxTcpFlows} TCP and ${maxUdpFlows} UDP flows at a time; flows beyond that are counted as lost.`,
         ]),
     `Backend ${sanitise(backend)}, Linux ${sanitise(kernel)}.`,
     ...stepDowns.map((stepDown) => {

@@ -35,7 +35,7 @@ export interface UiState {
   readonly selection: EntryId | null;
   /** First entry on the screen. */
   readonly top: number;
-  /** Shown in place of what is now; the capture goes on. */
+  /** The snapshot shown while paused; the capture goes on. */
   readonly paused: Snapshot | null;
   /** Entries in the order they stay in; null: sorted anew at each refresh. */
   readonly frozen: readonly EntryId[] | null;

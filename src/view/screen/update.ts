@@ -7,7 +7,7 @@ import type { Listing } from "./listing.ts";
 import { type Effect, type EntryId, type Order, type UiState, VIEWS, type View } from "./state.ts";
 import { charactersOf, pressKey, type Typed, typeText } from "./typed.ts";
 
-/** What the user did. Special keys have names such as `up`, `f5`, `ctrl-c`; unknown ones do nothing. */
+/** One input of the user. Special keys have names such as `up`, `f5`, `ctrl-c`; unknown ones do nothing. */
 export type Input =
   | { readonly kind: "key"; readonly name: string }
   /** Printable characters. */
@@ -16,7 +16,7 @@ export type Input =
   /** Positive: down. */
   | { readonly kind: "wheel"; readonly lines: number };
 
-/** What was on the screen when the user did it. */
+/** The screen at the time of the input. */
 export interface Context {
   /** The newest, shown or not. */
   readonly snapshot: Snapshot;
@@ -123,7 +123,10 @@ function open(state: UiState, { layout, listing }: Context): UiState {
   return { ...selected, panel: { kind: "details", connection: entry.connection } };
 }
 
-/** Folds with the keys left and right; false where the selected row has nothing to fold. */
+/**
+ * Folds or unfolds the selected group; folding at a connection selects its group. Returns null when nothing can be
+ * folded.
+ */
 function fold(state: UiState, context: Context, folded: boolean): UiState | null {
   const { listing, layout } = context;
   const entry = listing.entries.at(layout.selected);

@@ -392,7 +392,7 @@ describe("a log", () => {
     const other = withLog();
     expect(await runCli(["-l", path], other.host)).toEqual({ exitCode: 73, isFlushed: true });
     expect(other.world.stderr.text).toBe(
-      `error: cannot log to ${path}: it does not begin with the header of this log; --overwrite would replace it\n`,
+      `error: cannot log to ${path}: its first line is not the header of a tcptop log; --overwrite replaces it\n`,
     );
     expect([other.world.opened, other.world.stdout.text, read()]).toEqual([[], "", "notes\n"]);
   });
@@ -417,7 +417,7 @@ describe("a log", () => {
       const outcome = await runCli(["--log", path, "--record", other, ...more], host);
       expect(outcome).toEqual({ exitCode: 64, isFlushed: true });
       expect(it.world.stderr.writes.splice(0)).toEqual([
-        `error: cannot record to ${other}: it is the file of --log, too\n`,
+        `error: cannot record to ${other}: it is also the file of --log\n`,
       ]);
     }
     expect([it.world.opened, it.world.stdout.text, read()]).toEqual([[], "", CSV_HEADER]);
@@ -428,7 +428,7 @@ describe("a log", () => {
     const it = withLog();
     const host = { ...it.host, createRecording: createRecordingFile };
     expect(await runCli(["--log", path, "--record", path], host)).toEqual({ exitCode: 64, isFlushed: true });
-    expect(it.world.stderr.text).toBe(`error: cannot record to ${path}: it is the file of --log, too\n`);
+    expect(it.world.stderr.text).toBe(`error: cannot record to ${path}: it is also the file of --log\n`);
     expect(existsSync(path)).toBe(false);
   });
 
@@ -444,7 +444,7 @@ describe("a log", () => {
     ] as const) {
       expect(await runCli([flag, path], host)).toEqual({ exitCode: 64, isFlushed: true });
       expect(it.world.stderr.writes.splice(0)).toEqual([
-        `error: cannot ${verb} to ${path}: it is the file of standard output, too\n`,
+        `error: cannot ${verb} to ${path}: it is also the file of standard output\n`,
       ]);
     }
     expect([it.world.opened, read()]).toEqual([[], ""]);

@@ -170,7 +170,7 @@ describe("a file that is there", () => {
     const { mtimeNs } = statSync(path, { bigint: true });
     expect(failure(() => openFile())).toEqual([
       73,
-      `cannot log to ${path}: it does not begin with the header of this log; --overwrite would replace it`,
+      `cannot log to ${path}: its first line is not the header of a tcptop log; --overwrite replaces it`,
     ]);
     expect(readFileSync(path, "latin1")).toBe(before);
     expect(statSync(path, { bigint: true }).mtimeNs).toBe(mtimeNs);
@@ -221,7 +221,7 @@ describe("a file that is there", () => {
       const file = made({}, at, [{ name: "standard output", dev, ino }]);
       expect(failure(() => file.open(false))).toEqual([
         64,
-        `cannot log to ${at}: it is the file of standard output, too`,
+        `cannot log to ${at}: it is also the file of standard output`,
       ]);
     }
     expect(text()).toBe("");
@@ -360,7 +360,7 @@ describe("a file of an older version", () => {
     const file = openFile({ rename });
     expect(failure(() => file.append("1,open\n"))).toEqual([
       74,
-      `cannot set ${path} aside, which an older tcptop wrote: EPERM: operation not permitted`,
+      `cannot rename ${path}, the log of an older tcptop: EPERM: operation not permitted`,
     ]);
     expect([text(), readdirSync(folder)]).toEqual([OLDER, ["log.csv"]]);
     isRefused = false;
@@ -427,7 +427,7 @@ describe("where everybody may put files", () => {
     chmodSync(folder, 0o1777);
     expect(failure(() => openFile())).toEqual([
       73,
-      `cannot log to ${path}: it has another name, too, in a directory where others may put files`,
+      `cannot log to ${path}: it has a second name (a hard link), in a directory where others may put files`,
     ]);
   });
 
@@ -567,7 +567,7 @@ describe("when somebody else touches the file", () => {
     writeFileSync(path, "notes\n");
     const refused = [
       73,
-      `cannot log to ${path}: it does not begin with the header of this log; --overwrite would replace it`,
+      `cannot log to ${path}: its first line is not the header of a tcptop log; --overwrite replaces it`,
     ];
     expect(failure(() => file.reopen())).toEqual(refused);
     expect(failure(() => file.append("2,open\n"))).toEqual(refused);

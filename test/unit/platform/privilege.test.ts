@@ -49,7 +49,7 @@ describe("what is told when a capture is refused", () => {
     [
       "root without CAP_PERFMON",
       { status: status("0000008000000000"), userIds: FIRST, isRoot: true },
-      "root has no CAP_PERFMON here; the service, container or shell that starts tcptop has to leave it",
+      "root lacks CAP_PERFMON here; the service, container or shell that starts tcptop must allow it",
     ],
     [
       "root of a user namespace",

@@ -92,7 +92,7 @@ describe("making a file", () => {
     linkSync(path("secret"), path("shared/hard"));
     expect(failure(() => make(path("shared/hard"), true))).toEqual({
       exitCode: 73,
-      message: `cannot record to ${path("shared/hard")}: it has another name, too, in a directory where others may put files`,
+      message: `cannot record to ${path("shared/hard")}: it has a second name (a hard link), in a directory where others may put files`,
     });
     expect(readFileSync(path("secret"), "utf8")).toBe("secret");
   });
