@@ -89,7 +89,9 @@ describe.for(backends)("%s", ([backend, required]) => {
     });
 
     testOf("in vain, older")("since before tcptop (tcp-connect-in-vain)", async (context) => {
-      const traffic = new Traffic("tcp-connect-in-vain", { existing: 1, hold: 1 });
+      // Long enough for tcptop to start on a slow machine.
+      const retries = scaled(10) < 10 ? 4 : 2;
+      const traffic = new Traffic("tcp-connect-in-vain", { existing: 1, retries, hold: 1 });
       await traffic.ready();
       const tcptop = await startOrSkip(context, required, {}, backend);
       await tcptop.refreshed();
@@ -107,10 +109,16 @@ describe.for(backends)("%s", ([backend, required]) => {
       await tcptop.refreshed();
       traffic.go();
       const ends = await traffic.ends(context);
-      const { opens, closes } = await eventsAround(tcptop, ends, 0);
+      const rowsOf = (event: string) =>
+        addresses(rowsAround(tcptop, ends, 0).filter((row) => row.event === event));
+      await tcptop.until(() => rowsOf("close").length === rowsOf("open").length);
+      await tcptop.refreshed();
 
-      expect(addresses(opens)).toEqual(addresses(ends));
-      expect(addresses(closes)).toEqual(addresses(ends));
+      expect(rowsOf("close")).toEqual(rowsOf("open"));
+      expect(addresses(ends)).toEqual(expect.arrayContaining(rowsOf("open")));
+      // The machine has others, which may have been first.
+      expect(tcptop.losses().flows_untracked).toBeGreaterThanOrEqual(ends.length - rowsOf("open").length);
+      expect(rowsOf("open").length).toBeLessThanOrEqual(16);
     },
   );
 });

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -596,8 +597,15 @@ uint64_t recv_bytes(int fd, struct end *end, uint64_t total, size_t chunk, int f
 	uint64_t done = 0;
 
 	while (done < total) {
-		ssize_t n = must(recv(fd, buffer, at_most(chunk, total - done), flags), "recv");
+		struct pollfd readable = {.fd = fd, .events = POLLIN};
+		ssize_t n = recv(fd, buffer, at_most(chunk, total - done), flags);
 
+		/* A reader in a sockmap may be woken for nothing (tcp_bpf_recvmsg_parser()). */
+		if (n < 0 && errno == EAGAIN && !(flags & MSG_DONTWAIT)) {
+			must(poll(&readable, 1, -1), "poll");
+			continue;
+		}
+		must(n, "recv");
 		if (!n)
 			break;
 		count_in(end, n, 0);

@@ -292,6 +292,7 @@ static void tcp_connect_in_vain(void)
 {
 	union address nobody = loopback(AF_INET, 80);
 	struct pollfd waiting = {.events = POLLOUT};
+	char retries[8];
 	int closed, error;
 	socklen_t len = sizeof(error);
 
@@ -299,7 +300,8 @@ static void tcp_connect_in_vain(void)
 	open_link("link0");
 	nobody.v4.sin_addr.s_addr = inet_addr("192.0.2.77");
 	command("ip neighbour add 192.0.2.77 lladdr 02:00:00:00:00:77 dev link0 nud permanent");
-	write_setting("/proc/sys/net/ipv4/tcp_syn_retries", "2");
+	snprintf(retries, sizeof(retries), "%ld", option("retries", 2));
+	write_setting("/proc/sys/net/ipv4/tcp_syn_retries", retries);
 	waiting.fd = connect_in_vain(&nobody);
 	closed = connect_in_vain(&nobody);
 	if (option("existing", 0))
