@@ -36,7 +36,7 @@ enum tcptop_flag {
 	TCPTOP_FLAG_ACTIVE = 4,	  /* this side connected */
 	TCPTOP_FLAG_TIMED = 8,	  /* srtt_us, rttvar_us and snd_cwnd are known */
 	TCPTOP_FLAG_MIN_RTT = 16, /* min_rtt_us is known */
-	TCPTOP_FLAG_SHARED = 32,  /* more than one process has used the socket; the owner is the last one */
+	TCPTOP_FLAG_SHARED = 32,  /* several processes use the socket in turns; the owner is the last one */
 	TCPTOP_FLAG_ASSUMED = 64, /* nobody has used the socket yet: the owner is its listener, or holds it open */
 };
 
