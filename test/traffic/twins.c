@@ -90,6 +90,14 @@ static void run_near(void *context)
 	close(fd);
 }
 
+static void answer(const struct twin *twin, struct end *end, int fd)
+{
+	for (long i = rounds(twin); i > 0; i--) {
+		recv_some(end, fd, size(twin));
+		send_some(end, fd, 2 * size(twin));
+	}
+}
+
 static void run_far(void *context)
 {
 	const struct twin *twin = context;
@@ -100,9 +108,11 @@ static void run_far(void *context)
 	if (twin->type == SOCK_STREAM)
 		fd = must(accept(fd, NULL, NULL), "accept");
 	end = end_of("server", fd);
-	for (long i = 2 * rounds(twin); i > 0; i--) {
-		recv_some(end, fd, size(twin));
-		send_some(end, fd, 2 * size(twin));
+	/* Ready once the last answer is counted: its reader may be ahead. */
+	for (int half = 0; half < 2; half++) {
+		answer(twin, end, fd);
+		if (half == 0)
+			gate_open(READY);
 	}
 	if (twin->type == SOCK_STREAM)
 		expect_eof(fd);
@@ -158,6 +168,7 @@ static void run_twins(int type, enum apart apart)
 	for (int i = 0; i < TWINS; i++) {
 		spawn(i ? "tw-far-1" : "tw-far-0", run_far, &twins[i]);
 		spawn(i ? "tw-near-1" : "tw-near-0", run_near, &twins[i]);
+		gate_wait(READY);
 		gate_wait(READY);
 	}
 	if (option("existing", 0))
