@@ -69,6 +69,8 @@ export async function typeAt(name: ShellName, keys: string): Promise<string[]> {
       },
     });
     const closed = once(child, "close");
+    // The end of input is said again at each output until the shell has taken it, the last time maybe too late.
+    child.stdin.on("error", () => {});
     let shown = "";
     let isTyped = false;
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
