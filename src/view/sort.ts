@@ -58,7 +58,8 @@ function keysOf(cells: readonly Cell[], sign: 1 | -1): Float64Array {
   cells.forEach((cell, i) => {
     const key = typeof cell === "string" ? ipv4Key(cell) : Number(cell);
     if (typeof cell === "string" && Number.isNaN(key)) others.push(cell);
-    keys[i] = cell === null ? Number.POSITIVE_INFINITY : sign * key;
+    // Zero and negative zero have different bits: the sum is zero for both.
+    keys[i] = cell === null ? Number.POSITIVE_INFINITY : sign * key + 0;
   });
   if (others.length > 0) rankTexts(cells, others, sign, keys);
   return keys;

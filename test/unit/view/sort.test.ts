@@ -82,6 +82,11 @@ describe("any rows", () => {
     expect(sortRows(rows, ({ cell }) => cell, { smallestFirst })).toEqual(expected);
   };
 
+  test("zero and negative zero are equal", () => {
+    isSortedAs([-0, 0], false);
+    isSortedAs([0, -0], true);
+  });
+
   test("of numbers are in the order of their cells, equal ones in their own", () => {
     const cells = fc.array(fc.option(NUMBERS), { maxLength: 300 });
     fc.assert(fc.property(cells, fc.boolean(), isSortedAs));
