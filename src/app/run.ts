@@ -5,6 +5,7 @@ import { EventSource, type Selection } from "../output/events.ts";
 import type { Output, StartInfo } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
 import { sanitise } from "../view/sanitise.ts";
+import { Sums } from "../view/sums.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";
 import { type Log, logged } from "./log.ts";
@@ -31,6 +32,7 @@ class Stream implements Face {
   readonly #info: StartInfo;
   readonly #sink: Sink;
   readonly #events: EventSource;
+  readonly #sums: Sums;
   readonly #backlog = new Backlog();
   #skipped: Skipped = NONE_SKIPPED;
   #latest: Look | null = null;
@@ -41,6 +43,7 @@ class Stream implements Face {
     this.#info = info;
     this.#sink = sink;
     this.#events = new EventSource(options.selection);
+    this.#sums = new Sums(options.selection.filter);
   }
 
   get hasEnded(): boolean {
@@ -52,6 +55,7 @@ class Stream implements Face {
     const { at, snapshot } = look;
     const { output } = this.#options;
     this.#latest = look;
+    this.#sums.add(snapshot);
     this.#sink.write(output.start(this.#info, at));
     this.#sink.write(output.events(this.#events.of(snapshot), at));
   }
@@ -84,6 +88,7 @@ class Stream implements Face {
   #write({ at, snapshot }: Look, isLast: boolean): void {
     const { output } = this.#options;
     const events = this.#events.of(snapshot);
+    const shown = this.#sums.add(snapshot);
     if (!this.#sink.isIdle && !isLast) {
       const { refreshesSkipped, eventsSkipped } = this.#skipped;
       this.#skipped = {
@@ -93,7 +98,7 @@ class Stream implements Face {
       return;
     }
     this.#sink.write(
-      output.events(this.#backlog.takeWith(events), at) + output.summary(snapshot, this.#skipped, at),
+      output.events(this.#backlog.takeWith(events), at) + output.summary(snapshot, this.#skipped, at, shown),
     );
   }
 }

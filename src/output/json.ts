@@ -4,6 +4,7 @@ import type { Skipped } from "../model/losses.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { type Cell, FIELDS } from "../view/columns.ts";
 import { sanitise } from "../view/sanitise.ts";
+import type { Sum } from "../view/sums.ts";
 import {
   type ConnectionEvent,
   isoTime,
@@ -37,9 +38,8 @@ function startObject({ version, backend, kernel, stepDowns, tableSizes }: StartI
   };
 }
 
-function summaryObject({ intervalS, totals, counts, losses }: Snapshot, skipped: Skipped): object {
+function sumMembers({ totals, counts }: Sum): object {
   return {
-    interval_s: Math.round(intervalS * 1000) / 1000,
     bytes_in: totals.bytesIn,
     bytes_out: totals.bytesOut,
     packets_in: totals.packetsIn,
@@ -50,7 +50,17 @@ function summaryObject({ intervalS, totals, counts, losses }: Snapshot, skipped:
     tcp: counts.tcp,
     udp: counts.udp,
     states: Object.fromEntries(counts.byState),
-    ...Object.fromEntries(lossCounters(losses, skipped)),
+  };
+}
+
+/** Sums of what the filter lets through, and as `machine_...` those of everything. */
+function summaryObject(snapshot: Snapshot, skipped: Skipped, shown: Sum): object {
+  const machine = Object.entries(sumMembers(snapshot)).map(([name, value]) => [`machine_${name}`, value]);
+  return {
+    interval_s: Math.round(snapshot.intervalS * 1000) / 1000,
+    ...sumMembers(shown),
+    ...Object.fromEntries(lossCounters(snapshot.losses, skipped)),
+    ...Object.fromEntries(machine),
   };
 }
 
@@ -65,7 +75,8 @@ export function jsonOutput(): Output {
       const time = isoTime(at);
       return events.map((event) => eventLine(event, time, at.nowNs)).join("");
     },
-    summary: (snapshot, skipped, at) => line("summary", at, summaryObject(snapshot, skipped)),
+    summary: (snapshot, skipped, at, shown = snapshot) =>
+      line("summary", at, summaryObject(snapshot, skipped, shown)),
     warning: () => "",
   };
 }

@@ -4,6 +4,7 @@ import type { Connection } from "../model/connection.ts";
 import { LOSS_COUNTERS, type Losses, type Skipped } from "../model/losses.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { StepDown } from "../platform/platform.ts";
+import type { Sum } from "../view/sums.ts";
 
 export const FORMATS = ["text", "json", "csv"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -38,8 +39,8 @@ export interface Output {
   start(info: StartInfo, at: Moment): string;
   /** In the given order. */
   events(events: readonly ConnectionEvent[], at: Moment): string;
-  /** Once a refresh, after its events. Totals and counts are those of all flows, filtered or not. */
-  summary(snapshot: Snapshot, skipped: Skipped, at: Moment): string;
+  /** Once a refresh, after its events. `shown`: sums over what the filter lets through; absent: over everything. */
+  summary(snapshot: Snapshot, skipped: Skipped, at: Moment, shown?: Sum): string;
   /** Losses that the form has no field for, as a text for standard error at the end; empty: none. */
   warning(losses: Losses, skipped: Skipped, at: Moment): string;
 }

@@ -203,11 +203,28 @@ describe("the loop", () => {
       curlRecord(3, { bytesIn: 3 }),
     );
     await world.advance(1000);
-    expect(told(world, "local_port")).toEqual([
+    expect(told(world, "local_port", "bytes_in", "connections", "machine_bytes_in")).toEqual([
       [0, "start"],
-      [1000, "open", 40_003],
-      [1000, "open", 40_001],
-      [1000, "summary"],
+      [1000, "open", 40_003, 3],
+      [1000, "open", 40_001, 1],
+      [1000, "summary", 4, 2, 6],
+    ]);
+  });
+
+  test("addresses that are used twice between two refreshes are two flows, each with its open and its close", async () => {
+    const { world } = await started();
+    const twice = [1, 2].flatMap((id) => [
+      curlRecord(id, { localPort: 5 }),
+      curlRecord(id, { localPort: 5, kind: RecordKind.close, state: 7 }),
+    ]);
+    world.capture.ring.push(...twice);
+    await world.advance(1000);
+    expect(told(world, "local_port", "flow").filter(([, event]) => event !== "summary")).toEqual([
+      [0, "start"],
+      [1000, "open", 5, "1"],
+      [1000, "open", 5, "2"],
+      [1000, "close", 5, "1"],
+      [1000, "close", 5, "2"],
     ]);
   });
 

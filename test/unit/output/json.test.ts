@@ -109,8 +109,27 @@ describe("JSON", () => {
     expect(jsonOutput().summary(refresh, { refreshesSkipped: 19, eventsSkipped: 20 }, AT)).toBe(
       '{"time":"2026-01-02T03:04:05.006Z","event":"summary","interval_s":1,"bytes_in":1,"bytes_out":2,' +
         '"packets_in":3,"packets_out":4,"rate_in":5,"rate_out":6,"connections":15,"tcp":7,"udp":8,' +
-        `"states":{"CLOSE_WAIT":7},${counters.join(",")},"refreshes_skipped":19,"events_skipped":20}\n`,
+        `"states":{"CLOSE_WAIT":7},${counters.join(",")},"refreshes_skipped":19,"events_skipped":20,` +
+        '"machine_bytes_in":1,"machine_bytes_out":2,"machine_packets_in":3,"machine_packets_out":4,' +
+        '"machine_rate_in":5,"machine_rate_out":6,"machine_connections":15,"machine_tcp":7,"machine_udp":8,' +
+        '"machine_states":{"CLOSE_WAIT":7}}\n',
     );
+  });
+
+  test("with a filter the summary has the sums of what it lets through, and the machine's beside them", () => {
+    const machine = { bytesIn: 100, bytesOut: 200, packetsIn: 3, packetsOut: 4, rateIn: 5, rateOut: 6 };
+    const shown = {
+      totals: { bytesIn: 10, bytesOut: 20, packetsIn: 1, packetsOut: 2, rateIn: 0.5, rateOut: 0.6 },
+      counts: { tcp: 1, udp: 0, byState: new Map([["LISTEN", 1]] as const) },
+    };
+    const refresh = snapshot({ totals: machine });
+    const [line = ""] = jsonOutput().summary(refresh, NONE_SKIPPED, AT, shown).split("\n");
+    expect(JSON.parse(line)).toMatchObject({
+      ...{ bytes_in: 10, bytes_out: 20, packets_in: 1, packets_out: 2, rate_in: 0.5, rate_out: 0.6 },
+      ...{ connections: 1, tcp: 1, udp: 0, states: { LISTEN: 1 } },
+      ...{ machine_bytes_in: 100, machine_bytes_out: 200, machine_packets_in: 3, machine_packets_out: 4 },
+      ...{ machine_rate_in: 5, machine_rate_out: 6, machine_connections: 0, machine_states: {} },
+    });
   });
 
   test("needs no warning at the end: every summary carried the counters", () => {
