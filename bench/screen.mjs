@@ -157,6 +157,7 @@ function madeUpSnapshot(count, refresh) {
     opened: [],
     updated: connections,
     closed: [],
+    unlisted: { size: 0, *[Symbol.iterator]() {} },
     totals: { bytesIn: 1e9, bytesOut: 1e8, packetsIn: 1e6, packetsOut: 1e5, rateIn: 1e7, rateOut: 1e6 },
     counts: { tcp, udp: count - tcp, byState: new Map([["ESTABLISHED", tcp]]) },
     losses: NO_LOSSES,

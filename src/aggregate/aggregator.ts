@@ -1,12 +1,20 @@
 /** The state machine between capture and screen: records and the time in, snapshots out. */
 import { type Connection, type Protocol, TCP_STATES, type TcpState } from "../model/connection.ts";
 import type { Losses } from "../model/losses.ts";
-import { type FlowRecord, IPPROTO_TCP, isFlow, RecordKind, type SeedEntry } from "../model/record.ts";
+import {
+  type FlowRecord,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  isFlow,
+  RecordKind,
+  type SeedEntry,
+} from "../model/record.ts";
 import type { Counts, Snapshot, Totals } from "../model/snapshot.ts";
+import { BriefFlows } from "./brief-flows.ts";
 import { ClosedFlows } from "./closed-flows.ts";
 import { type Counters, exceeds, perSecond, ZERO } from "./counters.ts";
 import { Row, tupleText } from "./row.ts";
-import { findSocket, RowsByTuple } from "./tuples.ts";
+import { ByTuple, findSocket, type Socket } from "./tuples.ts";
 
 export interface AggregatorOptions {
   /** D-06: a UDP flow ends this long after its last datagram. */
@@ -29,6 +37,17 @@ export interface UnmetFlow {
   readonly tuple: string | null;
 }
 
+/** A flow of the kernel side; without a row it is over. */
+interface MetFlow extends Socket {
+  readonly row: Row | null;
+}
+
+/** Connections that came and went between two refreshes and are rows all the same: the largest ones. */
+const MOST_BRIEF_ROWS = 2000;
+
+/** With more of them it is time for a refresh; what comes with the next sweep still fits. */
+const MANY_BRIEF_FLOWS = 100_000;
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
@@ -46,9 +65,9 @@ export class Aggregator {
   /** Flows the kernel side has told of, open ones and those whose close is only presumed and not shown yet. */
   readonly #byId = new Map<bigint, Row>();
   /** Rows of open flows that only /proc has told of: the kernel side has not met their sockets. */
-  readonly #unmet = new RowsByTuple();
+  readonly #unmet = new ByTuple<Row>();
   /** While a seed is taken in: all other flows since the refresh before. */
-  #met: RowsByTuple | null = null;
+  #met: ByTuple<MetFlow> | null = null;
   readonly #udp = new Set<Row>();
   /** Rows of `setSockets` by tuple and inode. */
   #sockets = new Map<string, Row>();
@@ -61,7 +80,10 @@ export class Aggregator {
 
   /** Since the refresh before: rows to look at, rows that opened and that ended. */
   #queue: Row[] = [];
-  #opened: Row[] = [];
+  #fresh = new Set<Row>();
+  #brief = new BriefFlows();
+  /** Whether the list of the refresh before has connections that were brief. */
+  #showsBrief = false;
   #closed: Row[] = [];
   #presumed: Row[] = [];
   /** Rows that the refresh before showed for the last time. */
@@ -81,7 +103,12 @@ export class Aggregator {
 
   /** Rows in memory: those shown and those that opened since. */
   get size(): number {
-    return this.#rows.length + this.#opened.length;
+    return this.#rows.length + this.#fresh.size + this.#brief.size;
+  }
+
+  /** Whether so much has come and gone that a refresh should not wait. */
+  get isCrowded(): boolean {
+    return this.#brief.size >= MANY_BRIEF_FLOWS;
   }
 
   /**
@@ -90,16 +117,14 @@ export class Aggregator {
    * `nowNs` is when they were read.
    */
   seed(entries: readonly SeedEntry[], nowNs: number): void {
-    this.#met ??= this.#metRows();
+    this.#met ??= this.#metFlows();
     for (const entry of entries) {
       if (!isFlow(entry)) continue;
       const row = Row.ofSeed(this.#lastKey + 1, entry, nowNs);
       const { tuple, inode } = row;
       const known = findSocket(this.#met.get(tuple), inode);
       if (known !== undefined) {
-        known.inode = inode || known.inode;
-        if (known.isOpen()) known.nameOwner(entry.owner, true);
-        if (known.isChanged) this.#enqueue(known);
+        if (known.row !== null) this.#complete(known.row, entry);
       } else if (!this.#unmet.get(tuple)?.some((other) => other.inode === inode)) {
         this.#lastKey++;
         this.#track(row);
@@ -107,11 +132,25 @@ export class Aggregator {
     }
   }
 
-  #metRows(): RowsByTuple {
-    const rows = new RowsByTuple();
-    for (const row of this.#byId.values()) rows.add(row);
-    for (const row of this.#closed) if (row.id !== null && this.#byId.get(row.id) !== row) rows.add(row);
-    return rows;
+  #complete(row: Row, { inode, owner }: SeedEntry): void {
+    row.inode = inode || row.inode;
+    if (row.isOpen()) row.nameOwner(owner, true);
+    if (row.isChanged) this.#enqueue(row);
+  }
+
+  #metFlows(): ByTuple<MetFlow> {
+    const flows = new ByTuple<MetFlow>();
+    const { size } = this.#brief;
+    for (const row of this.#byId.values()) flows.add(new MetRow(row));
+    for (const row of this.#closed) {
+      if (row.id !== null && this.#byId.get(row.id) !== row) flows.add(new MetRow(row));
+    }
+    for (let i = 0; i < size; i++) {
+      const { protocol, netns, local, remote } = this.#brief.at(i, 0);
+      const proto = protocol === "udp" ? IPPROTO_UDP : IPPROTO_TCP;
+      flows.add({ tuple: tupleText(proto, netns, local, remote), inode: this.#brief.inodeAt(i), row: null });
+    }
+    return flows;
   }
 
   /** The connections that only /proc has told of. */
@@ -226,16 +265,17 @@ export class Aggregator {
       return;
     }
     row.advance({ kind: "dropped" });
+    this.#fresh.delete(row);
     this.#udp.delete(row);
   }
 
   #show(row: Row): void {
-    this.#opened.push(row);
-    this.#enqueue(row);
+    this.#fresh.add(row);
   }
 
+  /** Rows that were never shown are looked at anyway. */
   #enqueue(row: Row): void {
-    if (row.isQueued) return;
+    if (row.isQueued || row.view === null) return;
     row.isQueued = true;
     this.#queue.push(row);
   }
@@ -250,9 +290,20 @@ export class Aggregator {
   }
 
   #confirmEnd(row: Row, record: FlowRecord): void {
+    const isBrief = row.view === null && row.isOpen();
     this.#end(row, record.timeNs);
+    if (isBrief) this.#shorten(row);
     this.#byId.delete(record.id);
     this.#rememberEnd(record, row.absoluteCounters());
+  }
+
+  /** A connection that came and went between two refreshes needs no row of its own. */
+  #shorten(row: Row): void {
+    if (row.phase.kind !== "closing") return;
+    this.#closed.pop();
+    this.#fresh.delete(row);
+    this.#brief.add(row.render(row.phase, 0), row.inode);
+    row.advance({ kind: "shown" });
   }
 
   /** The kernel may close a silent UDP flow while its next datagram is on the way. */
@@ -277,14 +328,16 @@ export class Aggregator {
     if (kernelLosses.flowsUntracked > 0) this.#dropUnmet(nowNs);
     this.#closedFlows.age(nowNs);
     this.#settlePresumed(nowNs);
-    const updated = this.#renderQueue(intervalS);
+    const { listed, unlisted } = this.#brief.divide(MOST_BRIEF_ROWS, intervalS);
+    const { opened, updated } = this.#render(intervalS, listed);
     const snapshot: Snapshot = {
       timeNs: nowNs,
       intervalS,
       connections: this.#connections,
-      opened: viewsOf(this.#opened),
+      opened,
       updated,
-      closed: viewsOf(this.#closed),
+      closed: [...viewsOf(this.#closed), ...listed],
+      unlisted,
       totals: this.#totalsSince(totalsBefore, intervalS),
       counts: this.#counts(),
       losses: kernelLosses,
@@ -313,25 +366,48 @@ export class Aggregator {
     this.#presumed = [];
   }
 
-  /** Brings views, totals and counts up to date; returns the views that count as updated. */
-  #renderQueue(intervalS: number): Connection[] {
+  /**
+   * Brings views, totals and counts up to date; returns the views that opened, in the order of first sight, and
+   * those that count as updated. `brief`: what came and went meanwhile, in that order too.
+   */
+  #render(intervalS: number, brief: readonly Connection[]): { opened: Connection[]; updated: Connection[] } {
+    const opened: Connection[] = [];
     const updated: Connection[] = [];
-    if (this.#queue.length === 0 && this.#leaving.length === 0) return updated;
+    const hasNews = this.#queue.length + this.#fresh.size + this.#leaving.length > 0;
+    if (!hasNews && brief.length === 0 && !this.#showsBrief) return { opened, updated };
     this.#removeLeaving();
     for (const row of this.#queue) {
       row.isQueued = false;
-      if (row.phase.kind === "gone") continue;
       const { view: before, isChanged } = row;
+      if (row.phase.kind === "gone" || before === null) continue;
       const view = row.render(row.phase, intervalS);
-      if (before === null) row.index = this.#rows.push(row) - 1;
       this.#views[row.index] = view;
-      this.#addGrowth(before ?? ZERO, view);
-      this.#recount(before, view);
-      const hasOtherRate = before?.rateIn !== view.rateIn || before.rateOut !== view.rateOut;
-      if (before !== null && view.phase.kind === "live" && (isChanged || hasOtherRate)) updated.push(view);
+      this.#count(before, view);
+      const hasOtherRate = before.rateIn !== view.rateIn || before.rateOut !== view.rateOut;
+      if (view.phase.kind === "live" && (isChanged || hasOtherRate)) updated.push(view);
     }
-    this.#connections = this.#views.slice();
-    return updated;
+    const olderRows = this.#views.length;
+    let next = 0;
+    const addBriefUpTo = (key: number) => {
+      for (let flow = brief[next]; flow !== undefined && flow.key < key; flow = brief[next]) {
+        opened.push(flow);
+        next++;
+      }
+    };
+    for (const row of this.#fresh) {
+      if (row.phase.kind === "gone") continue;
+      if (row.key > 0) addBriefUpTo(row.key);
+      const view = row.render(row.phase, intervalS);
+      row.index = this.#rows.push(row) - 1;
+      this.#views.push(view);
+      this.#count(null, view);
+      opened.push(view);
+    }
+    addBriefUpTo(Number.POSITIVE_INFINITY);
+    this.#addGrowth(ZERO, this.#brief.counters);
+    this.#showsBrief = brief.length > 0;
+    this.#connections = [...this.#views.slice(0, olderRows), ...opened];
+    return { opened, updated };
   }
 
   #removeLeaving(): void {
@@ -357,14 +433,16 @@ export class Aggregator {
     this.#totals.packetsOut += now.packetsOut - before.packetsOut;
   }
 
-  #recount(before: Connection | null, view: Connection): void {
+  /** Takes a row's growth into the totals and its state into the counts. */
+  #count(before: Connection | null, view: Connection): void {
+    this.#addGrowth(before ?? ZERO, view);
     const isCounted = view.phase.kind !== "closing";
     if (before !== null && isCounted && before.state === view.state) return;
-    if (before !== null) this.#count(before, -1);
-    if (isCounted) this.#count(view, 1);
+    if (before !== null) this.#countOne(before, -1);
+    if (isCounted) this.#countOne(view, 1);
   }
 
-  #count({ protocol, state }: Connection, change: 1 | -1): void {
+  #countOne({ protocol, state }: Connection, change: 1 | -1): void {
     if (protocol === "tcp") this.#tcpCount += change;
     else this.#udpCount += change;
     if (state !== null) this.#stateCounts.set(state, (this.#stateCounts.get(state) ?? 0) + change);
@@ -385,10 +463,11 @@ export class Aggregator {
 
   /** What was shown as new is live from now on, what was shown as closing is gone; what moved may stop. */
   #turnOver(): void {
-    const shown = this.#queue;
+    const shown = [...this.#queue, ...this.#fresh];
     this.#leaving = this.#closed;
     this.#queue = [];
-    this.#opened = [];
+    this.#fresh = new Set();
+    this.#brief = new BriefFlows();
     this.#closed = [];
     for (const row of shown) {
       const wasNew = row.phase.kind === "new";
@@ -396,5 +475,21 @@ export class Aggregator {
       if (row.phase.kind !== "live") continue;
       if (wasNew || row.view?.rateIn !== 0 || row.view.rateOut !== 0) this.#enqueue(row);
     }
+  }
+}
+
+class MetRow implements MetFlow {
+  readonly row: Row;
+
+  constructor(row: Row) {
+    this.row = row;
+  }
+
+  get tuple(): string | null {
+    return this.row.tuple;
+  }
+
+  get inode(): number {
+    return this.row.inode;
   }
 }

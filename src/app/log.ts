@@ -4,6 +4,7 @@ import { Backlog } from "../output/backlog.ts";
 import { csvOutput } from "../output/csv.ts";
 import { EventSource, type Selection } from "../output/events.ts";
 import type { LogFile } from "../output/log-file.ts";
+import { type ConnectionEvent, eventPieces, type Moment } from "../output/output.ts";
 import type { Face, Look } from "./loop.ts";
 import type { World } from "./world.ts";
 
@@ -11,6 +12,12 @@ export interface LogOptions {
   readonly selection: Selection;
   /** Whether a failure ends the log, as it ends a stream. If not, each refresh tries again. */
   readonly endsOnFailure: boolean;
+}
+
+function countOf(items: Iterable<unknown>): number {
+  let count = 0;
+  for (const _ of items) count++;
+  return count;
 }
 
 export class Log {
@@ -64,14 +71,26 @@ export class Log {
   record({ at, snapshot }: Look): void {
     if (this.hasEnded) return;
     const events = this.#events.of(snapshot);
-    this.#rows += events.length;
+    const brief = this.#events.unlisted(snapshot);
+    const briefRows = countOf(brief);
+    this.#rows += events.length + briefRows;
     const waiting = this.#backlog.takeWith(events);
-    if (!this.#attempt(() => this.#file.append(this.#output.events(waiting, at)))) {
+    if (!this.#attempt(() => this.#file.append(this.#pieces(waiting, brief, at)))) {
       this.#backlog.add(waiting);
+      this.#backlog.add(brief);
       return;
     }
     this.#failure = null;
-    this.#written += waiting.length;
+    this.#written += waiting.length + briefRows;
+  }
+
+  *#pieces(
+    waiting: Iterable<ConnectionEvent>,
+    brief: Iterable<ConnectionEvent>,
+    at: Moment,
+  ): Generator<string> {
+    yield* eventPieces(this.#output, waiting, at);
+    yield* eventPieces(this.#output, brief, at);
   }
 
   /** Opens the path anew and writes to the file found there from now on. */

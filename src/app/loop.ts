@@ -111,11 +111,14 @@ export class Loop {
       const nextNs = this.#nextAfter(lastNs);
       await stop.until(Math.min(nextNs, clock.monotonicNs() + DRAIN_INTERVAL_NS));
       const nowNs = clock.monotonicNs();
-      if (stop.requests === 0 && nowNs < this.#nextAfter(lastNs)) {
+      const isDue = nowNs >= this.#nextAfter(lastNs);
+      if (stop.requests === 0 && !isDue) {
         this.#capture.drain(this.#apply);
-        continue;
+        // Before a flood fills the memory.
+        if (!this.#aggregator.isCrowded) continue;
       }
-      const isLast = ++refreshes === this.#iterations || stop.requests > 0;
+      if (isDue) refreshes++;
+      const isLast = refreshes === this.#iterations || stop.requests > 0;
       if (this.#socketsFailure) throw this.#socketsFailure.error;
       face.refresh(this.#look(), isLast);
       if (isLast || face.hasEnded) return;

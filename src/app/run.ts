@@ -2,7 +2,7 @@
 import { NONE_SKIPPED, type Skipped } from "../model/losses.ts";
 import { Backlog } from "../output/backlog.ts";
 import { EventSource, type Selection } from "../output/events.ts";
-import type { Output, StartInfo } from "../output/output.ts";
+import { type ConnectionEvent, eventPieces, type Output, type StartInfo } from "../output/output.ts";
 import { Sink } from "../output/sink.ts";
 import { sanitise } from "../view/sanitise.ts";
 import { Sums } from "../view/sums.ts";
@@ -57,7 +57,7 @@ class Stream implements Face {
     this.#latest = look;
     this.#sums.add(snapshot);
     this.#sink.write(output.start(this.#info, at));
-    this.#sink.write(output.events(this.#events.of(snapshot), at));
+    this.#sink.writePieces(this.#pieces(this.#events.of(snapshot), look));
   }
 
   refresh(look: Look, isLast: boolean): void {
@@ -85,21 +85,33 @@ class Stream implements Face {
   }
 
   /** Writes a refresh. While the reader is busy with the one before, the events wait. The last refresh is written. */
-  #write({ at, snapshot }: Look, isLast: boolean): void {
-    const { output } = this.#options;
+  #write(look: Look, isLast: boolean): void {
+    const { at, snapshot } = look;
     const events = this.#events.of(snapshot);
     const shown = this.#sums.add(snapshot);
     if (!this.#sink.isIdle && !isLast) {
       const { refreshesSkipped, eventsSkipped } = this.#skipped;
       this.#skipped = {
         refreshesSkipped: refreshesSkipped + 1,
-        eventsSkipped: eventsSkipped + this.#backlog.add(events),
+        eventsSkipped:
+          eventsSkipped + this.#backlog.add(events) + this.#backlog.add(this.#events.unlisted(snapshot)),
       };
       return;
     }
-    this.#sink.write(
-      output.events(this.#backlog.takeWith(events), at) + output.summary(snapshot, this.#skipped, at, shown),
-    );
+    const summary = this.#options.output.summary(snapshot, this.#skipped, at, shown);
+    this.#sink.writePieces(this.#pieces(this.#backlog.takeWith(events), look, summary));
+  }
+
+  *#pieces(events: readonly ConnectionEvent[], { at, snapshot }: Look, summary = ""): Generator<string> {
+    const { output } = this.#options;
+    let last = "";
+    for (const some of [events, this.#events.unlisted(snapshot)]) {
+      for (const piece of eventPieces(output, some, at)) {
+        yield last;
+        last = piece;
+      }
+    }
+    yield last + summary;
   }
 }
 

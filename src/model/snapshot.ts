@@ -19,6 +19,11 @@ export interface Counts {
   readonly byState: ReadonlyMap<TcpState, number>;
 }
 
+/** Connections, each made when it is asked for. */
+export interface ConnectionList extends Iterable<Connection> {
+  readonly size: number;
+}
+
 /** All connections, totals and losses at one refresh. */
 export interface Snapshot {
   /** CLOCK_MONOTONIC of the refresh. */
@@ -31,6 +36,8 @@ export interface Snapshot {
   readonly opened: readonly Connection[];
   readonly updated: readonly Connection[];
   readonly closed: readonly Connection[];
+  /** Connections that came and went since the refresh before, too many to be rows: in no other list, but in the totals. */
+  readonly unlisted: ConnectionList;
   readonly totals: Totals;
   readonly counts: Counts;
   readonly losses: Losses;

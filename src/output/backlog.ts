@@ -18,7 +18,7 @@ export class Backlog {
   }
 
   /** Adds a refresh; returns how many of its events found no room. */
-  add(events: readonly ConnectionEvent[]): number {
+  add(events: Iterable<ConnectionEvent>): number {
     let skipped = 0;
     for (const event of events) {
       if (this.#size < this.#limit || this.#isHeld(event)) this.#merge(event);

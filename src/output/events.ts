@@ -52,6 +52,23 @@ export class EventSource {
     ];
   }
 
+  /**
+   * The opens and closes of what is in none of a snapshot's lists, each connection's together, in the order of their
+   * ends. Made one by one, and as often as they are asked for.
+   */
+  unlisted({ unlisted }: Snapshot): Iterable<ConnectionEvent> {
+    const { filter } = this.#selection;
+    return {
+      *[Symbol.iterator]() {
+        for (const connection of unlisted) {
+          if (filter !== null && !filter(connection)) continue;
+          yield eventOf("open", connection);
+          yield eventOf("close", connection);
+        }
+      },
+    };
+  }
+
   #tell({ key }: Connection): "open" | "update" {
     if (this.#told.has(key)) return "update";
     this.#told.add(key);

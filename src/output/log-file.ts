@@ -84,7 +84,7 @@ export class LogFile {
   }
 
   /** Writes whole lines, under the header in a file that is empty. All of them are written, or none. */
-  append(lines: string): void {
+  append(lines: string | Iterable<string>): void {
     if (this.#file === null || this.#isDeleted(this.#file.fd)) this.reopen();
     if (this.#isOlder) this.#beginAnew();
     if (this.#file === null) throw new Error("a log file is not open");
@@ -92,8 +92,7 @@ export class LogFile {
     try {
       this.#cut(fd);
       const end = this.#files.facts(fd).size;
-      const text = Buffer.from(lines);
-      this.#write(fd, end, end === 0 ? Buffer.concat([this.#header, text]) : text);
+      this.#write(fd, end, this.#chunks(typeof lines === "string" ? [lines] : lines, end === 0));
     } catch (error) {
       throw this.#output.ioError(error);
     }
@@ -166,12 +165,25 @@ export class LogFile {
     return this.#files.facts(fd).nlink === 0;
   }
 
-  #write(fd: number, end: number, bytes: Uint8Array): void {
+  /** Under the header where the file is empty. */
+  *#chunks(pieces: Iterable<string>, isEmpty: boolean): Generator<Uint8Array> {
+    let head = isEmpty ? this.#header : null;
+    for (const piece of pieces) {
+      const bytes = Buffer.from(piece);
+      yield head === null ? bytes : Buffer.concat([head, bytes]);
+      head = null;
+    }
+    if (head !== null) yield head;
+  }
+
+  #write(fd: number, end: number, chunks: Iterable<Uint8Array>): void {
     try {
-      for (let written = 0; written < bytes.length; ) {
-        const count = this.#files.write(fd, bytes, written);
-        if (count <= 0) throw new Error("nothing was written");
-        written += count;
+      for (const bytes of chunks) {
+        for (let written = 0; written < bytes.length; ) {
+          const count = this.#files.write(fd, bytes, written);
+          if (count <= 0) throw new Error("nothing was written");
+          written += count;
+        }
       }
     } catch (error) {
       this.#cutTo = end;

@@ -50,6 +50,24 @@ export function lossCounters(losses: Losses, skipped: Skipped): [key: string, co
   return LOSS_COUNTERS.map(({ key, read }) => [key, read(losses, skipped)]);
 }
 
+/** Lines that are in memory at once: some 200 kB of text. */
+const EVENTS_PER_PIECE = 256;
+
+/** The lines of events in pieces, each made when it is asked for. */
+export function* eventPieces(
+  output: Output,
+  events: Iterable<ConnectionEvent>,
+  at: Moment,
+): Generator<string> {
+  let some: ConnectionEvent[] = [];
+  for (const event of events) {
+    if (some.push(event) < EVENTS_PER_PIECE) continue;
+    yield output.events(some, at);
+    some = [];
+  }
+  if (some.length > 0) yield output.events(some, at);
+}
+
 /** ISO 8601, UTC, milliseconds. */
 export function isoTime({ wallMs }: Moment): string {
   return new Date(wallMs).toISOString();

@@ -17,7 +17,9 @@ function readerIsGone(error: Error, isTerminal: boolean): boolean {
 export class Sink {
   readonly #stream: OutputStream;
   readonly #name: string;
-  #pending = 0;
+  /** Text that waits for the text before it to be written. */
+  readonly #queue: Iterator<string>[] = [];
+  #isWriting = false;
   #ended = false;
   #error: ExitError | null = null;
   readonly #waiting: (() => void)[] = [];
@@ -31,7 +33,7 @@ export class Sink {
 
   /** Whether no text waits: all of it is written or given up. */
   get isIdle(): boolean {
-    return this.#pending === 0 || this.#ended;
+    return (!this.#isWriting && this.#queue.length === 0) || this.#ended;
   }
 
   /** Whether nothing more can be written: the reader is gone, or writing failed. */
@@ -49,15 +51,46 @@ export class Sink {
     this.#onEnd = listener;
   }
 
-  /** Gives text to the stream, which keeps it in memory until it is written; nothing after the end. */
+  /** Writes text; nothing after the end. */
   write(text: string): void {
-    if (text === "" || this.#ended) return;
-    this.#pending++;
-    try {
-      this.#stream.write(text, (error) => this.#written(error ?? null));
-    } catch (error) {
-      this.#written(error instanceof Error ? error : new Error(String(error)));
+    if (text !== "") this.writePieces([text]);
+  }
+
+  /** Writes text piece by piece: each one is made when the one before is written. */
+  writePieces(pieces: Iterable<string>): void {
+    if (this.#ended) return;
+    this.#queue.push(pieces[Symbol.iterator]());
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (!this.#isWriting && !this.#ended) {
+      const [pieces] = this.#queue;
+      if (pieces === undefined) break;
+      const { value, done } = pieces.next();
+      if (done) this.#queue.shift();
+      else if (value !== "") this.#give(value);
     }
+    if (this.isIdle) for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #give(text: string): void {
+    this.#isWriting = true;
+    let isDone = false;
+    let isAsync = false;
+    const done = (error: Error | null) => {
+      if (isDone) return;
+      isDone = true;
+      this.#isWriting = false;
+      if (error !== null && !this.#ended) this.#end(error);
+      if (isAsync) this.#pump();
+    };
+    try {
+      this.#stream.write(text, (error) => done(error ?? null));
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    }
+    isAsync = true;
   }
 
   /** The reader turned out to be gone without a write that failed. */
@@ -73,12 +106,6 @@ export class Sink {
       if (this.isIdle) resolve();
       else this.#waiting.push(resolve);
     });
-  }
-
-  #written(error: Error | null): void {
-    this.#pending--;
-    if (error !== null && !this.#ended) this.#end(error);
-    if (this.isIdle) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #end(error: Error): void {

@@ -47,17 +47,19 @@ export class Sums {
     if (!this.#hasBegun) return this.begin(snapshot, snapshot.connections.filter(accept));
     this.#grownIn = 0;
     this.#grownOut = 0;
-    const { opened, updated, closed, intervalS } = snapshot;
+    const { opened, updated, closed, unlisted, intervalS } = snapshot;
     for (const row of opened) if (row.phase.kind !== "closing") this.#take(row, accept(row), intervalS);
     for (const row of updated) this.#take(row, accept(row), intervalS);
     for (const row of closed) this.#take(row, accept(row), intervalS);
+    for (const row of unlisted) this.#take(row, accept(row), intervalS);
     return this.#sum(intervalS);
   }
 
   /** Takes in the first refresh. `passing`: what the filter lets through of its connections. */
-  begin({ intervalS }: Snapshot, passing: readonly Connection[]): Sum {
+  begin({ intervalS, unlisted }: Snapshot, passing: readonly Connection[]): Sum {
     this.#hasBegun = true;
     for (const row of passing) this.#take(row, true, intervalS);
+    for (const row of unlisted) this.#take(row, this.#accept?.(row) ?? true, intervalS);
     return this.#sum(intervalS);
   }
 

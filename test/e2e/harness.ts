@@ -222,6 +222,14 @@ class GrowingFile {
   }
 }
 
+/** Opens and closes connections with 100 bytes each way, so many a second; resolves to how many it were. */
+export async function churn(perSecond: number, seconds: number): Promise<number> {
+  const child = spawn(built("bench_tool"), ["churn", String(perSecond), String(seconds)]);
+  const { stdout } = await ended(child);
+  const { connections } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { connections: number };
+  return connections;
+}
+
 export class UnavailableError extends Error {}
 
 /** In what surroundings a tcptop runs. */

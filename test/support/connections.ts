@@ -59,6 +59,7 @@ export function snapshot(fields: Partial<Snapshot> = {}): Snapshot {
     opened: [],
     updated: [],
     closed: [],
+    unlisted: { size: 0, *[Symbol.iterator]() {} },
     totals: { bytesIn: 0, bytesOut: 0, packetsIn: 0, packetsOut: 0, rateIn: 0, rateOut: 0 },
     counts: { tcp: 0, udp: 0, byState: new Map() },
     losses: NO_LOSSES,

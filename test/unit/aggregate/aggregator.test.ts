@@ -102,6 +102,7 @@ describe("a row", () => {
       opened: [expect.objectContaining({ key: 1 })],
       updated: [],
       closed: [],
+      unlisted: expect.objectContaining({ size: 0 }),
       totals: { bytesIn: 3000, bytesOut: 500, packetsIn: 4, packetsOut: 5, rateIn: 1500, rateOut: 250 },
       counts: { tcp: 1, udp: 0, byState: new Map([["ESTABLISHED", 1]]) },
       losses: NO_LOSSES,
