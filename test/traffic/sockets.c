@@ -28,6 +28,10 @@
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
+#ifndef AF_SMC
+#define AF_SMC 43
+#endif
+#define IPPROTO_SMC_STREAM  256
 #define SOL_DCCP_LEVEL	    269
 #define DCCP_SERVICE_OPTION 2
 
@@ -225,22 +229,29 @@ static void use_otherwise(const struct one *one)
 	try_send(one->fd, buffer, sizeof(buffer));
 }
 
+/* Connected, it would have a TCP socket that is one. */
+static bool has_tcp_inside(const struct one *one)
+{
+	return one->family == AF_SMC || (is_ip(one->family) && one->type == SOCK_STREAM &&
+					 (one->protocol == IPPROTO_MPTCP || one->protocol == IPPROTO_SMC_STREAM));
+}
+
 static void use(const struct one *one)
 {
-	union address any = loopback(one->family, 0);
+	union address any = loopback(one->family == AF_INET6 ? AF_INET6 : AF_INET, 0);
 
 	if (one->family == AF_PACKET || one->type == SOCK_PACKET)
 		use_packet(one);
 	else if (one->family == AF_NETLINK)
 		use_netlink(one);
+	else if (has_tcp_inside(one))
+		bind(one->fd, &any.sa, address_len(&any));
 	else if (!is_ip(one->family))
 		use_otherwise(one);
 	else if (one->type == SOCK_RAW)
 		use_raw(one);
 	else if (one->type == SOCK_DGRAM)
 		use_datagrams(one);
-	else if (one->protocol == IPPROTO_MPTCP) /* Connected, there would be a TCP socket under it. */
-		bind(one->fd, &any.sa, address_len(&any));
 	else
 		use_connection(one);
 }
