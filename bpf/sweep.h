@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TCP's iterators, run by user space at each refresh and while seeding.
+ * TCP's iterators, run by user space at each refresh and when it reads the existing sockets.
  *
  * A sweep walks a flow table and writes the record of every flow that moved since the last sweep. For
  * TCP it reads the socket itself, so that a quiet flow is exact whatever the hooks have seen. Other processors may
@@ -27,14 +27,14 @@ static __always_inline __u64 read_barrier(void)
 	return bpf_ktime_get_ns();
 }
 
-/* For tests: time for whatever happens to a flow between the first look and the last. */
+/* For tests: time for changes to a flow between the first read and the last. */
 static __always_inline void dwell(void)
 {
 	for (__u32 i = 0; i < 1000 && i < sweep_spins; i++)
 		bpf_ktime_get_ns();
 }
 
-/* What is parked is complete, and only a sweep takes it away. */
+/* A parked close is complete, and only a sweep removes it. */
 static __noinline void sweep_parked(struct seq_file *seq, __u64 id)
 {
 	struct tcp_flow *f = bpf_map_lookup_elem(&tcp_flows, &id);
@@ -114,7 +114,7 @@ int sweep_tcp(struct bpf_iter__bpf_map_elem *ctx)
 		sweep_parked(ctx->meta->seq, key);
 		return 0;
 	}
-	/* Whatever is read here of a flow that is just ending only decides what is looked at closer. */
+	/* The flow may be just ending: these values only decide whether it is read in full. */
 	if (is_delivered(f))
 		return 0;
 	now = read_marks((const struct sock *)key);

@@ -26,11 +26,11 @@ struct swept {
 	__u64 packets_out;
 	struct marks marks;
 	__u32 deferred;
-	__u32 sought_by; /* number of the walk that looks for the owner; 0: no file may stand for the socket yet */
+	__u32 sought_by; /* number of the walk that searches for the owner; 0: the socket may have no file yet */
 };
 
 struct tcp_flow {
-	/* What every look touches, in as few cache lines as can be; the record is filled in from it. */
+	/* The fields of every read, in as few cache lines as possible; the record is filled in from them. */
 	__u64 bytes_in; /* of the streams */
 	__u64 bytes_out;
 	__u32 base_out; /* write_seq and copied_seq of the first byte that counts */
@@ -81,7 +81,7 @@ struct {
 
 const volatile struct tcp_flow blank_flow = {};
 
-/* When a sweep last ran. In a cache line of its own: every look at a busy flow reads it. */
+/* When a sweep last ran. In a cache line of its own: every read of a busy flow uses it. */
 struct {
 	__u64 ticks;
 	__u64 unused[7];
@@ -156,7 +156,7 @@ static __always_inline __u32 acked_syn(const struct sock *sk, __u32 flags)
 /*
  * Base positions of a connection seen from its birth. The first byte received stands bytes_received
  * before rcv_nxt; the first byte sent bytes_acked before snd_una. This holds for data that travelled with
- * the SYN (TCP Fast Open) and does not depend on what was written or read before this look.
+ * the SYN (TCP Fast Open) and does not depend on what was written or read before.
  */
 static __always_inline void base_at_birth(struct tcp_flow *f, const struct sock *sk)
 {
@@ -168,7 +168,7 @@ static __always_inline void base_at_birth(struct tcp_flow *f, const struct sock 
 }
 
 /*
- * A connection whose change to ESTABLISHED was missed is based at the first look afterwards. The kernel
+ * A connection whose change to ESTABLISHED was missed gets its base at the first read afterwards. The kernel
  * skips a program that it would run on top of itself, in an interrupt (recursion_misses).
  */
 static __always_inline bool find_base(struct tcp_flow *f, const struct sock *sk, __u8 state)
@@ -187,7 +187,7 @@ static __always_inline bool was_disconnected(const struct tcp_flow *f, const str
 	return f->closed && !remote_port(sk);
 }
 
-/* Returns whether anything moved. What a closed socket has sent can only be told by its close. */
+/* Returns whether anything moved. The bytes that a closed socket has sent are known by its close alone. */
 static __always_inline bool look(struct tcp_flow *f, const struct positions *at)
 {
 	bool moved = false;
@@ -209,8 +209,8 @@ static __always_inline bool look(struct tcp_flow *f, const struct positions *at)
 }
 
 /*
- * The look of sweeps and state changes: exact however much moved since the last one, where a look on
- * the data path must come before another 2 GB.
+ * The read of sweeps and state changes: exact however much moved since the last one. A read on the data path must
+ * come before another 2 GB.
  */
 static __noinline void look_from_afar(struct tcp_flow *f, const struct sock *sk, const struct positions *at)
 {
@@ -226,9 +226,9 @@ static __noinline void look_from_afar(struct tcp_flow *f, const struct sock *sk,
 }
 
 /*
- * connect() fills the tuple step by step and close() clears it, the remote port first: while that is
- * there the socket is asked, afterwards what is known stays. A sweep's copy of an entry may hold a
- * port without its addresses, so nothing is concluded from what is there.
+ * connect() fills the tuple step by step, and close() clears it, the remote port first. While the socket has a
+ * remote port the tuple is read from the socket; afterwards the record keeps the last one. A sweep's copy of an entry
+ * may hold a port without its addresses, so the record's own tuple decides nothing.
  */
 static __always_inline void read_tuple(struct tcptop_record *r, const struct sock *sk)
 {

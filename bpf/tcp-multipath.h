@@ -11,7 +11,7 @@ static __always_inline bool has_multipath(void)
 	return bpf_core_field_exists(((struct mptcp_sock *)0)->conn_list);
 }
 
-/* Of a Multipath TCP socket's subflows, so many are looked at. */
+/* The most subflows of a Multipath TCP socket that are read. */
 #define MOST_SUBFLOWS 8
 
 /*

@@ -53,7 +53,7 @@ static __noinline void own_tcp_by(struct tcp_flow *f, const struct task_struct *
 	f->r.flags &= ~TCPTOP_FLAG_ASSUMED;
 }
 
-/* By the current task, before anybody is told of the flow. */
+/* Sets the current task as the owner, without an event. */
 static __always_inline void own_silently(struct tcp_flow *f, const struct sock *sk)
 {
 	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();

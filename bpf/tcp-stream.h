@@ -14,7 +14,7 @@ struct marks {
 	__u32 state;
 };
 
-/* The fields that tell how far a stream has come. */
+/* The positions of both streams of a socket. */
 struct positions {
 	__u32 write_seq;
 	__u32 copied_seq;
@@ -44,9 +44,8 @@ static __always_inline __u32 without_fin(__u32 copied_seq, __u32 rcv_nxt, unsign
 }
 
 /*
- * Where the streams stand if the socket is in `state`. A FIN of its own is in write_seq and is no byte;
- * a moment too early, between the state change and the FIN, this is one byte late, which the next look
- * mends.
+ * The positions of a socket that is in `state`. Its own FIN is in write_seq and is not a byte. Between the state
+ * change and the FIN the result is one byte behind; the next read corrects it.
  */
 static __always_inline struct positions positions_in(const struct sock *sk, __u8 state, __u32 write_seq)
 {
@@ -60,7 +59,7 @@ static __always_inline struct positions positions_in(const struct sock *sk, __u8
 	};
 }
 
-/* write_seq is read before the state: it is then never past a FIN that the state does not tell of. */
+/* write_seq is read before the state, so it is never past a FIN that the state does not show. */
 static __always_inline struct positions read_positions(const struct sock *sk)
 {
 	__u32 write_seq = BPF_CORE_READ((const struct tcp_sock *)sk, write_seq);
@@ -103,7 +102,7 @@ static __always_inline bool is_same_marks(const struct marks *a, const struct ma
 	       a->segs_out == b->segs_out && a->state == b->state;
 }
 
-/* `total` bytes past `base`, extended to `position`; a position behind it is a late look. */
+/* `total` bytes past `base`, extended to `position`; a position behind it is from a late read. */
 static __always_inline __u64 extended(__u64 total, __u32 base, __u32 position)
 {
 	__s32 d = position - (base + (__u32)total);
@@ -114,7 +113,7 @@ static __always_inline __u64 extended(__u64 total, __u32 base, __u32 position)
 /*
  * Offsets in the stream by the socket's 64-bit counters (RFC 4898): bytes_received grows with rcv_nxt,
  * bytes_acked with snd_una. Read without the socket's lock they may be off by what is just arriving,
- * so they only tell which of the totals that fit a 32-bit position is meant.
+ * so they only select one of the totals that fit a 32-bit position.
  */
 static __always_inline __u64 offset_in(const struct tcp_sock *tp, __u32 position)
 {

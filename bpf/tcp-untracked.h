@@ -69,7 +69,7 @@ static __always_inline void count_received(struct untracked *u, const struct soc
 	u->origin_in = offset;
 }
 
-/* The change to CLOSE, after which nothing tells whether a FIN is in write_seq. */
+/* The change to CLOSE, after which nothing shows whether a FIN is in write_seq. */
 static __noinline void untracked_closed(struct untracked *u, const struct sock *sk, __u8 from)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TCP accounting by looking at stream positions.
+ * TCP accounting by stream positions.
  *
  * A socket keeps the sequence number up to which the program has written (write_seq) and read
- * (copied_seq). Every hook is only a moment to look: the 32-bit position extends a 64-bit total that
- * is derived from it, so two looks at once can never count a byte twice, and a look that comes late
- * is made up for by the next. tcptop's own sweep looks too, so a quiet flow is always exact.
+ * (copied_seq). Every hook reads these positions. A 32-bit position extends a 64-bit total, which is derived from
+ * the position: two reads at once never count a byte twice, and the next read makes up for a late one. The sweep
+ * reads the positions too, so a quiet flow is always exact.
  *
  * A close that found the ring buffer full waits in the table under the flow's id, which is never a kernel
  * address.
@@ -116,7 +116,7 @@ static __noinline void finish_tcp(struct tcp_flow *f, const struct sock *sk)
 		f->finished = true;
 }
 
-/* After a look in process context: a program that reads what a closed connection left behind. */
+/* After a read in process context: a program that reads what a closed connection left behind. */
 static __always_inline void look_after_close(struct tcp_flow *f, const struct sock *sk)
 {
 	if (f->closed && !is_delivered(f) && !f->finished && is_exhausted(f, sk))
@@ -130,7 +130,7 @@ static __noinline void sample_tcp(struct tcp_flow *f, const struct sock *sk)
 	emit_tcp(f, TCPTOP_KIND_SAMPLE);
 }
 
-/* A look from a hook on the data path. `mine`: the current task is the socket's user. */
+/* A read by a hook on the data path. `mine`: the current task is the socket's user. */
 static __always_inline void observe_tcp(struct tcp_flow *f, const struct sock *sk, const struct positions *at,
 					bool mine)
 {
@@ -180,7 +180,7 @@ static __always_inline void tcp_call_moved(const struct sock *sk, const struct p
 	bytes_in = f->bytes_in;
 	bytes_out = f->bytes_out;
 	observe_tcp(f, sk, at, true);
-	/* The stream moved less. It also does if another thread's look has seen this call's bytes. */
+	/* The stream moved less than the call says, or another thread's read has seen the bytes of this call. */
 	if (!f->mapped && (f->bytes_out - bytes_out < out || f->bytes_in - bytes_in < in))
 		map_flow(f, sk, bytes_in, bytes_out);
 	if (f->mapped && out + in) {
@@ -201,7 +201,7 @@ static __always_inline void tcp_called(const struct sock *sk, const struct posit
 		observe_tcp(f, sk, at, true);
 }
 
-/* A send call on a socket in a sockmap begins, and has been looked at. */
+/* A send call on a socket in a sockmap begins; its positions have been read. */
 static __always_inline void tcp_mapped_send(const struct sock *sk)
 {
 	struct tcp_flow *f = find_tcp(sk);
@@ -345,7 +345,7 @@ static __always_inline void tcp_established(const struct sock *sk, struct tcp_fl
 }
 
 /*
- * inet_sock_set_state: the last or only moment for several looks. It also runs in softirq, where the
+ * inet_sock_set_state: the last or only moment for several reads. The hook also runs in softirq, where the
  * current task is a stranger; whoever holds the socket's lock (sk_lock.owned) is in process context.
  * At the change to FIN_WAIT1 or LAST_ACK the FIN is not in write_seq yet.
  */
@@ -410,7 +410,7 @@ static __always_inline void tcp_destroyed(struct sock *sk)
 		if (f->owned_by != OWNED_BY_USER && BPF_CORE_READ(sk, sk_lock.owned))
 			own_silently(f, sk);
 
-		/* Where the change to CLOSE was missed, the state before tells what is in write_seq. */
+		/* Where the change to CLOSE was missed, the state before decides whether a FIN is in write_seq. */
 		struct positions at = positions_in(sk, f->closed ? TCP_CLOSE : f->r.state,
 						   BPF_CORE_READ((const struct tcp_sock *)sk, write_seq));
 
@@ -423,8 +423,8 @@ static __always_inline void tcp_destroyed(struct sock *sk)
 
 /*
  * The kernel skips a program where it would run on top of itself, in an interrupt or, on a preemptible
- * kernel, in another task (recursion_misses). What is seen once only is therefore looked at by two
- * programs: the second does what the first could not.
+ * kernel, in another task (recursion_misses). Two programs therefore handle what happens once
+ * only: the second does what the first could not.
  */
 static __always_inline void tcp_state_changed_again(struct sock *sk, int from, int to)
 {

@@ -77,7 +77,7 @@ struct tcptop_record {
 	__u64 process_start_ns;	       /* when the owner's process began, CLOCK_BOOTTIME; 0: unknown; version 2 */
 };
 
-/* One open socket and a process that holds it, read while seeding. */
+/* One open socket and a process that holds it, read by a walk over the files of all processes. */
 struct tcptop_owner {
 	__u64 inode; /* of the socket, as in /proc/net/tcp and /proc/PID/fd */
 	__u64 cgroup_id;

@@ -17,7 +17,7 @@ import { Row, tupleText } from "./row.ts";
 import { ByTuple, findSocket, type Socket } from "./tuples.ts";
 
 export interface AggregatorOptions {
-  /** D-06: a UDP flow ends this long after its last datagram. */
+  /** A UDP flow ends this long after its last datagram. */
   readonly udpIdleNs: number;
   /** When the capture began, CLOCK_MONOTONIC; rates of the first refresh are over the time since. */
   readonly startNs: number;
@@ -27,7 +27,7 @@ function viewsOf(rows: readonly Row[]): Connection[] {
   return rows.flatMap(({ view }) => view ?? []);
 }
 
-/** A connection that only /proc has told of. */
+/** A connection that is known from /proc alone. */
 export interface UnmetFlow {
   readonly key: number;
   readonly protocol: Protocol;
@@ -62,11 +62,11 @@ export class Aggregator {
   /** Sockets without a flow count down, so that the keys of flows are the same with and without them. */
   #lastSocketKey = 0;
 
-  /** Flows the kernel side has told of, open ones and those whose close is only presumed and not shown yet. */
+  /** Flows with a record: open ones, and those whose close is only presumed and not shown yet. */
   readonly #byId = new Map<bigint, Row>();
-  /** Rows of open flows that only /proc has told of: the kernel side has not met their sockets. */
+  /** Rows of open flows without a record, known from /proc alone. */
   readonly #unmet = new ByTuple<Row>();
-  /** While a seed is taken in: all other flows since the refresh before. */
+  /** While existing connections are added: all other flows since the refresh before. */
   #met: ByTuple<MetFlow> | null = null;
   readonly #udp = new Set<Row>();
   /** Rows of `setSockets` by tuple and inode. */
@@ -78,7 +78,7 @@ export class Aggregator {
   readonly #views: Connection[] = [];
   #connections: readonly Connection[] = [];
 
-  /** Since the refresh before: rows to look at, rows that opened and that ended. */
+  /** Since the refresh before: rows to bring up to date, rows that opened and rows that ended. */
   #queue: Row[] = [];
   #fresh = new Set<Row>();
   #brief = new BriefFlows();
@@ -112,9 +112,8 @@ export class Aggregator {
   }
 
   /**
-   * Adds the connections that existed before the capture, all at once or in parts. One that the records have
-   * told of already is the same row: it has the same addresses, and the same socket as far as both tell.
-   * `nowNs` is when they were read.
+   * Adds the existing connections, all at once or in parts. A connection that already has a row by its records keeps
+   * that row: addresses are equal, and inodes too where both are known. `nowNs` is the time of the read.
    */
   seed(entries: readonly SeedEntry[], nowNs: number): void {
     this.#met ??= this.#metFlows();
@@ -153,20 +152,20 @@ export class Aggregator {
     return flows;
   }
 
-  /** The connections that only /proc has told of. */
+  /** The connections that are known from /proc alone. */
   unmet(): UnmetFlow[] {
     return [...this.#unmet];
   }
 
-  /** Ends connections that only /proc had told of, by their keys: it does not tell of them any more. */
+  /** Ends connections known from /proc alone that are not there any more, by their keys. */
   endUnmet(keys: readonly number[], nowNs: number): void {
     const ending = new Set(keys);
     for (const row of this.#unmet) if (ending.has(row.key)) this.#drop(row, nowNs);
   }
 
   /**
-   * Ends TCP connections that no record has told of since `sinceNs`, after the kernel side has reported every one
-   * there is: their closes were lost.
+   * Ends TCP connections without a record since `sinceNs`. Call after the kernel side has reported every connection:
+   * the closes of these were lost.
    */
   endSilent(sinceNs: number, nowNs: number): void {
     for (const row of this.#byId.values()) {
@@ -200,10 +199,10 @@ export class Aggregator {
   }
 
   /**
-   * Takes in a record. Counters only grow, the rest follows the newest record, a close is final. Any
-   * kind of record opens the row of an unknown id. A flow that is over stays so: a late record of it
-   * changes nothing, unless its end was presumed (or it is UDP) and the record has more to tell than
-   * was shown; that opens another row, which counts from there.
+   * Takes in a record. Counters only grow, the rest follows the newest record, a close is final. Any kind of record
+   * opens the row of an unknown id. A late record of a flow that is over changes nothing. One exception: the end was
+   * presumed, or the flow is UDP, and the record counts more than was shown. Then another row opens, which counts
+   * from there.
    */
   apply(record: FlowRecord): void {
     this.#met = null;
@@ -229,7 +228,7 @@ export class Aggregator {
     return null;
   }
 
-  /** The seeded row that a record of an unknown id belongs to. */
+  /** The row from /proc that a record of an unknown id belongs to. */
   #adopt(record: FlowRecord): Row | null {
     if (this.#unmet.isEmpty) return null;
     const local = { address: record.localAddress(), port: record.localPort };
@@ -243,7 +242,7 @@ export class Aggregator {
     return row;
   }
 
-  /** A connect under way has got its addresses: /proc may have told of it already, as another row. */
+  /** A connect under way has got its addresses: it may have another row, from /proc. */
   #replaceUnmet(row: Row, nowNs: number): void {
     const double = findSocket(this.#unmet.get(row.tuple), row.inode);
     if (double !== undefined) this.#drop(double, nowNs);
@@ -257,7 +256,7 @@ export class Aggregator {
     return row;
   }
 
-  /** Ends a row that only /proc had told of; one that was never shown need not be. */
+  /** Ends a row known from /proc alone. A row that was never shown is just removed. */
   #drop(row: Row, nowNs: number): void {
     this.#unmet.delete(row);
     if (row.view !== null) {

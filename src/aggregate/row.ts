@@ -64,7 +64,7 @@ const NOWHERE: Endpoint = { address: "::", port: 0 };
 export class Row implements Counters {
   readonly key: number;
   readonly protocol: Protocol;
-  /** The kernel's id; null while only /proc has told of the flow. */
+  /** The kernel's id; null while the flow is known from /proc alone. */
   id: bigint | null = null;
   /** The socket's; 0 while it has none or it is not known. */
   inode = 0;
@@ -76,7 +76,7 @@ export class Row implements Counters {
   openedNs: number;
   /** Differs from `view`, apart from phase and rates. */
   isChanged = true;
-  /** The next refresh will look at it. */
+  /** Whether the next refresh brings the row up to date. */
   isQueued = false;
   /** Its place among the shown rows, -1 before it is shown. */
   index = -1;
@@ -94,7 +94,7 @@ export class Row implements Counters {
   #isShared = false;
   #isAssumed = false;
   #state: TcpState | null = null;
-  /** Time of the record that told of the state; null for one that is older than the capture. */
+  /** Time of the record with the change to this state; null for one that is older than the capture. */
   #stateSinceNs: number | null = null;
   #tcp: TcpMetrics | null = null;
   #activeNs: number | null = null;
@@ -190,7 +190,7 @@ export class Row implements Counters {
   }
 
   /**
-   * Takes over what a record says: its counters as `#count` tells; everything else if nothing newer is
+   * Takes over what a record says: its counters by `#count`; everything else if nothing newer is
    * known, or if the record is the last word.
    */
   update(record: FlowRecord, isLastWord: boolean): void {

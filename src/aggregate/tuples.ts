@@ -7,7 +7,7 @@ export interface Socket {
 
 /**
  * Whether two descriptions with the same addresses may be of one socket. 0: the socket has no inode, before accept()
- * and after close(), or it is not told.
+ * and after close(), or the inode is not known.
  */
 function mayBeSame(inode: number, other: number): boolean {
   return inode === other || inode === 0 || other === 0;
