@@ -19,7 +19,7 @@ describe.for(backends)("%s", ([backend, required]) => {
   describe("made under tcptop", () => {
     for (const [title, scenario] of SCENARIOS) {
       testOf(title)(`${title} (${scenario})`, async (context) => {
-        const tcptop = await startOrSkip(context, required, {}, backend);
+        const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "4");
         const traffic = new Traffic(scenario, { hold: 1 });
         await traffic.ready();
         await tcptop.refreshed();
