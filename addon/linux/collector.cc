@@ -301,7 +301,6 @@ namespace
 {
 
 constexpr const char *by_tracing = "fentry";
-constexpr const char *by_packets = "tracepoint";
 
 // On a preemptible kernel another task's datagram is skipped where it meets an fentry program that was preempted
 // on that processor (docs/adr/0012-*.md), so fentry comes last.
