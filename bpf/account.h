@@ -20,7 +20,6 @@ const volatile __u64 udp_idle_ns = 5000000000ull;   /* a UDP flow ends after thi
 const volatile __u64 tick_ns = 4000000;		    /* length of a jiffy */
 const volatile __u64 sample_ticks = 500;	    /* a moving flow that no sweep has read is sampled this often */
 const volatile __u32 segs_shift = 0;		    /* tests have segment counters wrap early by it */
-const volatile __u32 sweep_spins = 0;		    /* and sweeps dwell on each flow */
 const volatile __u64 ring_event_limit = 3ull << 20; /* fill level above which only closes may enter the ring */
 
 struct tcptop_losses losses;

@@ -27,13 +27,6 @@ static __always_inline __u64 read_barrier(void)
 	return bpf_ktime_get_ns();
 }
 
-/* For tests: time for changes to a flow between the first read and the last. */
-static __always_inline void dwell(void)
-{
-	for (__u32 i = 0; i < 1000 && i < sweep_spins; i++)
-		bpf_ktime_get_ns();
-}
-
 /* A parked close is complete, and only a sweep removes it. */
 static __noinline void sweep_parked(struct seq_file *seq, __u64 id)
 {
@@ -83,7 +76,6 @@ static __noinline void sweep_flow(struct seq_file *seq, __u64 key)
 	copy->swept.packets_in = copy->r.packets_in;
 	copy->swept.packets_out = copy->r.packets_out;
 	copy->swept.deferred = deferred;
-	dwell();
 	copy->r.time_ns = read_barrier();
 	if (moved || copy->mapped)
 		copy->r.active_ns = copy->r.time_ns;

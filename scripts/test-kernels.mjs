@@ -44,6 +44,7 @@ export const KERNEL_TESTS = [
   "flows",
   "limits",
   "link",
+  "long-runs",
   "losses",
   "privileges",
   "program",

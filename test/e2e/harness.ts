@@ -645,6 +645,12 @@ export function shiftedClock(file: string): NodeJS.ProcessEnv {
   return { LD_PRELOAD: built("shift-clock.so"), SHIFT_CLOCK_FILE: file };
 }
 
+/** Environment in which the BPF programs find their constants larger by so much. */
+export function bpfConstants(addends: Readonly<Record<string, number>>): NodeJS.ProcessEnv {
+  const list = Object.entries(addends).map(([name, addend]) => `${name}=${addend}`);
+  return { LD_PRELOAD: built("bpf-constants.so"), BPF_CONSTANTS: list.join(" ") };
+}
+
 /** Waits for what no record announces; looks again every 50 ms. */
 export async function eventually(condition: () => Promise<boolean>): Promise<boolean> {
   for (const deadline = Date.now() + DEADLINE_MS; Date.now() < deadline; ) {
