@@ -2,7 +2,7 @@
  * Tables that are too small: what is missing of the rows is what the counters say, to the flow and to the byte. The
  * counters are the machine's: a second tcptop with room for everything says whether anything else moved meanwhile.
  */
-import { describe, expect, type TestContext } from "vitest";
+import { describe, expect, type TestContext, test } from "vitest";
 import {
   addresses,
   backends,
@@ -13,12 +13,9 @@ import {
   type Tcptop,
   Traffic,
 } from "./harness.ts";
-import { rowsAround, testUnless } from "./namespaces.ts";
+import { rowsAround } from "./namespaces.ts";
 
 const TRIES = 5;
-
-/** By backend and title. */
-const NOT_YET: ReadonlySet<string> = new Set([]);
 
 function nameOf(flow: FlowEnd | Row): string {
   return `${flow.local_port} ${flow.remote_port}`;
@@ -75,14 +72,13 @@ const bytesOf = (end: FlowEnd) => end.bytes_in + end.bytes_out;
 const datagramsOf = (end: FlowEnd) => (end.packets_in ?? 0) + (end.packets_out ?? 0);
 
 describe.for(backends)("%s", ([backend, required]) => {
-  const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
   const startBoth = async (context: TestContext, ...small: string[]) => {
     const ring = ["--ring-bytes", String(16 << 20), "--udp-timeout", "5"];
     const tcptop = await startOrSkip(context, required, {}, backend, ...ring, ...small);
     return [tcptop, await startOrSkip(context, required, {}, backend, ...ring)] as const;
   };
 
-  testOf("TCP")("600 connections' ends in a table for 200 (tcp-flood)", async (context) => {
+  test("600 connections' ends in a table for 200 (tcp-flood)", async (context) => {
     const both = await startBoth(context, "--max-tcp-flows", "200");
     const { rows, shown, missing, lost } = await quietly(context, both, "tcp-flood", { count: 300 });
 
@@ -93,7 +89,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     expect(lost("bytes_untracked")).toBe(sum(missing, bytesOf));
   });
 
-  testOf("UDP")("800 flows' ends in a table for 100 (udp-sockets)", async (context) => {
+  test("800 flows' ends in a table for 100 (udp-sockets)", async (context) => {
     const both = await startBoth(context, "--max-udp-flows", "100");
     const { rows, shown, missing, lost } = await quietly(context, both, "udp-sockets", { count: 400 });
 

@@ -1,5 +1,5 @@
 /** Scenarios in network namespaces of their own: every row there is of an end that a program counted, or wrong. */
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { addresses, type FlowEnd, facts, type Row, type Tcptop } from "./harness.ts";
 
 /**
@@ -31,12 +31,4 @@ export async function expectRows(tcptop: Tcptop, ends: readonly FlowEnd[], since
   const { opens, closes } = await eventsAround(tcptop, ends, since);
   expect(facts(closes)).toEqual(facts(ends));
   expect(addresses(opens)).toEqual(addresses(ends));
-}
-
-/**
- * `test`, or for what does not hold yet a test that passes as long as it fails: whoever mends it takes the name out
- * of the list.
- */
-export function testUnless(notYet: ReadonlySet<string>, name: string): typeof test | typeof test.fails {
-  return notYet.has(name) ? test.fails : test;
 }

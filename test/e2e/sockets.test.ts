@@ -1,7 +1,7 @@
 /** Sockets that are neither TCP nor UDP have no row, whatever their protocol's number, and do not change others'. */
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { backends, sharedTcptop, startOrSkip, Traffic } from "./harness.ts";
-import { expectRows, testUnless } from "./namespaces.ts";
+import { expectRows } from "./namespaces.ts";
 
 const SCENARIOS = [
   ["every socket that can be made", "sockets"],
@@ -10,15 +10,10 @@ const SCENARIOS = [
   ["connected sockets of NETLINK_XFRM", "netlink-xfrm"],
 ] as const;
 
-/** By backend and title. */
-const NOT_YET: ReadonlySet<string> = new Set([]);
-
 describe.for(backends)("%s", ([backend, required]) => {
-  const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
-
   describe("made under tcptop", () => {
     for (const [title, scenario] of SCENARIOS) {
-      testOf(title)(`${title} (${scenario})`, async (context) => {
+      test(`${title} (${scenario})`, async (context) => {
         const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "4");
         const traffic = new Traffic(scenario, { hold: 1 });
         await traffic.ready();
@@ -32,7 +27,7 @@ describe.for(backends)("%s", ([backend, required]) => {
 
   describe("older than tcptop", () => {
     for (const [title, scenario] of SCENARIOS) {
-      testOf(`older: ${title}`)(`${title} (${scenario})`, async (context) => {
+      test(`${title} (${scenario})`, async (context) => {
         const traffic = new Traffic(scenario, { existing: 1, hold: 1 });
         await traffic.ready();
         const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "5");
@@ -43,17 +38,14 @@ describe.for(backends)("%s", ([backend, required]) => {
     }
   });
 
-  testOf("400 raw sockets of an ordinary user")(
-    "400 raw sockets of an ordinary user and a table of 256",
-    async (context) => {
-      const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "256");
-      const traffic = new Traffic("raw-crowd", { hold: 1 });
-      await traffic.ready();
-      await tcptop.refreshed();
-      traffic.go();
-      await expectRows(tcptop, await traffic.ends(context), 0);
-    },
-  );
+  test("400 raw sockets of an ordinary user and a table of 256", async (context) => {
+    const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "256");
+    const traffic = new Traffic("raw-crowd", { hold: 1 });
+    await traffic.ready();
+    await tcptop.refreshed();
+    traffic.go();
+    await expectRows(tcptop, await traffic.ends(context), 0);
+  });
 
   describe("raw sockets of protocol UDP", () => {
     const shared = sharedTcptop(backend, required);
@@ -64,7 +56,7 @@ describe.for(backends)("%s", ([backend, required]) => {
       ["one that reads what others are sent", "raw-udp-listener"],
       ["one that sends", "raw-udp-sender"],
     ] as const) {
-      testOf(title)(`${title} (${scenario})`, async (context) => {
+      test(`${title} (${scenario})`, async (context) => {
         const tcptop = shared.use(context);
         const since = tcptop.rows.length;
         await expectRows(tcptop, await new Traffic(scenario, { hold: 1 }).ends(context), since);

@@ -1,7 +1,7 @@
 /** TCP connections that end unused, that nobody accepts, that do not begin as others do or whose bytes bypass TCP. */
-import { afterAll, beforeAll, describe, expect } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addresses, backends, facts, scaled, sharedTcptop, startOrSkip, Traffic } from "./harness.ts";
-import { eventsAround, expectRows, rowsAround, testUnless } from "./namespaces.ts";
+import { eventsAround, expectRows, rowsAround } from "./namespaces.ts";
 
 const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Record<string, number>])[] = [
   ["accepted while 100 processes wait in accept()", "tcp-accept-many"],
@@ -11,17 +11,13 @@ const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Rec
   ["a proxy in the kernel (sockmap)", "tcp-sockmap-proxy", { size: scaled(1_000_000) }],
 ];
 
-/** By backend and title. */
-const NOT_YET: ReadonlySet<string> = new Set([]);
-
 describe.for(backends)("%s", ([backend, required]) => {
-  const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
   const shared = sharedTcptop(backend, required);
   beforeAll(shared.open);
   afterAll(shared.close);
 
   for (const [title, scenario, args = {}] of SCENARIOS) {
-    testOf(title)(`${title} (${scenario})`, async (context) => {
+    test(`${title} (${scenario})`, async (context) => {
       const tcptop = shared.use(context);
       const since = tcptop.rows.length;
       await expectRows(tcptop, await new Traffic(scenario, { ...args, hold: 1 }).ends(context), since);
@@ -32,7 +28,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     ["accepted, then reset by the peer", 0],
     ["reset by the peer, then accepted", 1],
   ] as const) {
-    testOf(title)(`${title} (tcp-reset-at-once)`, async (context) => {
+    test(`${title} (tcp-reset-at-once)`, async (context) => {
       const tcptop = shared.use(context);
       const since = tcptop.rows.length;
       const ends = await new Traffic("tcp-reset-at-once", { late, count: scaled(100), hold: 1 }).ends(
@@ -47,7 +43,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     });
   }
 
-  testOf("unaccepted")("not accepted: its listener's process, assumed (tcp-unaccepted)", async (context) => {
+  test("not accepted: its listener's process, assumed (tcp-unaccepted)", async (context) => {
     const tcptop = shared.use(context);
     const since = tcptop.rows.length;
     const traffic = new Traffic("tcp-unaccepted", { hold: 1 });
@@ -61,24 +57,21 @@ describe.for(backends)("%s", ([backend, required]) => {
     for (const row of closes) expect(row.assumed).toBe(row.process === "te-listener");
   });
 
-  testOf("reused")(
-    "one pair of addresses 40 times: each has a name of its own (tcp-reused)",
-    async (context) => {
-      const tcptop = shared.use(context);
-      const since = tcptop.rows.length;
-      const ends = await new Traffic("tcp-reused", { hold: 1 }).ends(context);
-      const { opens, closes } = await eventsAround(tcptop, ends, since);
-      const flowsOf = (rows: typeof opens) => new Set(rows.map(({ flow }) => flow));
+  test("one pair of addresses 40 times: each has a name of its own (tcp-reused)", async (context) => {
+    const tcptop = shared.use(context);
+    const since = tcptop.rows.length;
+    const ends = await new Traffic("tcp-reused", { hold: 1 }).ends(context);
+    const { opens, closes } = await eventsAround(tcptop, ends, since);
+    const flowsOf = (rows: typeof opens) => new Set(rows.map(({ flow }) => flow));
 
-      expect(facts(closes)).toEqual(facts(ends));
-      expect(opens).toHaveLength(ends.length);
-      expect(flowsOf(closes).size).toBe(ends.length);
-      expect(flowsOf(closes)).toEqual(flowsOf(opens));
-    },
-  );
+    expect(facts(closes)).toEqual(facts(ends));
+    expect(opens).toHaveLength(ends.length);
+    expect(flowsOf(closes).size).toBe(ends.length);
+    expect(flowsOf(closes)).toEqual(flowsOf(opens));
+  });
 
   describe("connects that are under way and then fail", () => {
-    testOf("in vain")("under tcptop (tcp-connect-in-vain)", async (context) => {
+    test("under tcptop (tcp-connect-in-vain)", async (context) => {
       const tcptop = shared.use(context);
       const since = tcptop.rows.length;
       const traffic = new Traffic("tcp-connect-in-vain", { hold: 1 });
@@ -88,7 +81,7 @@ describe.for(backends)("%s", ([backend, required]) => {
       await expectRows(tcptop, await traffic.ends(context), since);
     });
 
-    testOf("in vain, older")("since before tcptop (tcp-connect-in-vain)", async (context) => {
+    test("since before tcptop (tcp-connect-in-vain)", async (context) => {
       // Long enough for tcptop to start on a slow machine.
       const retries = scaled(10) < 10 ? 4 : 2;
       const traffic = new Traffic("tcp-connect-in-vain", { existing: 1, retries, hold: 1 });
@@ -100,25 +93,22 @@ describe.for(backends)("%s", ([backend, required]) => {
     });
   });
 
-  testOf("full at start")(
-    "a table that is full at the start: every row ends (existing-many)",
-    async (context) => {
-      const traffic = new Traffic("existing-many", { hold: 1 });
-      await traffic.ready();
-      const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "16");
-      await tcptop.refreshed();
-      traffic.go();
-      const ends = await traffic.ends(context);
-      const rowsOf = (event: string) =>
-        addresses(rowsAround(tcptop, ends, 0).filter((row) => row.event === event));
-      await tcptop.until(() => rowsOf("close").length === rowsOf("open").length);
-      await tcptop.refreshed();
+  test("a table that is full at the start: every row ends (existing-many)", async (context) => {
+    const traffic = new Traffic("existing-many", { hold: 1 });
+    await traffic.ready();
+    const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "16");
+    await tcptop.refreshed();
+    traffic.go();
+    const ends = await traffic.ends(context);
+    const rowsOf = (event: string) =>
+      addresses(rowsAround(tcptop, ends, 0).filter((row) => row.event === event));
+    await tcptop.until(() => rowsOf("close").length === rowsOf("open").length);
+    await tcptop.refreshed();
 
-      expect(rowsOf("close")).toEqual(rowsOf("open"));
-      expect(addresses(ends)).toEqual(expect.arrayContaining(rowsOf("open")));
-      // The machine has others, which may have been first.
-      expect(tcptop.losses().flows_untracked).toBeGreaterThanOrEqual(ends.length - rowsOf("open").length);
-      expect(rowsOf("open").length).toBeLessThanOrEqual(16);
-    },
-  );
+    expect(rowsOf("close")).toEqual(rowsOf("open"));
+    expect(addresses(ends)).toEqual(expect.arrayContaining(rowsOf("open")));
+    // The machine has others, which may have been first.
+    expect(tcptop.losses().flows_untracked).toBeGreaterThanOrEqual(ends.length - rowsOf("open").length);
+    expect(rowsOf("open").length).toBeLessThanOrEqual(16);
+  });
 });

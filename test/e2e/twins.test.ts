@@ -1,7 +1,7 @@
 /** Sockets of one network namespace with the same addresses and ports are flows of their own. */
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { backends, sharedTcptop, startOrSkip, Traffic } from "./harness.ts";
-import { expectRows, testUnless } from "./namespaces.ts";
+import { expectRows } from "./namespaces.ts";
 
 const SCENARIOS = [
   ["TCP on two devices", "tcp-twins-device"],
@@ -12,19 +12,14 @@ const SCENARIOS = [
   ["UDP in two VRFs", "udp-twins-vrf"],
 ] as const;
 
-/** By backend and title; with each backend the same. */
-const NOT_YET: ReadonlySet<string> = new Set([]);
-
 describe.for(backends)("%s", ([backend, required]) => {
-  const testOf = (title: string) => testUnless(NOT_YET, `${backend}: ${title}`);
-
   describe("made under tcptop", () => {
     const shared = sharedTcptop(backend, required, "--udp-timeout", "5");
     beforeAll(shared.open);
     afterAll(shared.close);
 
     for (const [title, scenario] of SCENARIOS) {
-      testOf(title)(`${title} (${scenario})`, async (context) => {
+      test(`${title} (${scenario})`, async (context) => {
         const tcptop = shared.use(context);
         const since = tcptop.rows.length;
         const traffic = new Traffic(scenario, { hold: 1 });
@@ -38,7 +33,7 @@ describe.for(backends)("%s", ([backend, required]) => {
 
   describe("older than tcptop", () => {
     for (const [title, scenario] of SCENARIOS) {
-      testOf(`older: ${title}`)(`${title} (${scenario})`, async (context) => {
+      test(`${title} (${scenario})`, async (context) => {
         const traffic = new Traffic(scenario, { existing: 1, hold: 1 });
         await traffic.ready();
         const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "5");
