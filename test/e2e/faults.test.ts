@@ -165,7 +165,8 @@ describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}
   });
 
   test("processes and namespaces that vanish while it starts", async (context) => {
-    const existing = new Traffic("existing-tcp");
+    // It lives through all the starts, beside whatever else the machine does.
+    const existing = new Traffic("existing-tcp", { timeout: 110 });
     await existing.ready();
     let isOver = false;
     const churn = ["tcp-mayfly", "netns-twins"].map(async (scenario) => {
