@@ -3,7 +3,7 @@
  * What TCP and UDP accounting share: settings, loss counters, the ring buffer and owners.
  *
  * Totals live in one table entry a flow. The ring buffer carries events; when it is short of room an
- * event is deferred: the entry is marked dirty and the next sweep delivers what the event said.
+ * event is deferred: the entry notes that, and the next sweep delivers what the event said.
  */
 #ifndef TCPTOP_ACCOUNT_H
 #define TCPTOP_ACCOUNT_H

@@ -43,7 +43,7 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 	struct udp_key key;
 	__u64 now, packets;
 	__s64 idle_ns;
-	bool idle;
+	bool idle, dirty;
 
 	if (!addresses || !f || !*(volatile __u64 *)&f->r.id)
 		return 0;
@@ -58,6 +58,10 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 	if (idle_ns < 0)
 		idle_ns = 0;
 	idle = idle_ns > (__s64)(f->retired ? 2 * udp_idle_ns : udp_idle_ns);
+	/* Cleared before the totals are read: what changes from here on is the next sweep's. */
+	dirty = *(volatile bool *)&f->dirty;
+	f->dirty = false;
+	barrier();
 	final = f->seen;
 	if (f->retired) {
 		if (idle) {
@@ -67,11 +71,8 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	}
 	packets = final.packets_in + final.packets_out;
-	if (packets == f->swept && !f->dirty && !idle)
+	if (packets == f->swept && !dirty && !idle)
 		return 0;
-	/* Cleared first: what changes from here on is the next sweep's. */
-	f->dirty = false;
-	barrier();
 	/* The record is the sweep's own; events are sent as copies. */
 	udp_totals_since_base(&final, &f->base, &f->r);
 	f->r.time_ns = now;

@@ -244,11 +244,13 @@ class LinuxCollector : public Collector
 	{
 		auto *self = static_cast<LinuxCollector *>(context);
 
-		if (size != sizeof(tcptop_record) || self->room_ < size)
-			return 0;
-		memcpy(self->to_, data, size);
-		self->to_ += size;
-		self->room_ -= size;
+		// A record of another size becomes an empty one, which the decoder counts as invalid.
+		if (size == sizeof(tcptop_record))
+			memcpy(self->to_, data, size);
+		else
+			memset(self->to_, 0, sizeof(tcptop_record));
+		self->to_ += sizeof(tcptop_record);
+		self->room_ -= sizeof(tcptop_record);
 		return self->room_ < sizeof(tcptop_record) ? -ENOSPC : 0;
 	}
 

@@ -645,6 +645,11 @@ export function shiftedClock(file: string): NodeJS.ProcessEnv {
   return { LD_PRELOAD: built("shift-clock.so"), SHIFT_CLOCK_FILE: file };
 }
 
+/** Environment in which the ring buffer has one record of another size. */
+export function oddRecord(): NodeJS.ProcessEnv {
+  return { LD_PRELOAD: built("odd-record.so") };
+}
+
 /** Environment in which the BPF programs find their constants larger by so much. */
 export function bpfConstants(addends: Readonly<Record<string, number>>): NodeJS.ProcessEnv {
   const list = Object.entries(addends).map(([name, addend]) => `${name}=${addend}`);

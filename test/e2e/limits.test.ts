@@ -5,9 +5,11 @@ import {
   type FlowEnd,
   facts,
   NO_LOSSES,
+  oddRecord,
   type Row,
   scaled,
   sharedTcptop,
+  startOrSkip,
   Traffic,
 } from "./harness.ts";
 
@@ -19,6 +21,13 @@ function endsSeen(ends: readonly FlowEnd[], rows: readonly Row[]): FlowEnd[] {
 }
 
 describe.for(backends)("%s", ([backend, required]) => {
+  test("a record of another size is counted", async (context) => {
+    const tcptop = await startOrSkip(context, required, { env: oddRecord() }, backend);
+    await tcptop.refreshed();
+    expect(tcptop.losses().records_invalid).toBe(1);
+    expect(await tcptop.stop()).toMatchObject({ code: 0 });
+  });
+
   describe("a TCP table with 64 places", () => {
     const shared = sharedTcptop(backend, required, "--max-tcp-flows", "64");
     beforeAll(shared.open);
