@@ -39,6 +39,17 @@ struct {
 /* Set by the loader once cgroup_skb could not be attached: UDP is then counted at the calls. */
 volatile bool udp_by_call;
 
+/*
+ * A socket's storage, made at its first use; NULL without memory. Of two processors that make it at once one is
+ * refused (bpf_local_storage_update(): EEXIST, EAGAIN) and finds it at its second try.
+ */
+static __always_inline struct udp_socket *open_storage(void *sk)
+{
+	struct udp_socket *s = bpf_sk_storage_get(&udp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	return s ? s : bpf_sk_storage_get(&udp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
 /* `sk`: the socket itself, for what BPF's view of it does not have. */
 static __always_inline struct udp_socket *describe_socket(struct udp_socket *s, const struct sock *sk)
 {
@@ -52,7 +63,7 @@ static __always_inline struct udp_socket *describe_socket(struct udp_socket *s, 
 /* For the end of a call. */
 static __always_inline struct udp_socket *udp_socket_of(struct sock *sk)
 {
-	return describe_socket(bpf_sk_storage_get(&udp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE), sk);
+	return describe_socket(open_storage(sk), sk);
 }
 
 /* The owner in the socket and in the flow's record agree by their number of changes. */
@@ -325,7 +336,7 @@ static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum directio
 
 	if (!socket || socket->protocol != IPPROTO_UDP || socket->type != SOCK_DGRAM)
 		return;
-	s = bpf_sk_storage_get(&udp_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	s = open_storage(socket);
 	if (!s) {
 		count(&losses.datagrams_untracked, 1);
 		count(&losses.bytes_untracked, skb->len);
