@@ -31,10 +31,16 @@ export class Sums {
   /** Bytes of this refresh. */
   #grownIn = 0;
   #grownOut = 0;
+  #unlisted = 0;
 
   /** null: everything; the sums are those of the machine. */
   constructor(accept: Accept | null) {
     this.#accept = accept;
+  }
+
+  /** How many of the last refresh's `unlisted` the filter lets through. */
+  get unlisted(): number {
+    return this.#unlisted;
   }
 
   /**
@@ -43,24 +49,37 @@ export class Sums {
    */
   add(snapshot: Snapshot): Sum {
     const accept = this.#accept;
-    if (accept === null) return { totals: snapshot.totals, counts: snapshot.counts };
+    if (accept === null) {
+      this.#unlisted = snapshot.unlisted.size;
+      return { totals: snapshot.totals, counts: snapshot.counts };
+    }
     if (!this.#hasBegun) return this.begin(snapshot, snapshot.connections.filter(accept));
     this.#grownIn = 0;
     this.#grownOut = 0;
-    const { opened, updated, closed, unlisted, intervalS } = snapshot;
+    const { opened, updated, closed, intervalS } = snapshot;
     for (const row of opened) if (row.phase.kind !== "closing") this.#take(row, accept(row), intervalS);
     for (const row of updated) this.#take(row, accept(row), intervalS);
     for (const row of closed) this.#take(row, accept(row), intervalS);
-    for (const row of unlisted) this.#take(row, accept(row), intervalS);
+    this.#takeUnlisted(snapshot);
     return this.#sum(intervalS);
   }
 
   /** Takes in the first refresh. `passing`: what the filter lets through of its connections. */
-  begin({ intervalS, unlisted }: Snapshot, passing: readonly Connection[]): Sum {
+  begin(snapshot: Snapshot, passing: readonly Connection[]): Sum {
+    const { intervalS } = snapshot;
     this.#hasBegun = true;
     for (const row of passing) this.#take(row, true, intervalS);
-    for (const row of unlisted) this.#take(row, this.#accept?.(row) ?? true, intervalS);
+    this.#takeUnlisted(snapshot);
     return this.#sum(intervalS);
+  }
+
+  #takeUnlisted({ unlisted, intervalS }: Snapshot): void {
+    this.#unlisted = 0;
+    for (const row of unlisted) {
+      const isIn = this.#accept?.(row) ?? true;
+      this.#take(row, isIn, intervalS);
+      if (isIn) this.#unlisted++;
+    }
   }
 
   #sum(intervalS: number): Sum {

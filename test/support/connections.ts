@@ -1,6 +1,6 @@
 /** Connections and snapshots with sensible defaults, for tests of what comes after the aggregator. */
 import type { Connection } from "../../src/model/connection.ts";
-import type { Snapshot } from "../../src/model/snapshot.ts";
+import type { ConnectionList, Snapshot } from "../../src/model/snapshot.ts";
 import { NO_LOSSES } from "./records.ts";
 
 /** An established TCP connection of curl. */
@@ -50,6 +50,11 @@ export function udpFlow(fields: Partial<Connection> = {}): Connection {
   });
 }
 
+/** Connections without a row. */
+export function unlistedOf(rows: readonly Connection[]): ConnectionList {
+  return { size: rows.length, [Symbol.iterator]: () => rows[Symbol.iterator]() };
+}
+
 /** A refresh at second 5 of the monotonic clock. */
 export function snapshot(fields: Partial<Snapshot> = {}): Snapshot {
   return {
@@ -59,7 +64,7 @@ export function snapshot(fields: Partial<Snapshot> = {}): Snapshot {
     opened: [],
     updated: [],
     closed: [],
-    unlisted: { size: 0, *[Symbol.iterator]() {} },
+    unlisted: unlistedOf([]),
     totals: { bytesIn: 0, bytesOut: 0, packetsIn: 0, packetsOut: 0, rateIn: 0, rateOut: 0 },
     counts: { tcp: 0, udp: 0, byState: new Map() },
     losses: NO_LOSSES,

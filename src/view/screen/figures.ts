@@ -17,6 +17,8 @@ export const PAST_LENGTH = 60;
 export interface Tally extends Sum {
   /** Connections that have come since the refresh before. */
   readonly fresh: number;
+  /** Connections without a row: too many came and went since the refresh before. */
+  readonly unlisted: number;
   /** Bytes a second in the last refreshes, the newest last. */
   readonly pastIn: readonly number[];
   readonly pastOut: readonly number[];
@@ -45,6 +47,7 @@ const NOTHING: Tally = {
   totals: { bytesIn: 0, bytesOut: 0, packetsIn: 0, packetsOut: 0, rateIn: 0, rateOut: 0 },
   counts: { tcp: 0, udp: 0, byState: new Map() },
   fresh: 0,
+  unlisted: 0,
   pastIn: [],
   pastOut: [],
 };
@@ -74,6 +77,7 @@ class Tallier {
     this.now = {
       ...sum,
       fresh: snapshot.opened.filter((row) => isNew(row) && (accept === null || accept(row))).length,
+      unlisted: this.#sums.unlisted,
       pastIn: append(pastIn, sum.totals.rateIn),
       pastOut: append(pastOut, sum.totals.rateOut),
     };

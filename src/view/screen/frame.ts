@@ -57,6 +57,12 @@ function countText({ passing, groups, source }: Listing, view: View): string {
   return view === "connections" ? shown : `${counted(groups, ...GROUP_WORDS[view])}, ${shown}`;
 }
 
+/** What has no row, because too many came and went within one refresh. */
+function briefText({ tallies }: Scene): string {
+  const { unlisted } = tallies.shown;
+  return unlisted === 0 ? "" : `, ${counted(unlisted, "brief one")} not listed`;
+}
+
 /** The filters in force: those of the command line, then the words that were typed. */
 function filterText({ filterOptions, state }: Scene): string {
   return [filterOptions, state.filter === "" ? "" : `"${state.filter}"`].filter(Boolean).join(" ");
@@ -77,12 +83,13 @@ function statusLine(scene: Scene, layout: Layout, columns: number): Line {
       .add(TYPING)
       .add(visibleFilter(state, columns).text)
       .to(Math.max(40, displayWidth(TYPING + state.filter) + 3))
-      .addWhole(`${countText(listing, "connections")}`)
+      .addWhole(countText(listing, "connections"))
+      .addWhole(briefText(scene))
       .addWhole(filterOptions && `: ${filterOptions}`)
       .addWhole("   Enter keep  Esc clear")
       .done(true);
   }
-  line.add(` ${countText(listing, state.view)}`);
+  line.add(` ${countText(listing, state.view)}`).addWhole(briefText(scene));
   const filters = filterText(scene);
   // At least the beginning of a long one, and room for what else is not as usual.
   if (filters !== "") line.add(truncate(`: ${filters}`, Math.max(20, line.left - STATE_FLAG_CELLS)));

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Connection } from "../../../src/model/connection.ts";
 import { type Line, lineText, type Size } from "../../../src/view/screen/cells.ts";
 import type { PlayStatus } from "../../../src/view/screen/play.ts";
-import { connection } from "../../support/connections.ts";
+import { connection, unlistedOf } from "../../support/connections.ts";
 import { crowd, FEW, snapshotOf } from "../../support/crowd.ts";
 import { Desk, type DeskFilter } from "../../support/desk.ts";
 
@@ -115,6 +115,23 @@ describe("states", () => {
     await expectScreen(shown.press("enter", "v"), "filter-options-processes");
     await expectScreen(desk({ columns: 60, rows: 12 }, FEW, filter), "filter-options-60");
     await expectScreen(desk({ columns: 35, rows: 12 }, FEW, filter), "filter-options-35");
+  });
+
+  test("a flood of brief connections, most of them without a row", async () => {
+    const flood = Array.from({ length: 98_000 }, (_, i) =>
+      connection({
+        key: 100 + i,
+        owner: FEW[i % 2]?.owner ?? null,
+        phase: { kind: "closing", closedNs: 7e9 },
+      }),
+    );
+    const next = snapshotOf(FEW, { timeNs: 8e9, unlisted: unlistedOf(flood) });
+    const shown = desk({ columns: 120, rows: 14 }).refresh(next);
+    await expectScreen(shown, "brief");
+    await expectScreen(shown.press("/", "c", "u", "r", "l"), "brief-typing");
+    await expectScreen(shown.press("enter", "v"), "brief-filtered-processes");
+    await expectScreen(desk({ columns: 60, rows: 12 }).refresh(next), "brief-60");
+    await expectScreen(shown.press("esc").refresh(snapshotOf(FEW, { timeNs: 9e9 })), "brief-over");
   });
 
   test("sockets without a flow", async () => {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Connection } from "../../../src/model/connection.ts";
 import type { Snapshot } from "../../../src/model/snapshot.ts";
 import { Sums } from "../../../src/view/sums.ts";
-import { connection, snapshot, udpFlow } from "../../support/connections.ts";
+import { connection, snapshot, udpFlow, unlistedOf } from "../../support/connections.ts";
 
 const curl = { pid: 1, process: "curl", uid: null, cgroupId: null, startNs: null };
 const ofCurl = ({ owner }: Connection): boolean => owner?.process === "curl";
@@ -93,6 +93,21 @@ test("later refreshes add what the rows that changed have grown by, and keep wha
     rateIn: 0,
     rateOut: 0,
   });
+});
+
+test("connections without a row are counted where they pass, those of the last refresh only", () => {
+  const brief = (key: number, owner: Connection["owner"]) =>
+    row({ key, owner, bytesIn: 10, rateIn: 5, phase: { kind: "closing", closedNs: 1 } });
+  const unlisted = unlistedOf([brief(1, curl), brief(2, null), brief(3, curl)]);
+  const [all, some] = [new Sums(null), new Sums(ofCurl)];
+  for (const next of [unlisted, unlistedOf([brief(4, null), brief(5, curl)])]) {
+    const given = refresh({ unlisted: next });
+    all.add(given);
+    some.add(given);
+    expect([all.unlisted, some.unlisted]).toEqual(next === unlisted ? [3, 2] : [2, 1]);
+  }
+  expect(some.add(refresh({})).totals.bytesIn).toBe(30);
+  expect(some.unlisted).toBe(0);
 });
 
 test("a row that passes only later counts with all it has moved, but its rate is that of the refresh", () => {
