@@ -1,7 +1,8 @@
 /** One row while it lives: what the records so far say of a flow, and the view of it that was shown last. */
+
+import type { Endpoint } from "../model/address.ts";
 import {
   type Connection,
-  type Endpoint,
   type Owner,
   type Phase,
   type Protocol,

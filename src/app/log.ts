@@ -1,10 +1,12 @@
 /** The log: every refresh as rows of a file, beside the screen or the stream. */
+
+import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { Backlog } from "../output/backlog.ts";
 import { csvOutput } from "../output/csv.ts";
 import { EventSource, type Selection } from "../output/events.ts";
 import type { LogFile } from "../output/log-file.ts";
-import { type ConnectionEvent, eventPieces, type Moment } from "../output/output.ts";
+import { type ConnectionEvent, eventPieces } from "../output/output.ts";
 import type { Face, Look } from "./loop.ts";
 import type { World } from "./world.ts";
 

@@ -1,8 +1,8 @@
 /** The loop of refreshes from the capture to the screen or the stream. No other part of a capture has timers. */
 import { Aggregator } from "../aggregate/aggregator.ts";
+import type { Moment } from "../base/clock.ts";
 import type { FlowRecord, SeedEntry } from "../model/record.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import type { Moment } from "../output/output.ts";
 import type { Capture, CaptureOptions } from "../platform/platform.ts";
 import type { RecordingWriter } from "../recording/writer.ts";
 import { Ghosts } from "./ghosts.ts";

@@ -8,6 +8,14 @@ export interface Clock {
   wallMs(): number;
 }
 
+/** One moment on both clocks. */
+export interface Moment {
+  /** Milliseconds since 1970. */
+  readonly wallMs: number;
+  /** CLOCK_MONOTONIC. */
+  readonly nowNs: number;
+}
+
 /** The machine's clocks. A double holds nanoseconds exactly for 104 days of uptime, then to 2 ns. */
 export const systemClock: Clock = {
   monotonicNs: () => Number(process.hrtime.bigint()),

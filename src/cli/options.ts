@@ -2,9 +2,11 @@
 import { Command, CommanderError, Option } from "commander";
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { type AddressRange, parseAddressRange } from "../model/address.ts";
+import type { Connection } from "../model/connection.ts";
 import { FORMATS, type Format } from "../output/output.ts";
 import { BACKENDS, type BackendChoice } from "../platform/platform.ts";
-import { COLUMN_KEYS, type Column, findColumn } from "../view/columns.ts";
+import type { Column } from "../view/column.ts";
+import { COLUMN_KEYS, findColumn } from "../view/columns.ts";
 import type { Filter } from "../view/filter.ts";
 import type { SortOrder } from "../view/sort.ts";
 
@@ -17,7 +19,7 @@ export interface Options {
   readonly iterations: number | null;
   readonly filter: Filter;
   readonly all: boolean;
-  readonly order: SortOrder;
+  readonly order: SortOrder<Connection>;
   readonly udpTimeoutS: number;
   readonly raw: boolean;
   /** null: neither --color nor --no-color. */
@@ -102,7 +104,7 @@ function oneOf<T extends string>(choices: readonly T[]): Value<T> {
 
 const BACKEND: Value<BackendChoice> = oneOf(["auto", ...BACKENDS]);
 
-const SORT_COLUMN: Value<Column> = {
+const SORT_COLUMN: Value<Column<Connection>> = {
   accepted: `one of ${COLUMN_KEYS.join(", ")}`,
   choices: COLUMN_KEYS,
   parse: (text) => findColumn(text) ?? null,

@@ -4,6 +4,13 @@ import ipaddr from "ipaddr.js";
 
 export const ADDRESS_BYTES = 16;
 
+/** One end of a flow. */
+export interface Endpoint {
+  /** Canonical text: dotted IPv4 (also for IPv4-mapped IPv6), or RFC 5952 without brackets. */
+  readonly address: string;
+  readonly port: number;
+}
+
 const MAPPED_PREFIX_BITS = 96;
 
 /** Whether 16 bytes in network order are an IPv4-mapped IPv6 address, ::ffff:0:0/96. */

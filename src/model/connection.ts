@@ -1,5 +1,7 @@
 /** What tcptop knows about one TCP connection or UDP flow. */
 
+import type { Endpoint } from "./address.ts";
+
 export type Protocol = "tcp" | "udp";
 
 /** Names of the kernel's TCP states as `ss` and RFC 9293 spell them, with underscores. */
@@ -38,13 +40,6 @@ export const TCP_STATES: readonly (TcpState | null)[] = [
   "NEW_SYN_RECV",
   "BOUND_INACTIVE",
 ];
-
-/** One end of a flow. */
-export interface Endpoint {
-  /** Canonical text: dotted IPv4 (also for IPv4-mapped IPv6), or RFC 5952 without brackets. */
-  readonly address: string;
-  readonly port: number;
-}
 
 /** A process, as it was when it was seen with a socket. */
 export interface Owner {

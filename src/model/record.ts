@@ -81,6 +81,12 @@ export interface SeedEntry {
   } | null;
 }
 
+/** Existing sockets, and the lines about them that could not be read. */
+export interface Seed {
+  readonly entries: readonly SeedEntry[];
+  readonly linesSkipped: number;
+}
+
 /** TCP states of a connection, in contrast to request sockets, TIME_WAIT, listeners and sockets only bound. */
 const CONNECTION_STATES: ReadonlySet<TcpState | null | undefined> = new Set<TcpState>([
   "ESTABLISHED",

@@ -1,5 +1,7 @@
 /** The stream as CSV: a header, then one line for each open, update and close. */
-import { type Cell, FIELDS } from "../view/columns.ts";
+
+import type { Cell } from "../view/column.ts";
+import { FIELDS } from "../view/columns.ts";
 import { LossWatch } from "../view/losses.ts";
 import { type ConnectionEvent, isoTime, type Output } from "./output.ts";
 

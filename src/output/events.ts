@@ -2,13 +2,13 @@
 import type { Connection } from "../model/connection.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { Accept } from "../view/filter.ts";
-import { type SortOrder, sortConnections } from "../view/sort.ts";
+import { type SortOrder, sortByColumn } from "../view/sort.ts";
 import type { ConnectionEvent } from "./output.ts";
 
 export interface Selection {
   /** null: everything. */
   readonly filter: Accept | null;
-  readonly order: SortOrder;
+  readonly order: SortOrder<Connection>;
 }
 
 /**
@@ -31,8 +31,7 @@ export class EventSource {
    */
   of(snapshot: Snapshot): ConnectionEvent[] {
     const { filter, order } = this.#selection;
-    const sorted = (connections: readonly Connection[]) =>
-      sortConnections(connections, order, snapshot.timeNs);
+    const sorted = (connections: readonly Connection[]) => sortByColumn(connections, order, snapshot.timeNs);
     const current = [...snapshot.opened, ...snapshot.updated];
     if (filter === null) {
       const opened = new Set(snapshot.opened);

@@ -1,18 +1,14 @@
 /** The stream as JSON lines: one self-contained object a line, every event and every loss counter. */
+
+import type { Moment } from "../base/clock.ts";
 import { NOT_COUNTED } from "../model/bounds.ts";
 import type { Skipped } from "../model/losses.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import { type Cell, FIELDS } from "../view/columns.ts";
+import type { Cell } from "../view/column.ts";
+import { FIELDS } from "../view/columns.ts";
 import { sanitise } from "../view/sanitise.ts";
 import type { Sum } from "../view/sums.ts";
-import {
-  type ConnectionEvent,
-  isoTime,
-  lossCounters,
-  type Moment,
-  type Output,
-  type StartInfo,
-} from "./output.ts";
+import { type ConnectionEvent, isoTime, lossCounters, type Output, type StartInfo } from "./output.ts";
 
 /** JSON.stringify of an object makes the same text in almost twice the time. */
 const MEMBERS = FIELDS.map((field) => ({ field, prefix: `,${JSON.stringify(field.key)}:` }));

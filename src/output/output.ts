@@ -1,4 +1,5 @@
 /** The forms of the stream: each makes text of the same inputs, and a sink writes the text. */
+import type { Moment } from "../base/clock.ts";
 import type { TableSizes } from "../model/bounds.ts";
 import type { Connection } from "../model/connection.ts";
 import { LOSS_COUNTERS, type Losses, type Skipped } from "../model/losses.ts";
@@ -24,14 +25,6 @@ export type EventName = "open" | "update" | "close";
 export interface ConnectionEvent {
   readonly event: EventName;
   readonly connection: Connection;
-}
-
-/** One moment on both clocks. */
-export interface Moment {
-  /** Milliseconds since 1970. */
-  readonly wallMs: number;
-  /** CLOCK_MONOTONIC. */
-  readonly nowNs: number;
 }
 
 /** A form of the stream. Each method returns whole lines, or nothing. */

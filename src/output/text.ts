@@ -1,12 +1,15 @@
 /** The stream for people: one line a connection update, in steady columns; remarks start with `#`. */
+
+import type { Moment } from "../base/clock.ts";
 import type { Connection } from "../model/connection.ts";
-import { type Column, getColumn, showCell } from "../view/columns.ts";
+import { type Column, showCell } from "../view/column.ts";
+import { getColumn } from "../view/columns.ts";
 import { formatTimeOfDay, type NumberStyle, UNKNOWN } from "../view/format.ts";
 import { describeLosses } from "../view/losses.ts";
 import { hasBegun } from "../view/marks.ts";
 import { sanitise } from "../view/sanitise.ts";
 import { displayWidth, padEnd } from "../view/width.ts";
-import type { ConnectionEvent, Moment, Output, StartInfo } from "./output.ts";
+import type { ConnectionEvent, Output, StartInfo } from "./output.ts";
 
 export interface TextOptions {
   readonly style: NumberStyle;
@@ -80,7 +83,7 @@ export function textOutput({ style, color }: TextOptions): Output {
 
   function eventLine(item: ConnectionEvent, at: Moment, time: string): string {
     const { event, connection } = item;
-    const cell = ({ kind, value }: Column) => showCell(kind, value(connection, at.nowNs), style);
+    const cell = ({ kind, value }: Column<Connection>) => showCell(kind, value(connection, at.nowNs), style);
     const direction = (name: "in" | "out"): string => {
       const { rate, bytes, packets } = SHOWN[name];
       const total = `(${cell(bytes)},`.padStart(cells.bytes);

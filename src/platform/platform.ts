@@ -2,7 +2,7 @@
 import type { TableSizes } from "../model/bounds.ts";
 import type { Losses } from "../model/losses.ts";
 import type { ProcessFacts, ProcessId } from "../model/process.ts";
-import type { FlowRecord, SeedEntry } from "../model/record.ts";
+import type { FlowRecord, Seed, SeedEntry } from "../model/record.ts";
 
 export const BACKENDS = ["fentry", "kprobe", "tracepoint"] as const;
 export type Backend = (typeof BACKENDS)[number];
@@ -27,12 +27,6 @@ export interface StepDown {
   readonly backend: string;
   /** One line for the user. */
   readonly reason: string;
-}
-
-/** Existing sockets, and the lines about them that could not be read. */
-export interface Seed {
-  readonly entries: readonly SeedEntry[];
-  readonly linesSkipped: number;
 }
 
 /** A running capture. */

@@ -1,8 +1,7 @@
 /** The existing sockets of every network namespace, with their owners. */
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Owner } from "../model/connection.ts";
-import { IPPROTO_TCP, isFlow, type SeedEntry } from "../model/record.ts";
-import type { Seed } from "../platform/platform.ts";
+import { IPPROTO_TCP, isFlow, type Seed, type SeedEntry } from "../model/record.ts";
 import { findNamespaces, netnsOf } from "./namespaces.ts";
 import { readOwners } from "./owners.ts";
 import { NET_TABLES, type NetTable, ProcNetParser, type SocketRow } from "./proc-net.ts";

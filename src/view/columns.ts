@@ -1,35 +1,12 @@
 /** The registry of columns: what a connection shows, in every output. */
 import type { Connection } from "../model/connection.ts";
-import {
-  formatBytes,
-  formatEndpoint,
-  formatMicros,
-  formatMillis,
-  formatRate,
-  type NumberStyle,
-  UNKNOWN,
-} from "./format.ts";
+import type { Cell, CellKind, Column } from "./column.ts";
+import { formatEndpoint } from "./format.ts";
 import { sanitise } from "./sanitise.ts";
-
-/** null: unknown, or without meaning for this protocol. Strings are sanitised. */
-export type Cell = string | number | boolean | null;
-
-/** What a cell holds; decides how it is shown and in which direction it sorts first. */
-export type CellKind = "text" | "id" | "count" | "bytes" | "rate" | "micros" | "millis" | "flag";
-
-export interface Column {
-  /** Name in JSON, the CSV header and `--sort`. */
-  readonly key: string;
-  /** Heading for people. */
-  readonly title: string;
-  readonly kind: CellKind;
-  /** `nowNs`: CLOCK_MONOTONIC of the refresh. */
-  value(connection: Connection, nowNs: number): Cell;
-}
 
 type Reader = (connection: Connection, nowNs: number) => Cell | undefined;
 
-function column(key: string, title: string, kind: CellKind, read: Reader): Column {
+function column(key: string, title: string, kind: CellKind, read: Reader): Column<Connection> {
   return { key, title, kind, value: (connection, nowNs) => read(connection, nowNs) ?? null };
 }
 
@@ -56,7 +33,7 @@ function processName({ owner }: Connection): Cell {
 }
 
 /** The columns for programs, in the order of the contract; new ones are added at the right. */
-export const FIELDS: readonly Column[] = [
+export const FIELDS: readonly Column<Connection>[] = [
   column("proto", "Proto", "text", (c) => c.protocol),
   column("local_address", "Local address", "text", (c) => c.local.address),
   column("local_port", "Local port", "id", (c) => c.local.port),
@@ -89,7 +66,7 @@ export const FIELDS: readonly Column[] = [
 ];
 
 /** Columns made of others, for the screen and for sorting. */
-const COMBINED: readonly Column[] = [
+const COMBINED: readonly Column<Connection>[] = [
   column("local", "Local", "text", (c) => formatEndpoint(c.local)),
   column("remote", "Remote", "text", (c) => formatEndpoint(c.remote)),
   column("bytes", "Bytes", "bytes", (c) => c.bytesIn + c.bytesOut),
@@ -97,49 +74,22 @@ const COMBINED: readonly Column[] = [
   column("rate", "Rate", "rate", (c) => rate(c.rateIn + c.rateOut)),
 ];
 
-const COLUMNS: ReadonlyMap<string, Column> = new Map(
+const COLUMNS: ReadonlyMap<string, Column<Connection>> = new Map(
   [...FIELDS, ...COMBINED].map((entry) => [entry.key, entry]),
 );
 
 export const COLUMN_KEYS: readonly string[] = [...COLUMNS.keys()];
 
 /** Finds a column by key; `rate-in` and `RATE_IN` are `rate_in`, `rtt` is `rtt_us`, `name` is `process`. */
-export function findColumn(name: string): Column | undefined {
+export function findColumn(name: string): Column<Connection> | undefined {
   const key = name.toLowerCase().replaceAll("-", "_");
   const aliases: Readonly<Record<string, string>> = { rtt: "rtt_us", age: "age_ms", name: "process" };
   return COLUMNS.get(Object.hasOwn(aliases, key) ? (aliases[key] ?? key) : key);
 }
 
 /** A column the program itself names; throws when there is none of that key. */
-export function getColumn(key: string): Column {
+export function getColumn(key: string): Column<Connection> {
   const found = COLUMNS.get(key);
   if (!found) throw new Error(`no column ${key}`);
   return found;
-}
-
-const SHOW: Readonly<Record<CellKind, (value: number, style: NumberStyle) => string>> = {
-  text: String,
-  id: String,
-  flag: String,
-  count: String,
-  bytes: formatBytes,
-  rate: formatRate,
-  micros: formatMicros,
-  millis: formatMillis,
-};
-
-/** A cell for people: numbers with their unit, yes or no, `-` for the unknown. */
-export function showCell(kind: CellKind, cell: Cell, style: NumberStyle): string {
-  if (cell === null) return UNKNOWN;
-  if (typeof cell === "boolean") return cell ? "yes" : "no";
-  return typeof cell === "number" ? SHOW[kind](cell, style) : cell;
-}
-
-const collator = new Intl.Collator("en", { numeric: true });
-
-/** Ascending, unknown last; text by its numbers (`eth2` before `eth10`), false before true. */
-export function compareCells(a: Cell, b: Cell): number {
-  if (a === null || b === null) return Number(a === null) - Number(b === null);
-  if (typeof a === "string" || typeof b === "string") return collator.compare(String(a), String(b));
-  return Number(a) - Number(b);
 }

@@ -1,7 +1,6 @@
 /** Which connections the user wants to see. */
-import type { AddressRange } from "../model/address.ts";
-import { parseAddressRange } from "../model/address.ts";
-import type { Connection, Endpoint, Protocol } from "../model/connection.ts";
+import { type AddressRange, type Endpoint, parseAddressRange } from "../model/address.ts";
+import type { Connection, Protocol } from "../model/connection.ts";
 import { sanitise } from "./sanitise.ts";
 
 export type Family = 4 | 6;

@@ -1,6 +1,6 @@
 /** Numbers and endpoints as people read them. */
 import prettyBytes from "pretty-bytes";
-import type { Endpoint } from "../model/connection.ts";
+import type { Endpoint } from "../model/address.ts";
 
 /** Shown in place of what is not known. */
 export const UNKNOWN = "-";

@@ -1,10 +1,9 @@
-/** Puts connections in the order the user asked for. */
-import type { Connection } from "../model/connection.ts";
-import { type Cell, type CellKind, type Column, compareCells } from "./columns.ts";
+/** Puts rows in the order the user asked for. */
+import { type Cell, type CellKind, type Column, compareCells } from "./column.ts";
 
-export interface SortOrder {
+export interface SortOrder<Row> {
   /** null: the order of first sight. */
-  readonly column: Column | null;
+  readonly column: Column<Row> | null;
   /** Turns the natural direction round: quantities sort largest first, names and ids smallest first. */
   readonly reverse: boolean;
 }
@@ -158,13 +157,13 @@ export function sortRows<T>(
   return sorted;
 }
 
-/** Connections sorted as the user asked for, see `sortRows`. */
-export function sortConnections(
-  connections: readonly Connection[],
-  { column, reverse }: SortOrder,
+/** Rows sorted as the user asked for, see `sortRows`. */
+export function sortByColumn<Row>(
+  rows: readonly Row[],
+  { column, reverse }: SortOrder<Row>,
   nowNs: number,
-): readonly Connection[] {
-  if (column === null) return reverse ? connections.toReversed() : connections;
+): readonly Row[] {
+  if (column === null) return reverse ? rows.toReversed() : rows;
   const smallestFirst = sortsSmallestFirst(column.kind) !== reverse;
-  return sortRows(connections, (connection) => column.value(connection, nowNs), { smallestFirst });
+  return sortRows(rows, (row) => column.value(row, nowNs), { smallestFirst });
 }

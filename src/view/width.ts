@@ -1,4 +1,4 @@
-/** How many terminal cells a text takes. */
+/** How many terminal cells a text takes, and texts in so many cells. */
 
 const ASCII = /^[ -~]*$/;
 
@@ -27,4 +27,36 @@ export function padEnd(text: string, cells: number): string {
 /** Fills up with spaces at the left to `cells`; a longer text stays as it is. */
 export function padStart(text: string, cells: number): string {
   return " ".repeat(Math.max(0, cells - displayWidth(text))) + text;
+}
+
+/** The characters from the front that fit into `cells`. */
+function take(characters: readonly string[], cells: number): string {
+  let used = 0;
+  let text = "";
+  for (const character of characters) {
+    used += displayWidth(character);
+    if (used > cells) break;
+    text += character;
+  }
+  return text;
+}
+
+/** The first `cells` cells of a text; a wide character that would stand across the edge is left out. */
+export function clip(text: string, cells: number): string {
+  return displayWidth(text) <= cells ? text : take([...text], cells);
+}
+
+/** A text in at most `cells` cells, ended by `…` where it is too long. */
+export function truncate(text: string, cells: number): string {
+  return displayWidth(text) <= cells ? text : `${clip(text, cells - 1)}…`;
+}
+
+/** A text in at most `cells` cells, the middle replaced by `…` where it is too long. */
+export function shorten(text: string, cells: number): string {
+  if (displayWidth(text) <= cells) return text;
+  if (cells < 3) return clip(text, cells);
+  const characters = [...text];
+  const head = take(characters, Math.ceil((cells - 1) / 2));
+  const tail = [...take(characters.toReversed(), Math.floor((cells - 1) / 2))].toReversed().join("");
+  return `${head}…${tail.replace(/^\p{M}+/u, "")}`;
 }

@@ -2,9 +2,9 @@
 import type { Cancel, StopSignal, World } from "../../src/app/world.ts";
 import { type Losses, NO_LOSSES } from "../../src/model/losses.ts";
 import type { ProcessFacts } from "../../src/model/process.ts";
-import type { FlowRecord, SeedEntry } from "../../src/model/record.ts";
+import type { FlowRecord, Seed, SeedEntry } from "../../src/model/record.ts";
 import type { OutputStream } from "../../src/output/sink.ts";
-import type { Capture, CaptureOptions, Platform, Seed } from "../../src/platform/platform.ts";
+import type { Capture, CaptureOptions, Platform } from "../../src/platform/platform.ts";
 import { copyRecord, encodeRecords } from "./records.ts";
 
 const NS_PER_MS = 1e6;

@@ -2,12 +2,12 @@
 import { release } from "node:os";
 import type { TableSizes } from "../../model/bounds.ts";
 import type { Losses } from "../../model/losses.ts";
-import type { FlowRecord, SeedEntry } from "../../model/record.ts";
+import type { FlowRecord, Seed, SeedEntry } from "../../model/record.ts";
 import { type ProcWorld, procWorld } from "../../seed/proc-world.ts";
 import { readConnections, readSeed } from "../../seed/seed.ts";
 import { decodeLosses, decodeOwners, decodeRecords } from "../../wire/decode.ts";
 import { RECORD } from "../../wire/layout.gen.ts";
-import type { Capture, CaptureOptions, Seed, StepDown } from "../platform.ts";
+import type { Capture, CaptureOptions, StepDown } from "../platform.ts";
 import type { Session } from "./native.ts";
 
 /** Records that cross from the addon in one call. */

@@ -1,5 +1,5 @@
 /** What a screen is made of: lines of styled spans, each line exactly as wide as the screen. */
-import { displayWidth } from "../width.ts";
+import { clip, displayWidth } from "../width.ts";
 
 /** Styles by meaning; the renderer chooses the colours. Heat rises with the rate. */
 export type Tone =
@@ -38,38 +38,6 @@ export interface Frame {
   readonly lines: readonly Line[];
   /** Where the text cursor blinks, null: hidden. */
   readonly cursor: { readonly x: number; readonly y: number } | null;
-}
-
-/** The characters from the front that fit into `cells`. */
-function take(characters: readonly string[], cells: number): string {
-  let used = 0;
-  let text = "";
-  for (const character of characters) {
-    used += displayWidth(character);
-    if (used > cells) break;
-    text += character;
-  }
-  return text;
-}
-
-/** The first `cells` cells of a text; a wide character that would stand across the edge is left out. */
-export function clip(text: string, cells: number): string {
-  return displayWidth(text) <= cells ? text : take([...text], cells);
-}
-
-/** A text in at most `cells` cells, ended by `…` where it is too long. */
-export function truncate(text: string, cells: number): string {
-  return displayWidth(text) <= cells ? text : `${clip(text, cells - 1)}…`;
-}
-
-/** A text in at most `cells` cells, the middle replaced by `…` where it is too long. */
-export function shorten(text: string, cells: number): string {
-  if (displayWidth(text) <= cells) return text;
-  if (cells < 3) return clip(text, cells);
-  const characters = [...text];
-  const head = take(characters, Math.ceil((cells - 1) / 2));
-  const tail = [...take(characters.toReversed(), Math.floor((cells - 1) / 2))].toReversed().join("");
-  return `${head}…${tail.replace(/^\p{M}+/u, "")}`;
 }
 
 /** Writes one line from left to right; what does not fit is cut. */

@@ -1,7 +1,7 @@
 /** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
 import { findColumn } from "../columns.ts";
-import { displayWidth } from "../width.ts";
-import { type Frame, type Line, LineWriter, type Size, textLine, truncate } from "./cells.ts";
+import { displayWidth, truncate } from "../width.ts";
+import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { detailLines } from "./details.ts";
 import type { Grouping } from "./groups.ts";
 import { type HeaderFacts, headerLines } from "./header.ts";

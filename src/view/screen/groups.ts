@@ -1,6 +1,6 @@
 /** Connections put together by what they have in common: a process, or the host they talk to. */
 import type { Connection, Owner } from "../../model/connection.ts";
-import type { Cell, CellKind } from "../columns.ts";
+import type { Cell, CellKind } from "../column.ts";
 import { UNKNOWN } from "../format.ts";
 import { sanitise } from "../sanitise.ts";
 import type { View } from "./state.ts";

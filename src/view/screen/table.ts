@@ -1,11 +1,12 @@
 /** The columns of each view: what they say, and which of them find room. */
 import type { ProcessFacts, ProcessId } from "../../model/process.ts";
-import { type CellKind, findColumn, showCell } from "../columns.ts";
+import { type CellKind, showCell } from "../column.ts";
+import { findColumn } from "../columns.ts";
 import { formatEndpoint, UNKNOWN } from "../format.ts";
 import { isNew, ownerMark } from "../marks.ts";
 import { sanitise } from "../sanitise.ts";
-import { displayWidth } from "../width.ts";
-import { clip, type Line, LineWriter, shorten, type Tone, truncate } from "./cells.ts";
+import { clip, displayWidth, shorten, truncate } from "../width.ts";
+import { type Line, LineWriter, type Tone } from "./cells.ts";
 import type { ConnectionEntry, Entry } from "./entries.ts";
 import { findGroupColumn } from "./groups.ts";
 import type { Listing } from "./listing.ts";

@@ -1,7 +1,6 @@
 /** A line of text that is being typed. */
 import { sanitise } from "../sanitise.ts";
-import { displayWidth } from "../width.ts";
-import { clip } from "./cells.ts";
+import { clip, displayWidth } from "../width.ts";
 
 /** `cursor`: characters before it. */
 export interface Typed {

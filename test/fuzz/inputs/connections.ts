@@ -1,11 +1,7 @@
 /** Connections and snapshots out of choices: everything that the kernel could say, hostile names above all. */
-import {
-  type Connection,
-  type Endpoint,
-  type Owner,
-  TCP_STATES,
-  type TcpState,
-} from "../../../src/model/connection.ts";
+
+import type { Endpoint } from "../../../src/model/address.ts";
+import { type Connection, type Owner, TCP_STATES, type TcpState } from "../../../src/model/connection.ts";
 import { LOSS_NAMES, type Losses, NO_LOSSES } from "../../../src/model/losses.ts";
 import type { Snapshot } from "../../../src/model/snapshot.ts";
 import { connection } from "../../support/connections.ts";

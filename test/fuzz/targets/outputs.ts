@@ -1,8 +1,9 @@
 /** The three streams of any connections: independent readers get back every value, and nothing raw is in them. */
 import assert from "node:assert/strict";
+import type { Moment } from "../../../src/base/clock.ts";
 import { csvOutput } from "../../../src/output/csv.ts";
 import { jsonOutput } from "../../../src/output/json.ts";
-import type { ConnectionEvent, Moment, Output } from "../../../src/output/output.ts";
+import type { ConnectionEvent, Output } from "../../../src/output/output.ts";
 import { textOutput } from "../../../src/output/text.ts";
 import { FIELDS } from "../../../src/view/columns.ts";
 import { sanitise } from "../../../src/view/sanitise.ts";

@@ -1,8 +1,7 @@
 /** Any text comes out harmless, can be told from every other, and has a width that adds up. */
 import assert from "node:assert/strict";
 import { sanitise } from "../../../src/view/sanitise.ts";
-import { clip, shorten, truncate } from "../../../src/view/screen/cells.ts";
-import { displayWidth, padEnd, padStart } from "../../../src/view/width.ts";
+import { clip, displayWidth, padEnd, padStart, shorten, truncate } from "../../../src/view/width.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 import { assertHarmless, unsanitise } from "../oracles/text.ts";

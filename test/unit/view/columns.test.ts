@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { COLUMN_KEYS, compareCells, FIELDS, findColumn, showCell } from "../../../src/view/columns.ts";
+import { compareCells, showCell } from "../../../src/view/column.ts";
+import { COLUMN_KEYS, FIELDS, findColumn } from "../../../src/view/columns.ts";
 import { connection, udpFlow } from "../../support/connections.ts";
 
 const NOW_NS = 5_000_000_000;

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Cell, compareCells, findColumn } from "../../../src/view/columns.ts";
-import { sortConnections, sortRows } from "../../../src/view/sort.ts";
+import { type Cell, compareCells } from "../../../src/view/column.ts";
+import { findColumn } from "../../../src/view/columns.ts";
+import { sortByColumn, sortRows } from "../../../src/view/sort.ts";
 import { connection, udpFlow } from "../../support/connections.ts";
 
 const rows = [
@@ -13,7 +14,7 @@ const rows = [
 
 function keysBy(name: string | null, reverse = false): number[] {
   const column = name === null ? null : (findColumn(name) ?? null);
-  return sortConnections(rows, { column, reverse }, 5_000_000_000).map(({ key }) => key);
+  return sortByColumn(rows, { column, reverse }, 5_000_000_000).map(({ key }) => key);
 }
 
 describe("order", () => {
@@ -60,7 +61,7 @@ test("endpoints sort by their numbers, IPv6 first, whatever else there is", () =
     { address: "10.0.0.9", port: 443 },
   ];
   const remotes = endpoints.map((remote, i) => connection({ key: i + 1, remote }));
-  const sorted = sortConnections(remotes, { column: findColumn("remote") ?? null, reverse: false }, 5e9);
+  const sorted = sortByColumn(remotes, { column: findColumn("remote") ?? null, reverse: false }, 5e9);
   expect(sorted.map(({ key }) => key)).toEqual([6, 3, 2, 4, 1, 7, 5]);
 });
 
