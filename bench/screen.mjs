@@ -18,18 +18,18 @@ const CPU_LIMITS = new Map([
 
 const SIZE = { columns: 120, rows: 40 };
 
-/** @typedef {typeof import("../src/view/screen/frame.ts")} FrameModule */
-/** @typedef {typeof import("../src/view/screen/figures.ts")} FiguresModule */
-/** @typedef {typeof import("../src/view/screen/listing.ts")} ListingModule */
-/** @typedef {typeof import("../src/view/screen/state.ts")} StateModule */
-/** @typedef {typeof import("../src/view/screen/update.ts")} UpdateModule */
+/** @typedef {typeof import("../src/view/frame.ts")} FrameModule */
+/** @typedef {typeof import("../src/view/figures.ts")} FiguresModule */
+/** @typedef {typeof import("../src/view/listing.ts")} ListingModule */
+/** @typedef {typeof import("../src/view/state.ts")} StateModule */
+/** @typedef {typeof import("../src/view/update.ts")} UpdateModule */
 /** @typedef {typeof import("../src/tui/keys.ts")} KeysModule */
 /** @typedef {typeof import("../src/tui/renderer.ts")} RendererModule */
 /** @typedef {FrameModule & FiguresModule & ListingModule & StateModule & UpdateModule & KeysModule & RendererModule} Parts */
-/** @typedef {import("../src/model/connection.ts").Connection} Connection */
-/** @typedef {import("../src/model/snapshot.ts").Snapshot} Snapshot */
-/** @typedef {import("../src/view/screen/listing.ts").Listing} Listing */
-/** @typedef {import("../src/view/screen/layout.ts").Layout} Layout */
+/** @typedef {import("../src/lenses/flows/connection.ts").Connection} Connection */
+/** @typedef {import("../src/lenses/flows/snapshot.ts").Snapshot} Snapshot */
+/** @typedef {import("../src/view/listing.ts").Listing} Listing */
+/** @typedef {import("../src/view/layout.ts").Layout} Layout */
 
 const INFO = {
   version: "0.0.0",
@@ -71,7 +71,7 @@ const KEYS = [
 /** The screen's modules, from the built program. */
 async function loadParts() {
   const paths = [
-    ...["frame", "figures", "listing", "state", "update"].map((name) => `view/screen/${name}`),
+    ...["frame", "figures", "listing", "state", "update"].map((name) => `view/${name}`),
     ...["tui/keys", "tui/renderer"],
   ];
   return /** @type {Parts} */ (Object.assign({}, ...(await Promise.all(paths.map(fromDist)))));

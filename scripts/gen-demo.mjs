@@ -100,8 +100,8 @@ async function keepServer(file) {
   const { createRecordingFile, openRecordingSource } =
     /** @type {typeof import("../src/recording/files.ts")} */ (await fromDist("recording/files"));
   const { systemFiles } = /** @type {typeof import("../src/cli/files.ts")} */ (await fromDist("cli/files"));
-  const { RECORD } = /** @type {typeof import("../src/wire/layout.gen.ts")} */ (
-    await fromDist("wire/layout.gen")
+  const { RECORD } = /** @type {typeof import("../src/lenses/flows/layout.gen.ts")} */ (
+    await fromDist("lenses/flows/layout.gen")
   );
   const netns = statSync("/proc/self/ns/net").ino;
   const reader = await RecordingReader.open(openRecordingSource(file, process.stdin), file);

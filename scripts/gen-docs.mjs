@@ -10,12 +10,10 @@ import { fromDist, root } from "./lib.mjs";
 const { describeOptions } = /** @type {typeof import("../src/cli/options.ts")} */ (
   await fromDist("cli/options")
 );
-const { LOSS_COUNTERS } = /** @type {typeof import("../src/model/losses.ts")} */ (
-  await fromDist("model/losses")
+const { LOSS_COUNTERS } = /** @type {typeof import("../src/lenses/flows/losses.ts")} */ (
+  await fromDist("lenses/flows/losses")
 );
-const { KEYS } = /** @type {typeof import("../src/view/screen/help.ts")} */ (
-  await fromDist("view/screen/help")
-);
+const { KEYS } = /** @type {typeof import("../src/view/help.ts")} */ (await fromDist("view/help"));
 
 const PAGE = "man/tcptop.8";
 

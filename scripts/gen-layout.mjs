@@ -1,4 +1,4 @@
-// Writes src/wire/layout.gen.ts from the BTF of the compiled programs; with --check only compares.
+// Writes src/lenses/flows/layout.gen.ts from the BTF of the compiled programs; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ const NAMES = { tcptop_record: "RECORD", tcptop_owner: "OWNER", tcptop_losses: "
 
 /** @type {import("../src/platform/linux/native.ts").NativeAddon} */
 const addon = createRequire(import.meta.url)(join(root, "build/cmake/Release/tcptop.node"));
-const file = join(root, "src/wire/layout.gen.ts");
+const file = join(root, "src/lenses/flows/layout.gen.ts");
 
 /** @type {Map<string, string[]>} */
 const structs = new Map();
@@ -28,6 +28,6 @@ for (const [struct, fields] of structs) {
 
 if (!process.argv.includes("--check")) writeFileSync(file, text);
 else if (readFileSync(file, "utf8") !== text) {
-  console.error("src/wire/layout.gen.ts differs from bpf/wire.h: run `npm run gen:layout`");
+  console.error("src/lenses/flows/layout.gen.ts differs from bpf/wire.h: run `npm run gen:layout`");
   process.exitCode = 1;
 }

@@ -1,7 +1,7 @@
 // What a terminal shows, text with SGR colours, as an SVG picture.
 import { fromDist } from "./lib.mjs";
 
-const { displayWidth } = /** @type {typeof import("../src/view/width.ts")} */ (await fromDist("view/width"));
+const { displayWidth } = /** @type {typeof import("../src/base/width.ts")} */ (await fromDist("base/width"));
 
 const FONT_PX = 14;
 const CELL_PX = 8.4;

@@ -98,7 +98,7 @@ export function keyList(keys) {
 
 /**
  * The counters of what was lost.
- * @param {typeof import("../../src/model/losses.ts").LOSS_COUNTERS} counters
+ * @param {typeof import("../../src/lenses/flows/losses.ts").LOSS_COUNTERS} counters
  */
 export function lossList(counters) {
   const items = counters.map(

@@ -1,7 +1,7 @@
 /** The source of refreshes: a capture or a recording. */
 import type { ExitError } from "../base/errors.ts";
-import type { StartInfo } from "../output/output.ts";
-import type { PlayStatus } from "../view/screen/play.ts";
+import type { StartInfo } from "../sinks/output.ts";
+import type { PlayStatus } from "../view/play.ts";
 import type { Face } from "./loop.ts";
 import type { Stop } from "./stop.ts";
 

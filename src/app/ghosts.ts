@@ -1,8 +1,9 @@
 /** Ends connections whose end was never reported. A live connection never ends here. */
-import type { Aggregator } from "../aggregate/aggregator.ts";
-import { tupleText } from "../aggregate/row.ts";
+
 import type { Clock } from "../base/clock.ts";
-import type { FlowRecord, SeedEntry } from "../model/record.ts";
+import type { Aggregator } from "../lenses/flows/model/aggregator.ts";
+import { tupleText } from "../lenses/flows/model/row.ts";
+import type { FlowRecord, SeedEntry } from "../lenses/flows/record.ts";
 import type { Capture } from "../platform/platform.ts";
 import type { RecordingWriter } from "../recording/writer.ts";
 

@@ -1,8 +1,8 @@
 /** The feed of a running capture, which is recorded on request. */
 import type { ExitError } from "../base/errors.ts";
-import type { StartInfo } from "../output/output.ts";
 import type { Capture } from "../platform/platform.ts";
 import type { RecordingWriter } from "../recording/writer.ts";
+import type { StartInfo } from "../sinks/output.ts";
 import type { Feed } from "./feed.ts";
 import { type Face, Loop, type LoopOptions } from "./loop.ts";
 import type { Stop } from "./stop.ts";

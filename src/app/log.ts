@@ -2,11 +2,12 @@
 
 import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
-import { Backlog } from "../output/backlog.ts";
-import { csvOutput } from "../output/csv.ts";
-import { EventSource, type Selection } from "../output/events.ts";
-import type { LogFile } from "../output/log-file.ts";
-import { type ConnectionEvent, eventPieces } from "../output/output.ts";
+import type { ConnectionEvent } from "../lenses/flows/events.ts";
+import { EventSource, type Selection } from "../lenses/flows/events.ts";
+import { Backlog } from "../sinks/backlog.ts";
+import { csvOutput } from "../sinks/csv.ts";
+import type { LogFile } from "../sinks/log-file.ts";
+import { eventPieces } from "../sinks/output.ts";
 import type { Face, Look } from "./loop.ts";
 import type { World } from "./world.ts";
 

@@ -1,8 +1,9 @@
 /** The loop of refreshes from the capture to the screen or the stream. No other part of a capture has timers. */
-import { Aggregator } from "../aggregate/aggregator.ts";
+
 import type { Moment } from "../base/clock.ts";
-import type { FlowRecord, SeedEntry } from "../model/record.ts";
-import type { Snapshot } from "../model/snapshot.ts";
+import { Aggregator } from "../lenses/flows/model/aggregator.ts";
+import type { FlowRecord, SeedEntry } from "../lenses/flows/record.ts";
+import type { Snapshot } from "../lenses/flows/snapshot.ts";
 import type { Capture, CaptureOptions } from "../platform/platform.ts";
 import type { RecordingWriter } from "../recording/writer.ts";
 import { Ghosts } from "./ghosts.ts";

@@ -1,5 +1,5 @@
 /** What is known of the processes on the screen. */
-import type { ProcessFacts, ProcessId } from "../model/process.ts";
+import type { ProcessFacts, ProcessId } from "../core/process.ts";
 import type { Platform } from "../platform/platform.ts";
 
 /** Reads the facts of the processes on the screen once a refresh. A process that has ended keeps its facts while shown. */

@@ -1,12 +1,13 @@
 /** The feed of a recording: its refreshes at their own pace, faster or slower, from any position. */
-import { Aggregator } from "../aggregate/aggregator.ts";
+
 import { ExitCode, ExitError } from "../base/errors.ts";
-import type { FlowRecord, SeedEntry } from "../model/record.ts";
-import type { StartInfo } from "../output/output.ts";
+import { Slices } from "../base/slices.ts";
+import { decodeRecords } from "../lenses/flows/decode.ts";
+import { Aggregator } from "../lenses/flows/model/aggregator.ts";
+import type { FlowRecord, SeedEntry } from "../lenses/flows/record.ts";
 import type { RecordingFrame, RecordingReader, RecordingSpan } from "../recording/reader.ts";
-import { Slices } from "../seed/slices.ts";
-import type { PlayStatus } from "../view/screen/play.ts";
-import { decodeRecords } from "../wire/decode.ts";
+import type { StartInfo } from "../sinks/output.ts";
+import type { PlayStatus } from "../view/play.ts";
 import type { Feed, Player } from "./feed.ts";
 import type { Face, Look } from "./loop.ts";
 import type { Stop } from "./stop.ts";

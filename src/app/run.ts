@@ -1,11 +1,13 @@
 /** The stream: every refresh as lines, for as long as somebody reads them. */
-import { NONE_SKIPPED, type Skipped } from "../model/losses.ts";
-import { Backlog } from "../output/backlog.ts";
-import { EventSource, type Selection } from "../output/events.ts";
-import { type ConnectionEvent, eventPieces, type Output, type StartInfo } from "../output/output.ts";
-import { Sink } from "../output/sink.ts";
-import { sanitise } from "../view/sanitise.ts";
-import { Sums } from "../view/sums.ts";
+
+import { sanitise } from "../base/sanitise.ts";
+import type { ConnectionEvent } from "../lenses/flows/events.ts";
+import { EventSource, type Selection } from "../lenses/flows/events.ts";
+import { NONE_SKIPPED, type Skipped } from "../lenses/flows/losses.ts";
+import { Sums } from "../lenses/flows/sums.ts";
+import { Backlog } from "../sinks/backlog.ts";
+import { eventPieces, type Output, type StartInfo } from "../sinks/output.ts";
+import { Sink } from "../sinks/sink.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";
 import { type Log, logged } from "./log.ts";

@@ -1,15 +1,16 @@
 /** The screen: a frame for each refresh and each key, until the user quits. */
+
+import type { NumberStyle } from "../base/format.ts";
+import type { Accept } from "../lenses/flows/filter.ts";
 import type { Screen } from "../tui/terminal.ts";
-import type { Accept } from "../view/filter.ts";
-import type { NumberStyle } from "../view/format.ts";
-import { Figures, type Reading } from "../view/screen/figures.ts";
-import { draw } from "../view/screen/frame.ts";
-import type { SessionInfo } from "../view/screen/header.ts";
-import { helpScrollLimit } from "../view/screen/help.ts";
-import type { Layout } from "../view/screen/layout.ts";
-import { type Listing, listEntries } from "../view/screen/listing.ts";
-import { type Effect, initialState, type Order, type UiState } from "../view/screen/state.ts";
-import { type Input, settle, update } from "../view/screen/update.ts";
+import { Figures, type Reading } from "../view/figures.ts";
+import { draw } from "../view/frame.ts";
+import type { SessionInfo } from "../view/header.ts";
+import { helpScrollLimit } from "../view/help.ts";
+import type { Layout } from "../view/layout.ts";
+import { type Listing, listEntries } from "../view/listing.ts";
+import { type Effect, initialState, type Order, type UiState } from "../view/state.ts";
+import { type Input, settle, update } from "../view/update.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";
 import { type Log, logged } from "./log.ts";

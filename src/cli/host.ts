@@ -3,8 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } fr
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
-import type { OutputStream } from "../output/sink.ts";
 import { createRecordingFile, openRecordingSource } from "../recording/files.ts";
+import type { OutputStream } from "../sinks/sink.ts";
 import type { Host } from "./cli.ts";
 import { standardFiles, systemFiles } from "./files.ts";
 

@@ -1,14 +1,14 @@
 /** The command line: every flag, what it accepts, and the help; nothing is opened here. */
 import { Command, CommanderError, Option } from "commander";
+import { type AddressRange, parseAddressRange } from "../base/address.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
-import { type AddressRange, parseAddressRange } from "../model/address.ts";
-import type { Connection } from "../model/connection.ts";
-import { FORMATS, type Format } from "../output/output.ts";
+import type { Column } from "../core/column.ts";
+import type { SortOrder } from "../core/sort.ts";
+import { COLUMN_KEYS, findColumn } from "../lenses/flows/columns.ts";
+import type { Connection } from "../lenses/flows/connection.ts";
+import type { Filter } from "../lenses/flows/filter.ts";
 import { BACKENDS, type BackendChoice } from "../platform/platform.ts";
-import type { Column } from "../view/column.ts";
-import { COLUMN_KEYS, findColumn } from "../view/columns.ts";
-import type { Filter } from "../view/filter.ts";
-import type { SortOrder } from "../view/sort.ts";
+import { FORMATS, type Format } from "../sinks/output.ts";
 
 export interface Options {
   /** The stream is asked for, also at a terminal. */

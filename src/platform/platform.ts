@@ -1,8 +1,9 @@
 /** What tcptop needs of an operating system; every platform implements this and nothing more. */
-import type { TableSizes } from "../model/bounds.ts";
-import type { Losses } from "../model/losses.ts";
-import type { ProcessFacts, ProcessId } from "../model/process.ts";
-import type { FlowRecord, Seed, SeedEntry } from "../model/record.ts";
+
+import type { ProcessFacts, ProcessId } from "../core/process.ts";
+import type { TableSizes } from "../lenses/flows/bounds.ts";
+import type { Losses } from "../lenses/flows/losses.ts";
+import type { FlowRecord, Seed, SeedEntry } from "../lenses/flows/record.ts";
 
 export const BACKENDS = ["fentry", "kprobe", "tracepoint"] as const;
 export type Backend = (typeof BACKENDS)[number];

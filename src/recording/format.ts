@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";
-import type { TableSizes } from "../model/bounds.ts";
+import type { TableSizes } from "../lenses/flows/bounds.ts";
 
 /**
  * Raised by every change that an older reader would misunderstand; the header's frame never changes. Files of all

@@ -1,9 +1,9 @@
 /** The contents of a frame: the calls that the aggregator got, in their order. */
 import { Buffer } from "node:buffer";
-import { canonicalAddress } from "../model/address.ts";
-import { TCP_STATES } from "../model/connection.ts";
-import { LOSS_NAMES, type Losses, lossKey, NO_LOSSES } from "../model/losses.ts";
-import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "../model/record.ts";
+import { canonicalAddress } from "../base/address.ts";
+import { TCP_STATES } from "../lenses/flows/connection.ts";
+import { LOSS_NAMES, type Losses, lossKey, NO_LOSSES } from "../lenses/flows/losses.ts";
+import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "../lenses/flows/record.ts";
 import { DamageError } from "./format.ts";
 
 const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4, unmet: 5, silent: 6 } as const;

@@ -2,10 +2,10 @@
 import type { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
-import type { TableSizes } from "../model/bounds.ts";
-import { Slices } from "../seed/slices.ts";
-import { isKnownWireVersion } from "../wire/decode.ts";
-import { WIRE_VERSION } from "../wire/layout.gen.ts";
+import { Slices } from "../base/slices.ts";
+import type { TableSizes } from "../lenses/flows/bounds.ts";
+import { isKnownWireVersion } from "../lenses/flows/decode.ts";
+import { WIRE_VERSION } from "../lenses/flows/layout.gen.ts";
 import {
   byteOrder,
   DamageError,

@@ -1,9 +1,9 @@
 /** Writes a recording: each refresh goes to the file as one frame, so that a killed recorder loses at most the last. */
 import { Buffer } from "node:buffer";
 import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
-import type { Losses } from "../model/losses.ts";
-import { isFlow, type SeedEntry } from "../model/record.ts";
-import { WIRE_VERSION } from "../wire/layout.gen.ts";
+import { WIRE_VERSION } from "../lenses/flows/layout.gen.ts";
+import type { Losses } from "../lenses/flows/losses.ts";
+import { isFlow, type SeedEntry } from "../lenses/flows/record.ts";
 import { byteOrder, encodeFrame, FORMAT_VERSION, FrameKind, MAGIC, type RecordingInfo } from "./format.ts";
 import { OperationWriter } from "./operations.ts";
 

@@ -1,5 +1,5 @@
 /** What a terminal sends for keys and the mouse, as inputs of the screen. */
-import type { Input } from "../view/screen/update.ts";
+import type { Input } from "../view/update.ts";
 
 /** Final letters of `ESC [` and `ESC O` sequences. */
 const LETTERS: Readonly<Record<string, string>> = {

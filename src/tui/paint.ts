@@ -1,6 +1,7 @@
 /** Colours: from the meaning of a span to terminal sequences. */
-import type { Line, Tone } from "../view/screen/cells.ts";
-import { displayWidth } from "../view/width.ts";
+
+import { displayWidth } from "../base/width.ts";
+import type { Line, Tone } from "../view/cells.ts";
 
 /** How many colours a terminal shows; 0: none, or none wanted. */
 export type ColorDepth = 0 | 8 | 16 | 256;

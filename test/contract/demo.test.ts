@@ -5,10 +5,10 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { Replay } from "../../src/app/replay.ts";
 import { streamFeed } from "../../src/app/run.ts";
-import { parseAddressRange } from "../../src/model/address.ts";
-import { jsonOutput } from "../../src/output/json.ts";
+import { parseAddressRange } from "../../src/base/address.ts";
 import { openRecordingSource } from "../../src/recording/files.ts";
 import { RecordingReader } from "../../src/recording/reader.ts";
+import { jsonOutput } from "../../src/sinks/json.ts";
 import { FakeWorld } from "../support/world.ts";
 
 const DEMO = fileURLToPath(new URL("../../demo/demo.tcptop", import.meta.url));

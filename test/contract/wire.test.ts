@@ -1,10 +1,10 @@
 /** C++ writes the wire structs, TypeScript reads them: they agree on every field. */
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { type FlowRecord, RecordFlag, RecordKind } from "../../src/model/record.ts";
+import { decodeLosses, decodeOwners, decodeRecords } from "../../src/lenses/flows/decode.ts";
+import { LOSSES, OWNER, RECORD, WIRE_VERSION } from "../../src/lenses/flows/layout.gen.ts";
+import { type FlowRecord, RecordFlag, RecordKind } from "../../src/lenses/flows/record.ts";
 import { loadNative } from "../../src/platform/linux/native.ts";
-import { decodeLosses, decodeOwners, decodeRecords } from "../../src/wire/decode.ts";
-import { LOSSES, OWNER, RECORD, WIRE_VERSION } from "../../src/wire/layout.gen.ts";
 import { built } from "../support/build.ts";
 
 const bytes = execFileSync(built("test/native/wire_sample"));

@@ -17,7 +17,7 @@ import { createInterface } from "node:readline";
 import { StringDecoder } from "node:string_decoder";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "vitest";
-import { LOSS_COUNTERS, type LossKey } from "../../src/model/losses.ts";
+import { LOSS_COUNTERS, type LossKey } from "../../src/lenses/flows/losses.ts";
 import { BACKENDS, type Backend } from "../../src/platform/platform.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

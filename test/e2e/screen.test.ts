@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { displayWidth } from "../../src/view/width.ts";
+import { displayWidth } from "../../src/base/width.ts";
 import { cannotRun, eventually, TCPTOP } from "./harness.ts";
 import { PseudoTerminal } from "./terminal.ts";
 

@@ -1,7 +1,7 @@
 /** A program under a real pseudo-terminal, and what its screen shows. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { displayWidth } from "../../src/view/width.ts";
+import { displayWidth } from "../../src/base/width.ts";
 import { eventually } from "./harness.ts";
 
 /** Private modes and what they are called here. */

@@ -1,8 +1,8 @@
 /** The stream in every form, compared with the files beside this one. */
 import { beforeAll, expect, test, vi } from "vitest";
-import { csvOutput } from "../../src/output/csv.ts";
-import { jsonOutput } from "../../src/output/json.ts";
-import { textOutput } from "../../src/output/text.ts";
+import { csvOutput } from "../../src/sinks/csv.ts";
+import { jsonOutput } from "../../src/sinks/json.ts";
+import { textOutput } from "../../src/sinks/text.ts";
 import { play } from "../support/stream.ts";
 
 beforeAll(() => {

@@ -7,6 +7,8 @@ import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { decodeOwners, decodeRecords } from "../../src/lenses/flows/decode.ts";
+import { LOSSES, OWNER, RECORD } from "../../src/lenses/flows/layout.gen.ts";
 import {
   isNativeError,
   loadNative,
@@ -14,8 +16,6 @@ import {
   type SessionOptions,
 } from "../../src/platform/linux/native.ts";
 import { thisProcessMayCapture } from "../../src/platform/linux/privilege.ts";
-import { decodeOwners, decodeRecords } from "../../src/wire/decode.ts";
-import { LOSSES, OWNER, RECORD } from "../../src/wire/layout.gen.ts";
 
 const OPTIONS: SessionOptions = {
   backend: "auto",

@@ -1,6 +1,6 @@
 /** Connections and snapshots with sensible defaults, for tests of what comes after the aggregator. */
-import type { Connection } from "../../src/model/connection.ts";
-import type { ConnectionList, Snapshot } from "../../src/model/snapshot.ts";
+import type { Connection } from "../../src/lenses/flows/connection.ts";
+import type { ConnectionList, Snapshot } from "../../src/lenses/flows/snapshot.ts";
 import { NO_LOSSES } from "./records.ts";
 
 /** An established TCP connection of curl. */

@@ -1,6 +1,6 @@
 /** Snapshots with a few telling connections, and with very many. */
-import type { Connection } from "../../src/model/connection.ts";
-import type { Snapshot } from "../../src/model/snapshot.ts";
+import type { Connection } from "../../src/lenses/flows/connection.ts";
+import type { Snapshot } from "../../src/lenses/flows/snapshot.ts";
 import { connection, snapshot, udpFlow } from "./connections.ts";
 
 function named(process: string, pid: number) {

@@ -1,16 +1,16 @@
 /** A screen without a terminal: what is shown, and what keys do to it. */
-import type { ProcessFacts } from "../../src/model/process.ts";
-import type { Snapshot } from "../../src/model/snapshot.ts";
-import type { Accept } from "../../src/view/filter.ts";
-import { type Frame, lineText, type Size } from "../../src/view/screen/cells.ts";
-import { Figures, type Reading } from "../../src/view/screen/figures.ts";
-import { draw, type Picture } from "../../src/view/screen/frame.ts";
-import type { SessionInfo } from "../../src/view/screen/header.ts";
-import { helpScrollLimit } from "../../src/view/screen/help.ts";
-import { type Listing, listEntries } from "../../src/view/screen/listing.ts";
-import type { PlayStatus } from "../../src/view/screen/play.ts";
-import { type Choices, type Effect, initialState, type UiState } from "../../src/view/screen/state.ts";
-import { type Input, settle, update } from "../../src/view/screen/update.ts";
+import type { ProcessFacts } from "../../src/core/process.ts";
+import type { Accept } from "../../src/lenses/flows/filter.ts";
+import type { Snapshot } from "../../src/lenses/flows/snapshot.ts";
+import { type Frame, lineText, type Size } from "../../src/view/cells.ts";
+import { Figures, type Reading } from "../../src/view/figures.ts";
+import { draw, type Picture } from "../../src/view/frame.ts";
+import type { SessionInfo } from "../../src/view/header.ts";
+import { helpScrollLimit } from "../../src/view/help.ts";
+import { type Listing, listEntries } from "../../src/view/listing.ts";
+import type { PlayStatus } from "../../src/view/play.ts";
+import { type Choices, type Effect, initialState, type UiState } from "../../src/view/state.ts";
+import { type Input, settle, update } from "../../src/view/update.ts";
 
 const INFO: SessionInfo = {
   version: "0.1.0",

@@ -1,7 +1,7 @@
 /** Follows the snapshots of an aggregator and checks what must hold for any history. */
 import assert from "node:assert/strict";
-import type { Connection } from "../../src/model/connection.ts";
-import type { Snapshot } from "../../src/model/snapshot.ts";
+import type { Connection } from "../../src/lenses/flows/connection.ts";
+import type { Snapshot } from "../../src/lenses/flows/snapshot.ts";
 
 const COUNTERS = ["bytesIn", "bytesOut", "packetsIn", "packetsOut"] as const;
 export type Counts = Record<(typeof COUNTERS)[number], number>;

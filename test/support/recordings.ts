@@ -1,8 +1,8 @@
 /** Recordings in memory, and what is in them. */
 
 import { Buffer } from "node:buffer";
-import type { Losses } from "../../src/model/losses.ts";
-import type { SeedEntry } from "../../src/model/record.ts";
+import type { Losses } from "../../src/lenses/flows/losses.ts";
+import type { SeedEntry } from "../../src/lenses/flows/record.ts";
 import type { RecordingInfo } from "../../src/recording/format.ts";
 import { RecordingReader, type RecordingSource } from "../../src/recording/reader.ts";
 import { type RecordingFile, RecordingWriter } from "../../src/recording/writer.ts";

@@ -1,15 +1,15 @@
 /** Flow records for tests: as objects, and encoded as the kernel side would. */
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
-import { parseAddress } from "../../src/model/address.ts";
+import { parseAddress } from "../../src/base/address.ts";
+import { RECORD, WIRE_VERSION } from "../../src/lenses/flows/layout.gen.ts";
 import {
   type FlowRecord,
   IPPROTO_TCP,
   RecordFlag,
   RecordKind,
   type SeedEntry,
-} from "../../src/model/record.ts";
-import { RECORD, WIRE_VERSION } from "../../src/wire/layout.gen.ts";
+} from "../../src/lenses/flows/record.ts";
 
 const IS_LITTLE_ENDIAN = endianness() === "LE";
 
@@ -143,7 +143,7 @@ export function encodeRecords(...records: readonly Partial<RecordFields>[]): Uin
   return Uint8Array.from(Buffer.concat(records.map((fields) => encodeRecord(recordFields(fields)))));
 }
 
-export { NO_LOSSES } from "../../src/model/losses.ts";
+export { NO_LOSSES } from "../../src/lenses/flows/losses.ts";
 
 /** An established TCP connection of before the capture, the one of `makeRecord()`, unless given. */
 export function seedEntry(fields: Partial<SeedEntry> = {}): SeedEntry {

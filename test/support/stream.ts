@@ -1,11 +1,11 @@
 /** A short history with every kind of line, as the outputs are given it. */
 
 import type { Moment } from "../../src/base/clock.ts";
-import type { Connection } from "../../src/model/connection.ts";
-import { NONE_SKIPPED, type Skipped } from "../../src/model/losses.ts";
-import type { Snapshot } from "../../src/model/snapshot.ts";
-import { EventSource, type Selection } from "../../src/output/events.ts";
-import type { Output, StartInfo } from "../../src/output/output.ts";
+import type { Connection } from "../../src/lenses/flows/connection.ts";
+import { EventSource, type Selection } from "../../src/lenses/flows/events.ts";
+import { NONE_SKIPPED, type Skipped } from "../../src/lenses/flows/losses.ts";
+import type { Snapshot } from "../../src/lenses/flows/snapshot.ts";
+import type { Output, StartInfo } from "../../src/sinks/output.ts";
 import { connection, snapshot, udpFlow } from "./connections.ts";
 import { NO_LOSSES } from "./records.ts";
 

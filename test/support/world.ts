@@ -1,10 +1,10 @@
 /** A machine for tests: its time stands still until it is moved, its kernel says what the test says. */
 import type { Cancel, StopSignal, World } from "../../src/app/world.ts";
-import { type Losses, NO_LOSSES } from "../../src/model/losses.ts";
-import type { ProcessFacts } from "../../src/model/process.ts";
-import type { FlowRecord, Seed, SeedEntry } from "../../src/model/record.ts";
-import type { OutputStream } from "../../src/output/sink.ts";
+import type { ProcessFacts } from "../../src/core/process.ts";
+import { type Losses, NO_LOSSES } from "../../src/lenses/flows/losses.ts";
+import type { FlowRecord, Seed, SeedEntry } from "../../src/lenses/flows/record.ts";
 import type { Capture, CaptureOptions, Platform } from "../../src/platform/platform.ts";
+import type { OutputStream } from "../../src/sinks/sink.ts";
 import { copyRecord, encodeRecords } from "./records.ts";
 
 const NS_PER_MS = 1e6;

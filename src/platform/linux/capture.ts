@@ -1,12 +1,12 @@
 /** A capture on Linux: a session of the addon, and /proc for the existing connections. */
 import { release } from "node:os";
-import type { TableSizes } from "../../model/bounds.ts";
-import type { Losses } from "../../model/losses.ts";
-import type { FlowRecord, Seed, SeedEntry } from "../../model/record.ts";
-import { type ProcWorld, procWorld } from "../../seed/proc-world.ts";
-import { readConnections, readSeed } from "../../seed/seed.ts";
-import { decodeLosses, decodeOwners, decodeRecords } from "../../wire/decode.ts";
-import { RECORD } from "../../wire/layout.gen.ts";
+import { type ProcWorld, procWorld } from "../../base/proc-world.ts";
+import type { TableSizes } from "../../lenses/flows/bounds.ts";
+import { decodeLosses, decodeOwners, decodeRecords } from "../../lenses/flows/decode.ts";
+import { RECORD } from "../../lenses/flows/layout.gen.ts";
+import type { Losses } from "../../lenses/flows/losses.ts";
+import type { FlowRecord, Seed, SeedEntry } from "../../lenses/flows/record.ts";
+import { readConnections, readSeed } from "../../lenses/flows/seed/seed.ts";
 import type { Capture, CaptureOptions, StepDown } from "../platform.ts";
 import type { Session } from "./native.ts";
 

@@ -1,13 +1,13 @@
 /** Linux: the BPF capture of the addon, and /proc for the existing connections. */
 import { readFileSync } from "node:fs";
 import { ExitCode, ExitError } from "../../base/errors.ts";
-import { procWorld } from "../../seed/proc-world.ts";
-import { readProcessFacts } from "../../seed/process-facts.ts";
+import { procWorld } from "../../base/proc-world.ts";
 import type { Capture, CaptureOptions, Platform, StepDown } from "../platform.ts";
 import { LinuxCapture } from "./capture.ts";
 import { isNativeError, loadNative, type NativeAddon, type NativeError } from "./native.ts";
 import { pidRemarksHere } from "./pid-namespace.ts";
 import { thisProcessMayCapture, whatIsHiddenHere, whyRefusedHere } from "./privilege.ts";
+import { readProcessFacts } from "./process-facts.ts";
 import { tcpTableSize } from "./table-size.ts";
 
 const DEFAULT_MAX_UDP_FLOWS = 32_768;

@@ -1,9 +1,14 @@
 /** Connections and snapshots out of choices: everything that the kernel could say, hostile names above all. */
 
-import type { Endpoint } from "../../../src/model/address.ts";
-import { type Connection, type Owner, TCP_STATES, type TcpState } from "../../../src/model/connection.ts";
-import { LOSS_NAMES, type Losses, NO_LOSSES } from "../../../src/model/losses.ts";
-import type { Snapshot } from "../../../src/model/snapshot.ts";
+import type { Endpoint } from "../../../src/base/address.ts";
+import {
+  type Connection,
+  type Owner,
+  TCP_STATES,
+  type TcpState,
+} from "../../../src/lenses/flows/connection.ts";
+import { LOSS_NAMES, type Losses, NO_LOSSES } from "../../../src/lenses/flows/losses.ts";
+import type { Snapshot } from "../../../src/lenses/flows/snapshot.ts";
 import { connection } from "../../support/connections.ts";
 import { snapshotOf } from "../../support/crowd.ts";
 import type { Choices } from "../engine/choices.ts";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { LOSSES, OWNER, RECORD } from "../../../src/lenses/flows/layout.gen.ts";
 import type { NativeAddon, Session, SessionOptions } from "../../../src/platform/linux/native.ts";
-import { LOSSES, OWNER, RECORD } from "../../../src/wire/layout.gen.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 

@@ -6,7 +6,7 @@ import {
   formatAddress,
   parseAddress,
   parseAddressRange,
-} from "../../../src/model/address.ts";
+} from "../../../src/base/address.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 import { addressText } from "../oracles/address.ts";

@@ -1,7 +1,7 @@
 /** Any records, seeds, sockets and refreshes: rows open once and close once, and every sum is right. */
 import assert from "node:assert/strict";
-import { Aggregator } from "../../../src/aggregate/aggregator.ts";
-import { IPPROTO_TCP, IPPROTO_UDP, RecordKind, type SeedEntry } from "../../../src/model/record.ts";
+import { Aggregator } from "../../../src/lenses/flows/model/aggregator.ts";
+import { IPPROTO_TCP, IPPROTO_UDP, RecordKind, type SeedEntry } from "../../../src/lenses/flows/record.ts";
 import { Ledger } from "../../support/ledger.ts";
 import { makeRecord, NO_LOSSES, type RecordFields } from "../../support/records.ts";
 import { Choices } from "../engine/choices.ts";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
-import { decodeLosses, decodeOwners, decodeRecords } from "../../../src/wire/decode.ts";
-import { LOSSES, OWNER, RECORD, WIRE_VERSION } from "../../../src/wire/layout.gen.ts";
+import { decodeLosses, decodeOwners, decodeRecords } from "../../../src/lenses/flows/decode.ts";
+import { LOSSES, OWNER, RECORD, WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
 import { copyRecord } from "../../support/records.ts";
 import type { Target } from "../engine/target.ts";
 import { addressText } from "../oracles/address.ts";

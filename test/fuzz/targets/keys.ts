@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { StringDecoder } from "node:string_decoder";
 import { KeyDecoder } from "../../../src/tui/keys.ts";
-import type { Input } from "../../../src/view/screen/update.ts";
+import type { Input } from "../../../src/view/update.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 

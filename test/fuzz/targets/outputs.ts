@@ -1,13 +1,14 @@
 /** The three streams of any connections: independent readers get back every value, and nothing raw is in them. */
 import assert from "node:assert/strict";
 import type { Moment } from "../../../src/base/clock.ts";
-import { csvOutput } from "../../../src/output/csv.ts";
-import { jsonOutput } from "../../../src/output/json.ts";
-import type { ConnectionEvent, Output } from "../../../src/output/output.ts";
-import { textOutput } from "../../../src/output/text.ts";
-import { FIELDS } from "../../../src/view/columns.ts";
-import { sanitise } from "../../../src/view/sanitise.ts";
-import { displayWidth } from "../../../src/view/width.ts";
+import { sanitise } from "../../../src/base/sanitise.ts";
+import { displayWidth } from "../../../src/base/width.ts";
+import { FIELDS } from "../../../src/lenses/flows/columns.ts";
+import type { ConnectionEvent } from "../../../src/lenses/flows/events.ts";
+import { csvOutput } from "../../../src/sinks/csv.ts";
+import { jsonOutput } from "../../../src/sinks/json.ts";
+import type { Output } from "../../../src/sinks/output.ts";
+import { textOutput } from "../../../src/sinks/text.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 import { connectionOf, snapshotFrom } from "../inputs/connections.ts";

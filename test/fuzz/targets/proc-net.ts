@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
-import { NET_TABLES, type NetTable, ProcNetParser } from "../../../src/seed/proc-net.ts";
+import { NET_TABLES, type NetTable, ProcNetParser } from "../../../src/lenses/flows/seed/proc-net.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 import { addressText } from "../oracles/address.ts";

@@ -1,11 +1,11 @@
 /** A /proc that lies, vanishes and never ends: what is read of it is bounded, and no process can speak for another. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import type { SeedEntry } from "../../../src/model/record.ts";
-import type { ProcWorld } from "../../../src/seed/proc-world.ts";
-import { readProcessFacts } from "../../../src/seed/process-facts.ts";
-import { readSeed } from "../../../src/seed/seed.ts";
-import { statOf } from "../../unit/seed/fake-proc.ts";
+import type { ProcWorld } from "../../../src/base/proc-world.ts";
+import type { SeedEntry } from "../../../src/lenses/flows/record.ts";
+import { readSeed } from "../../../src/lenses/flows/seed/seed.ts";
+import { readProcessFacts } from "../../../src/platform/linux/process-facts.ts";
+import { statOf } from "../../support/fake-proc.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 

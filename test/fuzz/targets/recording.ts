@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { ExitError } from "../../../src/base/errors.ts";
+import { sanitise } from "../../../src/base/sanitise.ts";
+import { WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
 import { byteOrder, encodeFrame, FORMAT_VERSION, FrameKind, MAGIC } from "../../../src/recording/format.ts";
 import { RecordingReader } from "../../../src/recording/reader.ts";
-import { sanitise } from "../../../src/view/sanitise.ts";
-import { WIRE_VERSION } from "../../../src/wire/layout.gen.ts";
 import { INFO, memorySource } from "../../support/recordings.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";

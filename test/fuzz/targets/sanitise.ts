@@ -1,7 +1,7 @@
 /** Any text comes out harmless, can be told from every other, and has a width that adds up. */
 import assert from "node:assert/strict";
-import { sanitise } from "../../../src/view/sanitise.ts";
-import { clip, displayWidth, padEnd, padStart, shorten, truncate } from "../../../src/view/width.ts";
+import { sanitise } from "../../../src/base/sanitise.ts";
+import { clip, displayWidth, padEnd, padStart, shorten, truncate } from "../../../src/base/width.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 import { assertHarmless, unsanitise } from "../oracles/text.ts";

@@ -1,9 +1,14 @@
 /** Rows whose end nobody reports, and rows that only look so. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { Aggregator } from "../../../src/aggregate/aggregator.ts";
 import { Ghosts } from "../../../src/app/ghosts.ts";
-import { NO_LOSSES } from "../../../src/model/losses.ts";
-import { type FlowRecord, IPPROTO_UDP, RecordKind, type SeedEntry } from "../../../src/model/record.ts";
+import { NO_LOSSES } from "../../../src/lenses/flows/losses.ts";
+import { Aggregator } from "../../../src/lenses/flows/model/aggregator.ts";
+import {
+  type FlowRecord,
+  IPPROTO_UDP,
+  RecordKind,
+  type SeedEntry,
+} from "../../../src/lenses/flows/record.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
 import { INFO, MemoryFile, memorySource, readAll } from "../../support/recordings.ts";
 import { makeRecord, seedEntry } from "../../support/records.ts";

@@ -7,10 +7,10 @@ import type { Face, Look } from "../../../src/app/loop.ts";
 import { ExitError } from "../../../src/base/errors.ts";
 import type { Files } from "../../../src/base/output-file.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
-import type { Connection } from "../../../src/model/connection.ts";
-import type { Snapshot } from "../../../src/model/snapshot.ts";
-import { CSV_HEADER, CSV_HEADERS } from "../../../src/output/csv.ts";
-import { LogFile } from "../../../src/output/log-file.ts";
+import type { Connection } from "../../../src/lenses/flows/connection.ts";
+import type { Snapshot } from "../../../src/lenses/flows/snapshot.ts";
+import { CSV_HEADER, CSV_HEADERS } from "../../../src/sinks/csv.ts";
+import { LogFile } from "../../../src/sinks/log-file.ts";
 import { connection, snapshot } from "../../support/connections.ts";
 import { FakeWorld, systemError } from "../../support/world.ts";
 

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { ProcessBook } from "../../../src/app/process-book.ts";
-import type { ProcessFacts, ProcessId } from "../../../src/model/process.ts";
+import type { ProcessFacts, ProcessId } from "../../../src/core/process.ts";
 
 const CURL = { pid: 7, startNs: 100 };
 

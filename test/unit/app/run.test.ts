@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { type RunOptions, run } from "../../../src/app/run.ts";
 import { ExitError } from "../../../src/base/errors.ts";
-import { RecordKind, type Seed } from "../../../src/model/record.ts";
-import { csvOutput } from "../../../src/output/csv.ts";
-import { jsonOutput } from "../../../src/output/json.ts";
-import { findColumn } from "../../../src/view/columns.ts";
+import { findColumn } from "../../../src/lenses/flows/columns.ts";
+import { RecordKind, type Seed } from "../../../src/lenses/flows/record.ts";
+import { csvOutput } from "../../../src/sinks/csv.ts";
+import { jsonOutput } from "../../../src/sinks/json.ts";
 import { curlRecord, NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { FakeWorld, settle, systemError } from "../../support/world.ts";
 

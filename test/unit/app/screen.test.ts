@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { runScreen, type ScreenOptions } from "../../../src/app/screen.ts";
 import { ExitError } from "../../../src/base/errors.ts";
-import type { Seed } from "../../../src/model/record.ts";
+import type { Seed } from "../../../src/lenses/flows/record.ts";
 import { curlRecord, NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle } from "../../support/world.ts";

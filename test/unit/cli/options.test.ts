@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ExitError } from "../../../src/base/errors.ts";
 import { type Options, parseArguments } from "../../../src/cli/options.ts";
-import { COLUMN_KEYS } from "../../../src/view/columns.ts";
+import { COLUMN_KEYS } from "../../../src/lenses/flows/columns.ts";
 
 const SECONDS = "a number of seconds from 0.1 to 86400";
 const PID = "a process id from 1 to 4194304";

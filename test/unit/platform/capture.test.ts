@@ -1,12 +1,12 @@
 /** The capture against a session of the addon that says what the test says. */
 import { beforeEach, describe, expect, test } from "vitest";
-import type { FlowRecord } from "../../../src/model/record.ts";
+import { LOSSES, RECORD, WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
+import type { FlowRecord } from "../../../src/lenses/flows/record.ts";
 import { LinuxCapture } from "../../../src/platform/linux/capture.ts";
 import type { Session } from "../../../src/platform/linux/native.ts";
-import { LOSSES, RECORD, WIRE_VERSION } from "../../../src/wire/layout.gen.ts";
+import { fakeProc } from "../../support/fake-proc.ts";
 import { encodeRecords } from "../../support/records.ts";
 import { settle } from "../../support/world.ts";
-import { fakeProc } from "../seed/fake-proc.ts";
 
 /** Delivers bytes, as many as fit at once, and counts what it is asked. */
 class FakeSession implements Session {

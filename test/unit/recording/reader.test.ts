@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import { crc32, deflateRawSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { LOSS_NAMES } from "../../../src/model/losses.ts";
+import { WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
+import { LOSS_NAMES } from "../../../src/lenses/flows/losses.ts";
 import {
   byteOrder,
   encodeFrame,
@@ -12,7 +13,6 @@ import {
   MOST_RAW_BYTES,
 } from "../../../src/recording/format.ts";
 import { RecordingReader } from "../../../src/recording/reader.ts";
-import { WIRE_VERSION } from "../../../src/wire/layout.gen.ts";
 import { type Call, INFO, memorySource, readAll, record } from "../../support/recordings.ts";
 import { NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { FakeWorld, systemError } from "../../support/world.ts";

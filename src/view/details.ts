@@ -1,0 +1,207 @@
+/** The details of one connection. */
+
+import {
+  formatBytes,
+  formatEndpoint,
+  formatMicros,
+  formatMillis,
+  formatRate,
+  UNKNOWN,
+} from "../base/format.ts";
+import { sanitise } from "../base/sanitise.ts";
+import { displayWidth, padEnd, shorten } from "../base/width.ts";
+import type { ProcessFacts } from "../core/process.ts";
+import type { Connection } from "../lenses/flows/connection.ts";
+import { ownerMark } from "../lenses/flows/marks.ts";
+import { type Line, LineWriter, type Size, type Tone, textLine } from "./cells.ts";
+import { barGraph } from "./graph.ts";
+import { SERIES_LENGTH, type Series } from "./history.ts";
+import { type PlayStatus, playText } from "./play.ts";
+import type { UiState } from "./state.ts";
+import { heatOf } from "./table.ts";
+
+export interface DetailFacts {
+  readonly connection: Connection;
+  /** CLOCK_MONOTONIC of the refresh that is shown. */
+  readonly nowNs: number;
+  /** The connection is not there any more. */
+  readonly isGone: boolean;
+  readonly series: Series;
+  /** null: unknown, for example because the process has ended. */
+  readonly process: ProcessFacts | null;
+  /** null for a capture; recordings have no facts of processes. */
+  readonly play: PlayStatus | null;
+}
+
+const LABEL_CELLS = 13;
+
+type Facts = readonly (readonly [label: string, text: string])[];
+
+function msBetween(fromNs: number, toNs: number): number {
+  return Math.max(0, Math.round((toNs - fromNs) / 1e6));
+}
+
+/** A size, and exactly. */
+function both(bytes: number): string {
+  return bytes < 1000 ? formatBytes(bytes) : `${formatBytes(bytes)} (${bytes} B)`;
+}
+
+const NOT_RECORDED = "not recorded";
+
+/** What the marks of the table mean. */
+const OWNER_WORDS = {
+  "+": "more than one process has used this socket; this one used it last",
+  "?": "nobody was seen using this socket; this one listens for it, or has it open",
+} as const;
+
+function ownerFacts({ connection, process, play }: DetailFacts): Facts {
+  const { owner } = connection;
+  const mark = ownerMark(connection);
+  return [
+    [
+      "Process",
+      owner === null
+        ? "unknown"
+        : `${sanitise(owner.process)}, PID ${owner.pid}${owner.uid === null ? "" : `, user id ${owner.uid}`}`,
+    ],
+    ...(mark === "" ? [] : ([["Owner", OWNER_WORDS[mark]]] as const)),
+    ...(process?.commandLine ? ([["Command", sanitise(process.commandLine)]] as const) : []),
+    ...(play !== null ? ([["Command", NOT_RECORDED]] as const) : []),
+  ];
+}
+
+/** Where the connection belongs: less often asked for, so last. */
+function placeFacts({ connection: { owner, netns }, process, play }: DetailFacts): Facts {
+  const id = owner?.cgroupId == null ? [] : [`id ${owner.cgroupId}`];
+  const path = play !== null ? [`path ${NOT_RECORDED}`] : [];
+  const cgroup = [...(process?.cgroup ? [sanitise(process.cgroup)] : path), ...id];
+  return [
+    ["Cgroup", cgroup.length === 0 ? "unknown" : cgroup.join(", ")],
+    ["Network ns", String(netns)],
+  ];
+}
+
+function lifeFacts({ connection, nowNs, isGone }: DetailFacts): Facts {
+  const { phase, partial, openedNs, activeNs, stateSinceNs } = connection;
+  const endNs = phase.kind === "closing" ? phase.closedNs : nowNs;
+  const age = formatMillis(msBetween(openedNs, endNs));
+  const state = connection.state ?? "UDP";
+  const isOver = isGone || phase.kind === "closing";
+  const since = stateSinceNs === null ? "" : ` for ${formatMillis(msBetween(stateSinceNs, nowNs))}`;
+  const hasMoved = activeNs !== null && connection.packetsIn + connection.packetsOut > 0;
+  const active = !hasMoved
+    ? "nothing moved yet"
+    : `last moved ${formatMillis(msBetween(activeNs, nowNs))} ago`;
+  return [
+    ["State", isOver ? `${state}, closed` : `${state}${since}`],
+    ["Age", partial ? `seen for ${age}, older than tcptop` : age],
+    ["Activity", active],
+  ];
+}
+
+function tcpFacts({ connection: { tcp } }: DetailFacts): Facts {
+  if (tcp === null) return [];
+  return [
+    ["Retransmits", `${counted(tcp.retransmits, "segment")}, ${both(tcp.bytesRetrans)}`],
+    ["Window", tcp.sndCwnd === null ? UNKNOWN : `${counted(tcp.sndCwnd, "segment")} (congestion window)`],
+  ];
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function factLines(facts: Facts, columns: number): Line[] {
+  return facts.map(([label, text]) => {
+    const line = new LineWriter(columns).add(` ${padEnd(label, LABEL_CELLS)}`, "quiet");
+    return line.add(shorten(text, line.left - 1)).done();
+  });
+}
+
+interface Graph {
+  readonly label: string;
+  readonly text: string;
+  readonly values: readonly number[];
+  readonly tone: Tone;
+  readonly show: (value: number) => string;
+}
+
+function graphsOf({ connection, series }: DetailFacts, { style }: UiState): Graph[] {
+  const rate = (value: number) => formatRate(value, style);
+  const direction = (
+    label: string,
+    bytes: number,
+    packets: number,
+    now: number,
+    values: readonly number[],
+  ) => ({
+    label,
+    text: `${rate(now)}   ${both(bytes)}   ${counted(packets, "packet")}`,
+    values,
+    tone: heatOf(now),
+    show: rate,
+  });
+  const { bytesIn, bytesOut, packetsIn, packetsOut, rateIn, rateOut, tcp } = connection;
+  const micros = (us: number | null) => (us === null ? UNKNOWN : formatMicros(us, style));
+  return [
+    direction("In", bytesIn, packetsIn, rateIn, series.rateIn),
+    direction("Out", bytesOut, packetsOut, rateOut, series.rateOut),
+    ...(tcp === null
+      ? []
+      : [
+          {
+            label: "RTT",
+            text: `${micros(tcp.srttUs)} now, ${micros(tcp.minRttUs)} lowest, ${micros(tcp.rttvarUs)} variation`,
+            values: series.rttUs,
+            tone: "plain" as const,
+            // 0 stands for none known.
+            show: (us: number) => (us === 0 ? "" : micros(us)),
+          },
+        ]),
+  ];
+}
+
+function graphLines(graph: Graph, height: number, columns: number): Line[] {
+  const head = new LineWriter(columns)
+    .add(` ${padEnd(graph.label, LABEL_CELLS)}`, "quiet")
+    .add(graph.text, graph.tone === "quiet" ? "plain" : graph.tone)
+    .done();
+  const width = Math.min(SERIES_LENGTH, columns - LABEL_CELLS - 14);
+  const most = graph.show(graph.values.slice(-width).reduce((a, b) => Math.max(a, b), 0));
+  const rows = barGraph(graph.values, width, height).map((row, i) => {
+    const line = new LineWriter(columns)
+      .to(LABEL_CELLS + 1)
+      .add(row, graph.tone === "quiet" ? "plain" : graph.tone);
+    if (i === 0) line.add(` ${most}`, "quiet");
+    return line.done();
+  });
+  return [head, ...rows];
+}
+
+/** Graphs get what height the facts leave, up to four lines each. */
+export function detailLines(facts: DetailFacts, state: UiState, { columns, rows }: Size): Line[] {
+  const { protocol, local, remote } = facts.connection;
+  const title = ` ${protocol} ${formatEndpoint(local)} → ${formatEndpoint(remote)}`;
+  const fits = displayWidth(title) < columns;
+  const half = Math.floor((columns - 8 - protocol.length) / 2);
+  const shown = fits
+    ? title
+    : ` ${protocol} ${shorten(formatEndpoint(local), half)} → ${shorten(formatEndpoint(remote), half)}`;
+  const before = [...ownerFacts(facts), ...lifeFacts(facts)];
+  const after = [...tcpFacts(facts), ...placeFacts(facts)];
+  const graphs = graphsOf(facts, state);
+  const room = rows - 2 - before.length - after.length - graphs.length;
+  const height = Math.max(0, Math.min(4, Math.floor(room / graphs.length)));
+  const lines = [
+    textLine(shown, columns, "strong"),
+    ...factLines(before, columns),
+    ...graphs.flatMap((graph) => graphLines(graph, height, columns)),
+    ...factLines(after, columns),
+  ].slice(0, rows - 1);
+  while (lines.length < rows - 1) lines.push(textLine("", columns));
+  const status = new LineWriter(columns).add(" Esc back");
+  status.addWhole(facts.isGone ? "   gone; shown as it was seen last" : "");
+  status.addWhole(state.paused === null ? "" : "   PAUSED");
+  status.addWhole(facts.play === null ? "" : `   replay ${playText(facts.play)}`);
+  return [...lines, status.done(true)];
+}

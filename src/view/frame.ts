@@ -1,0 +1,177 @@
+/** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
+
+import { displayWidth, truncate } from "../base/width.ts";
+import { findColumn } from "../lenses/flows/columns.ts";
+import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
+import { detailLines } from "./details.ts";
+import type { Grouping } from "./groups.ts";
+import { type HeaderFacts, headerLines } from "./header.ts";
+import { helpLines } from "./help.ts";
+import type { Series } from "./history.ts";
+import { type Layout, layOut, visibleEntries } from "./layout.ts";
+import type { Listing } from "./listing.ts";
+import type { UiState, View } from "./state.ts";
+import { arrow, type DescribeProcess, entryLine, headingLine } from "./table.ts";
+import { visiblePart } from "./typed.ts";
+
+export interface Scene extends HeaderFacts {
+  readonly listing: Listing;
+  readonly describe: DescribeProcess;
+  readonly seriesOf: (key: number) => Series;
+  /** The filter of the command line, as options; empty: everything. Sanitised. */
+  readonly filterOptions: string;
+}
+
+export interface Picture {
+  readonly frame: Frame;
+  readonly layout: Layout;
+}
+
+/** What the groups of a view are called, one and many. */
+const GROUP_WORDS: Readonly<Record<Grouping, readonly [one: string, many: string]>> = {
+  processes: ["process", "processes"],
+  hosts: ["remote host", "remote hosts"],
+};
+
+function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** PAUSED and the sort order beside a filter. */
+const STATE_FLAG_CELLS = 26;
+
+const HINTS = ["q quit", "? help", "/ filter", "v view", "Enter details", "Space pause"] as const;
+
+/** What the key of a sort order is called. */
+function orderTitle({ orders, view }: UiState, layout: Layout): string {
+  const order = orders[view];
+  const column = layout.placed.find(({ column }) => column.sortKey === order.key)?.column;
+  const title = column?.title ?? findColumn(order.key)?.title.toUpperCase() ?? order.key.toUpperCase();
+  return `sort ${order.key === "rate" || order.key === "bytes" ? "IN+OUT" : title}${arrow(order, view)}`;
+}
+
+/** How much of what there is is shown. */
+function countText({ passing, groups, source }: Listing, view: View): string {
+  const all = source.snapshot.connections.length;
+  const matches = passing.length;
+  const shown = matches === all ? counted(all, "connection") : `${matches} of ${counted(all, "connection")}`;
+  return view === "connections" ? shown : `${counted(groups, ...GROUP_WORDS[view])}, ${shown}`;
+}
+
+/** What has no row, because too many came and went within one refresh. */
+function briefText({ tallies }: Scene): string {
+  const { unlisted } = tallies.shown;
+  return unlisted === 0 ? "" : `, ${counted(unlisted, "brief one")} not listed`;
+}
+
+/** The filters in force: those of the command line, then the words that were typed. */
+function filterText({ filterOptions, state }: Scene): string {
+  return [filterOptions, state.filter === "" ? "" : `"${state.filter}"`].filter(Boolean).join(" ");
+}
+
+const TYPING = " filter: ";
+
+/** Where the filter is longer than the line, the part around the cursor. */
+function visibleFilter({ filter, cursor }: UiState, columns: number) {
+  return visiblePart({ text: filter, cursor }, Math.max(1, columns - TYPING.length));
+}
+
+function statusLine(scene: Scene, layout: Layout, columns: number): Line {
+  const { listing, state, filterOptions } = scene;
+  const line = new LineWriter(columns);
+  if (state.isTyping) {
+    return line
+      .add(TYPING)
+      .add(visibleFilter(state, columns).text)
+      .to(Math.max(40, displayWidth(TYPING + state.filter) + 3))
+      .addWhole(countText(listing, "connections"))
+      .addWhole(briefText(scene))
+      .addWhole(filterOptions && `: ${filterOptions}`)
+      .addWhole("   Enter keep  Esc clear")
+      .done(true);
+  }
+  line.add(` ${countText(listing, state.view)}`).addWhole(briefText(scene));
+  const filters = filterText(scene);
+  // At least the beginning of a long one, and room for what else is not as usual.
+  if (filters !== "") line.add(truncate(`: ${filters}`, Math.max(20, line.left - STATE_FLAG_CELLS)));
+  const flags = [
+    state.paused === null ? "" : "PAUSED",
+    state.frozen === null ? "" : "ORDER FROZEN",
+    state.follows ? "FOLLOWING" : "",
+  ].filter((flag) => flag !== "");
+  for (const flag of flags) line.addWhole(`  ${flag}`);
+  line.addWhole(`  ${orderTitle(state, layout)}`);
+  const hints: string[] = [];
+  let room = line.left - 2;
+  for (const hint of HINTS) {
+    room -= hint.length + 2;
+    if (room < 0) break;
+    hints.push(hint);
+  }
+  const text = hints.join("  ");
+  return line
+    .to(columns - displayWidth(text) - 1)
+    .add(text)
+    .done(true);
+}
+
+/** In place of rows. */
+function emptyText({ filterOptions, state }: Scene): string {
+  if (state.filter !== "") return "  nothing matches the filter; Esc clears it";
+  return filterOptions === "" ? "  no connections" : `  no connections with ${filterOptions}`;
+}
+
+function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
+  const { listing, state, snapshot, describe } = scene;
+  const scale = { state, nowNs: snapshot.timeNs, describe };
+  const lines = visibleEntries(listing, layout).map((entry, i) =>
+    entryLine(entry, layout.placed, scale, { columns, isSelected: layout.top + i === layout.selected }),
+  );
+  if (lines.length === 0) {
+    lines.push(textLine(emptyText(scene), columns, "quiet"));
+  }
+  while (lines.length < layout.pageRows) lines.push(textLine("", columns));
+  return lines;
+}
+
+function panelLines(scene: Scene, size: Size): Line[] | null {
+  const { state, snapshot, seriesOf, info, describe, play } = scene;
+  const { panel } = state;
+  if (panel === null) return null;
+  if (panel.kind === "help") return helpLines(info, panel.top, size);
+  const { connection } = panel;
+  return detailLines(
+    {
+      connection,
+      nowNs: snapshot.timeNs,
+      isGone: !snapshot.connections.includes(connection),
+      series: seriesOf(connection.key),
+      process: connection.owner && describe(connection.owner),
+      play,
+    },
+    state,
+    size,
+  );
+}
+
+/**
+ * Computes a screen of `size`, at least 3 rows; below 60 columns or 10 rows it is cut. Work grows with
+ * what is visible.
+ */
+export function draw(scene: Scene, size: Size): Picture {
+  const { columns, rows } = size;
+  const header = headerLines(scene, columns);
+  const layout = layOut(scene.listing, scene.state, size, header.length);
+  const lines = panelLines(scene, size) ?? [
+    ...header.slice(0, layout.headerRows),
+    ...(layout.headingY > layout.headerRows ? [textLine("", columns)] : []),
+    headingLine(layout.placed, scene.state, columns),
+    ...tableLines(scene, layout, columns),
+    statusLine(scene, layout, columns),
+  ];
+  const cursor =
+    scene.state.isTyping && scene.state.panel === null
+      ? { x: Math.min(columns - 1, TYPING.length + visibleFilter(scene.state, columns).x), y: rows - 1 }
+      : null;
+  return { frame: { lines: lines.slice(0, rows), cursor }, layout };
+}

@@ -1,0 +1,135 @@
+/** The page of keys. */
+
+import { sanitise } from "../base/sanitise.ts";
+import { displayWidth, padEnd } from "../base/width.ts";
+import { NOT_COUNTED } from "../lenses/flows/bounds.ts";
+import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
+import { isRefusal, type SessionInfo } from "./header.ts";
+
+export const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
+  ["q  F10", "quit; also Ctrl-C"],
+  ["↑ ↓  j k", "move; PgUp PgDn, Home End, g G"],
+  ["Enter", "details; open or close a group"],
+  ["v  F5", "connections, processes, remote hosts"],
+  ["/  F4", "filter by address, port, process"],
+  ["Esc", "back; clear the filter"],
+  ["r R", "sort by rate in, rate out"],
+  ["p n s t", "sort by PID, name, state, RTT"],
+  ["a A P", "sort by local, remote, protocol"],
+  ["Tab ← →", "pick a column, Enter sorts; also F6"],
+  ["< >", "sort by the column beside"],
+  ["I", "reverse; so does a sort key again"],
+  ["Space  Z", "pause and resume; counting goes on"],
+  ["o", "freeze the order"],
+  ["F", "scroll with the selected row"],
+  ["c", "more columns"],
+  ["m", "rates or totals"],
+  ["b", "raw or readable numbers"],
+  ["L", "listening and TIME_WAIT sockets too"],
+  ["+ -", "slower, faster refresh"],
+  ["Ctrl-L", "draw anew"],
+  ["Ctrl-Z", "suspend"],
+];
+
+/** In place of those that mean something else, or nothing, in a replay. */
+const PLAYER_KEYS: readonly (readonly [keys: string, meaning: string])[] = [
+  ["Space  Z", "pause the replay, and go on"],
+  ["[ ]", "back, forward by 10 s"],
+  ["{ }", "back, forward by 60 s"],
+  ["+ -", "faster, slower"],
+];
+
+const MARKS: readonly (readonly [mark: string, meaning: string])[] = [
+  ["+", "new since the last refresh"],
+  ["-", "closed; gone at the next refresh"],
+  ["*", "older than tcptop: counted since then"],
+  ["▸ ▾", "a group, closed and open"],
+  ["name+", "several processes used the socket; the last"],
+  ["name?", "nobody was seen using it; who listens or holds"],
+];
+
+const KEY_CELLS = 11;
+
+/** Two pages side by side need so much room. */
+const TWO_COLUMNS = 100;
+
+function keyText([keys, meaning]: readonly [string, string]): string {
+  return ` ${padEnd(keys, KEY_CELLS)}${meaning}`;
+}
+
+function sideBySide(texts: readonly string[], columns: number): string[] {
+  if (columns < TWO_COLUMNS) return [...texts];
+  const half = Math.ceil(texts.length / 2);
+  const cells = Math.floor(columns / 2);
+  return texts.slice(0, half).map((text, i) => padEnd(text, cells) + (texts[half + i] ?? ""));
+}
+
+/** In a replay the keys of the player come first. */
+function keysFor({ isReplay }: SessionInfo): readonly (readonly [keys: string, meaning: string])[] {
+  if (!isReplay) return KEYS;
+  const played = new Set(PLAYER_KEYS.map(([keys]) => keys));
+  const others = KEYS.filter(([keys]) => !played.has(keys));
+  return [...others.slice(0, 1), ...PLAYER_KEYS, ...others.slice(1)];
+}
+
+/** Whole words in as many lines as they need; a word longer than a line stands alone. */
+function wrap(text: string, columns: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (displayWidth(longer) < columns || lines.at(-1) === "") lines[lines.length - 1] = longer;
+    else lines.push(` ${word}`);
+  }
+  return lines;
+}
+
+/** Sentences below the keys. */
+function remarksOf(info: SessionInfo): string[] {
+  const { backend, kernel, stepDowns, tableSizes } = info;
+  const { maxTcpFlows, maxUdpFlows } = tableSizes;
+  return [
+    "A filter changes the sums above the table too. Those of a filter that is typed begin when it is typed.",
+    "Graphs have a bar for each refresh, the last one at the right; the peak is the highest bar.",
+    "Sizes are decimal (1 kB is 1000 B).",
+    `Not counted: ${NOT_COUNTED.join(", ")}.`,
+    ...(maxTcpFlows === null || maxUdpFlows === null
+      ? []
+      : [
+          `Room for ${maxTcpFlows} TCP and ${maxUdpFlows} UDP flows at a time; flows beyond that are counted as lost.`,
+        ]),
+    `Backend ${sanitise(backend)}, Linux ${sanitise(kernel)}.`,
+    ...stepDowns.map((stepDown) => {
+      const refused = isRefusal(stepDown, info) ? "Not " : "";
+      return `${refused}${sanitise(stepDown.backend)}: ${sanitise(stepDown.reason)}`;
+    }),
+  ];
+}
+
+function helpTexts(info: SessionInfo, columns: number): string[] {
+  return [
+    ` tcptop ${info.version}: every TCP connection and UDP flow, who owns it, exact to the byte`,
+    "",
+    ...sideBySide(keysFor(info).map(keyText), columns),
+    "",
+    ...sideBySide(MARKS.map(keyText), columns),
+    "",
+    ...remarksOf(info).flatMap((text) => wrap(text, columns)),
+  ];
+}
+
+/** How far the page can be scrolled. */
+export function helpScrollLimit(info: SessionInfo, { columns, rows }: Size): number {
+  return Math.max(0, helpTexts(info, columns).length - (rows - 1));
+}
+
+/** The page from line `top` on, and a bar that says how to leave. */
+export function helpLines(info: SessionInfo, top: number, size: Size): Line[] {
+  const texts = helpTexts(info, size.columns);
+  const first = Math.min(top, helpScrollLimit(info, size));
+  const body = Array.from({ length: size.rows - 1 }, (_, i) => {
+    const index = first + i;
+    return textLine(texts[index] ?? "", size.columns, index === 0 ? "strong" : "plain");
+  });
+  const more = first + body.length < texts.length ? "   ↓ more" : "";
+  return [...body, new LineWriter(size.columns).add(` Esc back${more}`).done(true)];
+}

@@ -1,0 +1,41 @@
+import { describe, expect, test } from "vitest";
+import type { ConnectionEvent } from "../../../src/lenses/flows/events.ts";
+import { Backlog } from "../../../src/sinks/backlog.ts";
+import { connection } from "../../support/connections.ts";
+
+const event = (kind: ConnectionEvent["event"], key: number, bytesIn = 0): ConnectionEvent => ({
+  event: kind,
+  connection: connection({ key, bytesIn }),
+});
+
+function told(events: readonly ConnectionEvent[]): string[] {
+  return events.map((item) => `${item.event} ${item.connection.key} ${item.connection.bytesIn}`);
+}
+
+describe("what waits for a slow reader", () => {
+  test("is nothing to begin with: a refresh passes through as it is", () => {
+    const events = [event("update", 1), event("close", 2), event("open", 3)];
+    expect(new Backlog().takeWith(events)).toBe(events);
+  });
+
+  test("is the latest of each connection, its open and its close", () => {
+    const backlog = new Backlog();
+    expect(
+      backlog.add([event("open", 1, 1), event("update", 2, 10), event("open", 3, 5), event("close", 3, 5)]),
+    ).toBe(0);
+    expect(backlog.add([event("update", 1, 2), event("update", 2, 20)])).toBe(0);
+    expect(
+      told(backlog.takeWith([event("update", 2, 30), event("close", 1, 4), event("open", 4, 7)])),
+    ).toEqual(["open 1 2", "update 2 30", "open 3 5", "open 4 7", "close 3 5", "close 1 4"]);
+    expect(backlog.takeWith([])).toEqual([]);
+  });
+
+  test("has a limit, beyond which events are counted, but news of what is held and the last refresh get in", () => {
+    const backlog = new Backlog(2);
+    expect(backlog.add([event("open", 1, 1), event("close", 2), event("open", 3), event("close", 1)])).toBe(
+      2,
+    );
+    expect(backlog.add([event("update", 1, 9), event("update", 4)])).toBe(1);
+    expect(told(backlog.takeWith([event("open", 5)]))).toEqual(["open 1 9", "open 5 0", "close 2 0"]);
+  });
+});
