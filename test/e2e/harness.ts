@@ -538,9 +538,9 @@ export class Traffic {
     });
   }
 
-  /** Resolves once its connections exist and it waits for `go`. */
-  async ready(): Promise<void> {
-    if (!(await this.#arrivals.until(() => this.#lines.length > 0)))
+  /** Resolves once its connections exist and it waits for `go`, for the first time or a later one. */
+  async ready(times = 1): Promise<void> {
+    if (!(await this.#arrivals.until(() => this.#lines.length >= times)))
       throw new Error("traffic did not get ready");
   }
 
