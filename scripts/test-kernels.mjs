@@ -50,6 +50,7 @@ export const KERNEL_TESTS = [
   "program",
   "sockets",
   "tcp-edges",
+  "tcp-sharers",
   "twins",
   "udp-edges",
 ];

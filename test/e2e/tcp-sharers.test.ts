@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { RecordKind } from "../../src/model/record.ts";
-import { decodeRecords } from "../../src/wire/decode.ts";
+import { decodeRecords } from "../../src/lenses/flows/decode.ts";
+import { RecordKind } from "../../src/lenses/flows/record.ts";
 import { memorySource, readAll } from "../support/recordings.ts";
 import { backends, type FlowEnd, facts, scaled, sharedTcptop, startOrSkip, Traffic } from "./harness.ts";
 
