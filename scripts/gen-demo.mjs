@@ -114,14 +114,12 @@ async function keepServer(file) {
       if (operation.kind === "records") {
         for (let at = 0; at < operation.bytes.length; at += RECORD.size) {
           const one = operation.bytes.subarray(at, at + RECORD.size);
-          if (one.readUInt32LE(RECORD.netns) === netns) writer.records(one);
+          if (one.readUInt32LE(RECORD.netns) === netns) writer.write({ kind: "records", bytes: one });
         }
       } else if (operation.kind === "losses") writer.refresh(frame, operation.losses);
       else if (operation.kind === "seed") {
-        writer.seed(
-          operation.entries.filter((entry) => entry.netns === netns),
-          operation.nowNs,
-        );
+        const entries = operation.entries.filter((entry) => entry.netns === netns);
+        writer.write({ ...operation, entries });
       }
     }
   }

@@ -30,7 +30,7 @@ const NAMES_A_LENS = new Set([
   ].map((name) => `view/${name}.ts`),
   ...["state", "table", "update"].map((name) => `view/${name}.ts`),
   ...["backlog", "csv", "json", "output", "text"].map((name) => `sinks/${name}.ts`),
-  ...["ghosts", "log", "loop", "replay", "run", "screen"].map((name) => `app/${name}.ts`),
+  ...["log", "loop", "replay", "run", "screen"].map((name) => `app/${name}.ts`),
   ...["cli", "options"].map((name) => `cli/${name}.ts`),
 ]);
 

@@ -26,8 +26,7 @@ export class Live implements Feed {
     const { record, capture: captureOptions, version } = options;
     const recorder = record?.() ?? null;
     try {
-      const tap = recorder === null ? {} : { tap: (records: Uint8Array) => recorder.records(records) };
-      this.#capture = world.platform.open({ ...captureOptions, ...tap });
+      this.#capture = world.platform.open(captureOptions);
     } catch (error) {
       recorder?.discard();
       throw error;

@@ -4,11 +4,12 @@ import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
 import type { ConnectionEvent } from "../lenses/flows/events.ts";
 import { EventSource, type Selection } from "../lenses/flows/events.ts";
+import type { Refresh } from "../lenses/flows/snapshot.ts";
 import { Backlog } from "../sinks/backlog.ts";
 import { csvOutput } from "../sinks/csv.ts";
 import type { LogFile } from "../sinks/log-file.ts";
 import { eventPieces } from "../sinks/output.ts";
-import type { Face, Look } from "./loop.ts";
+import type { Face } from "./loop.ts";
 import type { World } from "./world.ts";
 
 export interface LogOptions {
@@ -71,7 +72,7 @@ export class Log {
   }
 
   /** Writes the rows of a refresh. */
-  record({ at, snapshot }: Look): void {
+  record({ at, snapshot }: Refresh): void {
     if (this.hasEnded) return;
     const events = this.#events.of(snapshot);
     const brief = this.#events.unlisted(snapshot);

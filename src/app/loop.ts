@@ -1,12 +1,7 @@
 /** The loop of refreshes from the capture to the screen or the stream. No other part of a capture has timers. */
-
-import type { Moment } from "../base/clock.ts";
-import { Aggregator } from "../lenses/flows/model/aggregator.ts";
-import type { FlowRecord, SeedEntry } from "../lenses/flows/record.ts";
-import type { Snapshot } from "../lenses/flows/snapshot.ts";
+import { FlowIntake, type FlowRecorder } from "../lenses/flows/intake.ts";
+import type { Refresh } from "../lenses/flows/snapshot.ts";
 import type { Capture, CaptureOptions } from "../platform/platform.ts";
-import type { RecordingWriter } from "../recording/writer.ts";
-import { Ghosts } from "./ghosts.ts";
 import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -20,23 +15,17 @@ export interface LoopOptions {
   readonly all: boolean;
 }
 
-/** One refresh: its time and its snapshot. */
-export interface Look {
-  readonly at: Moment;
-  readonly snapshot: Snapshot;
-}
-
 /** What shows refreshes: the stream or the screen. */
 export interface Face {
   /** Shows the existing connections. The first refresh comes one delay later. */
-  start(look: Look): void;
-  refresh(look: Look, isLast: boolean): void;
+  start(refresh: Refresh): void;
+  refresh(refresh: Refresh, isLast: boolean): void;
   /** Whether nothing more can be shown. */
   readonly hasEnded: boolean;
   /** Resolves once every refresh is shown. A capture does not wait; a replay does. */
   ready(): Promise<void>;
   /** Takes in a refresh that a seek passes over, without showing it. */
-  pass(look: Look): void;
+  pass(refresh: Refresh): void;
   /** Forgets all refreshes: the recording is played from its start again. */
   rewind(): void;
   /** Shows a changed position or pace of the replay. */
@@ -51,39 +40,29 @@ export class Loop {
   readonly startNs: number;
   readonly #world: World;
   readonly #iterations: number | null;
-  readonly #capture: Capture;
-  readonly #aggregator: Aggregator;
-  readonly #ghosts: Ghosts;
-  /** Gets every input of the aggregator; the records come from the tap of the capture. */
-  readonly #recorder: RecordingWriter | null;
+  readonly #intake: FlowIntake;
   #delayNs: number;
-  #all: boolean;
   /** Refreshes come at whole multiples of the delay after this time. */
   #gridNs = 0;
-  #readsSockets = false;
-  #socketsFailure: { readonly error: unknown } | null = null;
 
-  constructor(world: World, options: LoopOptions, capture: Capture, recorder: RecordingWriter | null = null) {
+  /** `recorder` gets all that reaches the model. */
+  constructor(world: World, options: LoopOptions, capture: Capture, recorder: FlowRecorder | null = null) {
     this.#world = world;
-    this.#capture = capture;
     this.#iterations = options.iterations;
     this.#delayNs = options.delayNs;
-    this.#all = options.all;
-    this.#recorder = recorder;
     this.startNs = world.clock.monotonicNs();
-    this.#aggregator = new Aggregator({ udpIdleNs: options.capture.udpIdleNs, startNs: this.startNs });
-    this.#ghosts = new Ghosts(capture, this.#aggregator, recorder, world.clock);
+    const {
+      all,
+      capture: { udpIdleNs },
+    } = options;
+    this.#intake = new FlowIntake(capture, recorder, world.clock, { udpIdleNs, startNs: this.startNs, all });
   }
 
   /** Reads the existing connections, then refreshes until a request to end or the last iteration. */
   async follow(stop: Stop, face: Face): Promise<void> {
-    const seed = await stop.orNext(this.#capture.seed());
+    const seed = await stop.orNext(this.#intake.seed());
     if (seed === null || stop.requests > 0) return;
-    const nowNs = this.#world.clock.monotonicNs();
-    this.#aggregator.seed(seed.entries, nowNs);
-    this.#recorder?.seed(seed.entries, nowNs);
-    if (this.#all) this.#setSockets(seed.entries);
-    face.start(this.#look());
+    face.start(this.#intake.begin(seed));
     await this.#refreshOnTime(stop, face);
   }
 
@@ -95,9 +74,7 @@ export class Loop {
 
   /** Shows the sockets that carry no flow from the next refresh on, or no more. */
   setAll(all: boolean): void {
-    this.#all = all;
-    if (all) this.#readSockets();
-    else this.#setSockets([]);
+    this.#intake.setAll(all);
   }
 
   /**
@@ -114,16 +91,14 @@ export class Loop {
       const nowNs = clock.monotonicNs();
       const isDue = nowNs >= this.#nextAfter(lastNs);
       if (stop.requests === 0 && !isDue) {
-        this.#capture.drain(this.#apply);
-        // Before a flood fills the memory.
-        if (!this.#aggregator.isCrowded) continue;
+        this.#intake.drain();
+        if (!this.#intake.isCrowded) continue;
       }
       if (isDue) refreshes++;
       const isLast = refreshes === this.#iterations || stop.requests > 0;
-      if (this.#socketsFailure) throw this.#socketsFailure.error;
-      face.refresh(this.#look(), isLast);
+      face.refresh(this.#intake.refresh(), isLast);
       if (isLast || face.hasEnded) return;
-      if (this.#all) this.#readSockets();
+      this.#intake.readAhead();
       // A refresh that takes longer than the delay must not follow itself at once: signals and pipes wait for a pause.
       lastNs = clock.monotonicNs();
     }
@@ -133,41 +108,5 @@ export class Loop {
   #nextAfter(timeNs: number): number {
     const sinceNs = Math.max(0, timeNs - this.#gridNs);
     return this.#gridNs + (Math.floor(sinceNs / this.#delayNs) + 1) * this.#delayNs;
-  }
-
-  readonly #apply = (record: FlowRecord): void => this.#aggregator.apply(record);
-
-  #look(): Look {
-    this.#capture.drain(this.#apply);
-    this.#ghosts.sweep(this.#apply);
-    const { clock } = this.#world;
-    const at: Moment = { nowNs: clock.monotonicNs(), wallMs: clock.wallMs() };
-    const losses = this.#capture.losses();
-    const snapshot = this.#aggregator.refresh(at.nowNs, losses);
-    this.#recorder?.refresh(at, losses);
-    this.#ghosts.refreshed(losses.closesLost);
-    return { at, snapshot };
-  }
-
-  #setSockets(entries: readonly SeedEntry[]): void {
-    this.#aggregator.setSockets(entries);
-    this.#recorder?.sockets(entries);
-  }
-
-  /** Reads the sockets that carry no flow, for the refreshes to come. Only one read runs at a time. */
-  #readSockets(): void {
-    if (this.#readsSockets) return;
-    this.#readsSockets = true;
-    this.#capture
-      .sockets()
-      .then(({ entries }) => {
-        if (this.#all) this.#setSockets(entries);
-      })
-      .catch((error: unknown) => {
-        this.#socketsFailure = { error };
-      })
-      .finally(() => {
-        this.#readsSockets = false;
-      });
   }
 }

@@ -2,14 +2,14 @@
 
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { Slices } from "../base/slices.ts";
-import { decodeRecords } from "../lenses/flows/decode.ts";
-import { Aggregator } from "../lenses/flows/model/aggregator.ts";
-import type { FlowRecord, SeedEntry } from "../lenses/flows/record.ts";
+import { FlowModel } from "../lenses/flows/model/model.ts";
+import type { SeedEntry } from "../lenses/flows/record.ts";
+import type { Refresh } from "../lenses/flows/snapshot.ts";
 import type { RecordingFrame, RecordingReader, RecordingSpan } from "../recording/reader.ts";
 import type { StartInfo } from "../sinks/output.ts";
 import type { PlayStatus } from "../view/play.ts";
 import type { Feed, Player } from "./feed.ts";
-import type { Face, Look } from "./loop.ts";
+import type { Face } from "./loop.ts";
 import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -52,7 +52,7 @@ export class Replay implements Feed, Player {
   readonly #options: ReplayOptions;
   readonly #reader: RecordingReader;
   readonly #slices: Slices;
-  #aggregator: Aggregator;
+  #model: FlowModel;
   #all: boolean;
   #speed: number;
   #isPaused = false;
@@ -85,7 +85,7 @@ export class Replay implements Feed, Player {
     const { version, backend, kernel, stepDowns, tableSizes, startNs } = reader.info;
     this.info = { version, backend, kernel, stepDowns, tableSizes };
     this.startNs = startNs;
-    this.#aggregator = this.#newAggregator();
+    this.#model = this.#newModel();
   }
 
   get notice(): string {
@@ -140,7 +140,7 @@ export class Replay implements Feed, Player {
   /** Shows the sockets that carry no flow from the next refresh on, or no more. */
   setAll(all: boolean): void {
     this.#all = all;
-    this.#aggregator.setSockets(all ? this.#sockets : []);
+    this.#model.apply({ kind: "sockets", entries: all ? this.#sockets : [] });
   }
 
   async follow(stop: Stop, face: Face): Promise<void> {
@@ -181,15 +181,15 @@ export class Replay implements Feed, Player {
     }
     await stop.orNext(face.ready());
     if (stop.requests > 0 || this.#isChanged) return false;
-    const look = this.#take(frame);
-    if (look === null) {
+    const refresh = this.#take(frame);
+    if (refresh === null) {
       face.played();
       return false;
     }
     if (isFirst) {
       this.#goOnFrom(frame.nowNs);
-      face.start(look);
-    } else face.refresh(look, false);
+      face.start(refresh);
+    } else face.refresh(refresh, false);
     if (this.#slices.areDue()) await this.#slices.next();
     return true;
   }
@@ -203,8 +203,8 @@ export class Replay implements Feed, Player {
       const frame = await this.#peek(stop);
       const isThere = frame === null || (this.#positionNs !== null && frame.nowNs > targetNs + LATENESS_NS);
       if (isThere) break;
-      const look = this.#take(frame);
-      if (look !== null) face.pass(look);
+      const refresh = this.#take(frame);
+      if (refresh !== null) face.pass(refresh);
       if (!this.#slices.areDue()) continue;
       await this.#slices.next();
       if (this.#world.clock.monotonicNs() - toldNs < PROGRESS_NS) continue;
@@ -219,7 +219,7 @@ export class Replay implements Feed, Player {
 
   #rewind(face: Face): void {
     this.#reader.rewind();
-    this.#aggregator = this.#newAggregator();
+    this.#model = this.#newModel();
     this.#sockets = [];
     this.#arrivingSockets = [];
     this.#positionNs = null;
@@ -228,9 +228,9 @@ export class Replay implements Feed, Player {
     face.rewind();
   }
 
-  #newAggregator(): Aggregator {
+  #newModel(): FlowModel {
     const { udpIdleNs, startNs } = this.#reader.info;
-    return new Aggregator({ udpIdleNs, startNs });
+    return new FlowModel({ udpIdleNs, startNs }, this.#reader.wireVersion);
   }
 
   /** The next refresh, null at the end. Takes in the parts before it. */
@@ -251,12 +251,12 @@ export class Replay implements Feed, Player {
   }
 
   /** Takes a refresh in. null for a damaged one, which ends the replay. */
-  #take(frame: RecordingFrame): Look | null {
+  #take(frame: RecordingFrame): Refresh | null {
     this.#next = null;
     try {
-      const look = this.#apply(frame);
+      const refresh = this.#apply(frame);
       this.#positionNs = frame.nowNs;
-      return look;
+      return refresh;
     } catch (error) {
       this.#endWith(error);
       return null;
@@ -275,45 +275,28 @@ export class Replay implements Feed, Player {
     this.#isAtEnd = true;
   }
 
-  #apply(frame: RecordingFrame): Look | null {
-    let look: Look | null = null;
+  #apply(frame: RecordingFrame): Refresh | null {
+    let refresh: Refresh | null = null;
     for (const operation of frame.operations()) {
-      switch (operation.kind) {
-        case "seed":
-          this.#aggregator.seed(operation.entries, operation.nowNs);
-          break;
-        case "records":
-          decodeRecords(operation.bytes, this.#applyRecord, this.#reader.wireVersion);
-          break;
-        case "sockets":
-          this.#arrivingSockets.push(...operation.entries);
-          if (operation.isLast) this.#setSockets();
-          break;
-        case "unmet":
-          this.#aggregator.endUnmet(operation.keys, operation.nowNs);
-          break;
-        case "silent":
-          this.#aggregator.endSilent(operation.sinceNs, operation.nowNs);
-          break;
-        case "losses": {
-          const at = { nowNs: frame.nowNs, wallMs: frame.wallMs };
-          look = { at, snapshot: this.#aggregator.refresh(at.nowNs, operation.losses) };
-        }
-      }
-      if (this.#aggregator.size + this.#arrivingSockets.length > MOST_ROWS) {
+      if (operation.kind === "losses") {
+        const at = { nowNs: frame.nowNs, wallMs: frame.wallMs };
+        refresh = { at, snapshot: this.#model.refresh(at.nowNs, operation.losses) };
+      } else if (operation.kind === "sockets") {
+        this.#arrivingSockets.push(...operation.entries);
+        if (operation.isLast) this.#setSockets();
+      } else this.#model.apply(operation);
+      if (this.#model.size + this.#arrivingSockets.length > MOST_ROWS) {
         const message = `the recording has more than ${MOST_ROWS} connections at once, too many to replay`;
         throw new ExitError(ExitCode.ioError, message);
       }
     }
-    return look;
+    return refresh;
   }
-
-  readonly #applyRecord = (record: FlowRecord): void => this.#aggregator.apply(record);
 
   #setSockets(): void {
     this.#sockets = this.#arrivingSockets;
     this.#arrivingSockets = [];
-    if (this.#all) this.#aggregator.setSockets(this.#sockets);
+    if (this.#all) this.#model.apply({ kind: "sockets", entries: this.#sockets });
   }
 
   /** Measures the length of the recording while it is played. */

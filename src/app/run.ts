@@ -4,6 +4,7 @@ import { sanitise } from "../base/sanitise.ts";
 import type { ConnectionEvent } from "../lenses/flows/events.ts";
 import { EventSource, type Selection } from "../lenses/flows/events.ts";
 import { NONE_SKIPPED, type Skipped } from "../lenses/flows/losses.ts";
+import type { Refresh } from "../lenses/flows/snapshot.ts";
 import { Sums } from "../lenses/flows/sums.ts";
 import { Backlog } from "../sinks/backlog.ts";
 import { eventPieces, type Output, type StartInfo } from "../sinks/output.ts";
@@ -11,7 +12,7 @@ import { Sink } from "../sinks/sink.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";
 import { type Log, logged } from "./log.ts";
-import type { Face, Look } from "./loop.ts";
+import type { Face } from "./loop.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -37,7 +38,7 @@ class Stream implements Face {
   readonly #sums: Sums;
   readonly #backlog = new Backlog();
   #skipped: Skipped = NONE_SKIPPED;
-  #latest: Look | null = null;
+  #latest: Refresh | null = null;
 
   constructor(world: World, options: StreamOptions, info: StartInfo, sink: Sink) {
     this.#world = world;
@@ -53,7 +54,7 @@ class Stream implements Face {
   }
 
   /** Writes the start by itself: its reader does not wait for the text of the existing connections. */
-  start(look: Look): void {
+  start(look: Refresh): void {
     const { at, snapshot } = look;
     const { output } = this.#options;
     this.#latest = look;
@@ -62,7 +63,7 @@ class Stream implements Face {
     this.#sink.writePieces(this.#pieces(this.#events.of(snapshot), look));
   }
 
-  refresh(look: Look, isLast: boolean): void {
+  refresh(look: Refresh, isLast: boolean): void {
     this.#latest = look;
     this.#write(look, isLast);
     // Without a write there is no error from a write.
@@ -87,7 +88,7 @@ class Stream implements Face {
   }
 
   /** Writes a refresh. While the reader is busy with the one before, the events wait. The last refresh is written. */
-  #write(look: Look, isLast: boolean): void {
+  #write(look: Refresh, isLast: boolean): void {
     const { at, snapshot } = look;
     const events = this.#events.of(snapshot);
     const shown = this.#sums.add(snapshot);
@@ -104,7 +105,7 @@ class Stream implements Face {
     this.#sink.writePieces(this.#pieces(this.#backlog.takeWith(events), look, summary));
   }
 
-  *#pieces(events: readonly ConnectionEvent[], { at, snapshot }: Look, summary = ""): Generator<string> {
+  *#pieces(events: readonly ConnectionEvent[], { at, snapshot }: Refresh, summary = ""): Generator<string> {
     const { output } = this.#options;
     let last = "";
     for (const some of [events, this.#events.unlisted(snapshot)]) {

@@ -2,6 +2,7 @@
 
 import type { NumberStyle } from "../base/format.ts";
 import type { Accept } from "../lenses/flows/filter.ts";
+import type { Refresh } from "../lenses/flows/snapshot.ts";
 import type { Screen } from "../tui/terminal.ts";
 import { Figures, type Reading } from "../view/figures.ts";
 import { draw } from "../view/frame.ts";
@@ -14,7 +15,7 @@ import { type Input, settle, update } from "../view/update.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";
 import { type Log, logged } from "./log.ts";
-import type { Face, Look } from "./loop.ts";
+import type { Face } from "./loop.ts";
 import { ProcessBook } from "./process-book.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
@@ -49,7 +50,7 @@ class ScreenFace implements Face {
   /** The figures at the time of the pause; null: not paused. */
   #still: Reading | null = null;
   #state: UiState;
-  #latest: Look | null = null;
+  #latest: Refresh | null = null;
   #shown: { readonly listing: Listing; readonly layout: Layout } | null = null;
 
   constructor(screen: Screen, options: FaceOptions, feed: Feed, processes: ProcessBook, quit: () => void) {
@@ -69,11 +70,11 @@ class ScreenFace implements Face {
     });
   }
 
-  start(look: Look): void {
+  start(look: Refresh): void {
     this.refresh(look);
   }
 
-  refresh(look: Look): void {
+  refresh(look: Refresh): void {
     this.pass(look);
     this.#processes.turn();
     this.#show();
@@ -81,7 +82,7 @@ class ScreenFace implements Face {
 
   async ready(): Promise<void> {}
 
-  pass(look: Look): void {
+  pass(look: Refresh): void {
     this.#latest = look;
     this.#figures.record(look.snapshot, look.at.wallMs);
   }

@@ -1,25 +1,20 @@
-/** The contents of a frame: the calls that the aggregator got, in their order. */
+/** The contents of a frame: the operations that the model got, in their order. */
 import { Buffer } from "node:buffer";
 import { canonicalAddress } from "../base/address.ts";
 import { TCP_STATES } from "../lenses/flows/connection.ts";
 import { LOSS_NAMES, type Losses, lossKey, NO_LOSSES } from "../lenses/flows/losses.ts";
+import type { FlowOperation } from "../lenses/flows/operation.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "../lenses/flows/record.ts";
 import { DamageError } from "./format.ts";
 
 const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4, unmet: 5, silent: 6 } as const;
 
-/** One call, or a part of one. */
+/** One operation, or a part of one: a large set of entries is split. */
 export type Operation =
-  /** Existing connections, read at `nowNs`; a large set is split. */
-  | { readonly kind: "seed"; readonly nowNs: number; readonly entries: readonly SeedEntry[] }
-  /** `struct tcptop_record`s as the kernel side delivered them. */
+  | Exclude<FlowOperation, { readonly kind: "records" | "sockets" }>
   | { readonly kind: "records"; readonly bytes: Buffer }
-  /** Sockets without a flow; the set is whole with `isLast`. */
+  /** The set is whole with `isLast`. */
   | { readonly kind: "sockets"; readonly isLast: boolean; readonly entries: readonly SeedEntry[] }
-  /** Rows of the seed, by their keys, that are over and were never met by the kernel side. */
-  | { readonly kind: "unmet"; readonly nowNs: number; readonly keys: readonly number[] }
-  /** All connections that no record has told of since `sinceNs` are over. */
-  | { readonly kind: "silent"; readonly nowNs: number; readonly sinceNs: number }
   /** The loss counters; the last operation of a refresh. */
   | { readonly kind: "losses"; readonly losses: Losses };
 

@@ -1,8 +1,11 @@
 /** Writes a recording: each refresh goes to the file as one frame, so that a killed recorder loses at most the last. */
 import { Buffer } from "node:buffer";
+import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
+import type { FlowRecorder } from "../lenses/flows/intake.ts";
 import { WIRE_VERSION } from "../lenses/flows/layout.gen.ts";
 import type { Losses } from "../lenses/flows/losses.ts";
+import type { FlowOperation } from "../lenses/flows/operation.ts";
 import { isFlow, type SeedEntry } from "../lenses/flows/record.ts";
 import { byteOrder, encodeFrame, FORMAT_VERSION, FrameKind, MAGIC, type RecordingInfo } from "./format.ts";
 import { OperationWriter } from "./operations.ts";
@@ -22,10 +25,10 @@ export interface RecordingFile {
 const PART_BYTES = 4 << 20;
 
 /**
- * Takes every input of the aggregator in its order. No method throws: after a failure the file keeps every
+ * Takes all that reaches the model, in its order. No method throws: after a failure the file keeps every
  * refresh before, and the refreshes that are missing are counted.
  */
-export class RecordingWriter {
+export class RecordingWriter implements FlowRecorder {
   readonly #name: string;
   readonly #file: RecordingFile;
   readonly #operations = new OperationWriter();
@@ -68,20 +71,31 @@ export class RecordingWriter {
     this.#append(Buffer.concat([MAGIC, frame]));
   }
 
-  /** The existing connections; sockets without a flow are left out. */
-  seed(entries: readonly SeedEntry[], nowNs: number): void {
-    this.#operations.seed(entries.filter(isFlow), nowNs, this.#writePart);
+  /** Of a seed only the flows are written, of sockets only those without one. Bytes are copied. */
+  write(operation: FlowOperation): void {
+    switch (operation.kind) {
+      case "seed":
+        this.#operations.seed(operation.entries.filter(isFlow), operation.nowNs, this.#writePart);
+        break;
+      case "records":
+        if (this.#failure !== null) return;
+        this.#operations.records(operation.bytes);
+        this.#writePart();
+        break;
+      case "sockets":
+        this.#writeSockets(operation.entries);
+        break;
+      case "unmet":
+        this.#operations.unmet(operation.keys, operation.nowNs);
+        break;
+      case "silent":
+        this.#operations.silent(operation.sinceNs, operation.nowNs);
+        break;
+    }
   }
 
-  /** Records as they came, in the layout of bpf/wire.h. The bytes are copied. */
-  records(bytes: Uint8Array): void {
-    if (this.#failure !== null) return;
-    this.#operations.records(bytes);
-    this.#writePart();
-  }
-
-  /** The sockets that are shown besides the flows. A set that equals the last one is not written again. */
-  sockets(entries: readonly SeedEntry[]): void {
+  /** A set that equals the last one is not written again. */
+  #writeSockets(entries: readonly SeedEntry[]): void {
     const idle = entries.filter((entry) => !isFlow(entry));
     const encoder = new OperationWriter();
     encoder.sockets(idle, () => {});
@@ -91,18 +105,8 @@ export class RecordingWriter {
     this.#operations.sockets(idle, this.#writePart);
   }
 
-  /** As Aggregator.endUnmet(). */
-  endUnmet(keys: readonly number[], nowNs: number): void {
-    this.#operations.unmet(keys, nowNs);
-  }
-
-  /** As Aggregator.endSilent(). */
-  endSilent(sinceNs: number, nowNs: number): void {
-    this.#operations.silent(sinceNs, nowNs);
-  }
-
   /** Ends a refresh and writes its frame. */
-  refresh(at: { readonly nowNs: number; readonly wallMs: number }, losses: Losses): void {
+  refresh(at: Moment, losses: Losses): void {
     if (this.#failure === null) {
       this.#operations.losses(losses);
       this.#append(encodeFrame(FrameKind.refresh, this.#operations.take(), at));

@@ -63,7 +63,7 @@ export function memorySource(bytes: Buffer, isSeekable = true): RecordingSource 
   };
 }
 
-/** One call of the aggregator, as plain data. */
+/** What the model got once, as plain data. */
 export type Call =
   | readonly ["seed", nowNs: number, ...entries: SeedEntry[]]
   | readonly ["records", bytes: string]
@@ -78,11 +78,13 @@ export function record(calls: readonly Call[], info = INFO): Buffer {
   const writer = new RecordingWriter(file, "memory");
   writer.begin(info);
   for (const call of calls) {
-    if (call[0] === "seed") writer.seed(call.slice(2) as SeedEntry[], call[1]);
-    else if (call[0] === "records") writer.records(Buffer.from(call[1], "hex"));
-    else if (call[0] === "sockets") writer.sockets(call.slice(1) as SeedEntry[]);
-    else if (call[0] === "unmet") writer.endUnmet(call.slice(2) as number[], call[1]);
-    else if (call[0] === "silent") writer.endSilent(call[2], call[1]);
+    if (call[0] === "seed")
+      writer.write({ kind: "seed", entries: call.slice(2) as SeedEntry[], nowNs: call[1] });
+    else if (call[0] === "records") writer.write({ kind: "records", bytes: Buffer.from(call[1], "hex") });
+    else if (call[0] === "sockets") writer.write({ kind: "sockets", entries: call.slice(1) as SeedEntry[] });
+    else if (call[0] === "unmet")
+      writer.write({ kind: "unmet", keys: call.slice(2) as number[], nowNs: call[1] });
+    else if (call[0] === "silent") writer.write({ kind: "silent", sinceNs: call[2], nowNs: call[1] });
     else writer.refresh({ nowNs: call[1], wallMs: call[2] }, call[3]);
   }
   writer.close();

@@ -3,6 +3,7 @@ import type { Cancel, StopSignal, World } from "../../src/app/world.ts";
 import type { ProcessFacts } from "../../src/core/process.ts";
 import { type Losses, NO_LOSSES } from "../../src/lenses/flows/losses.ts";
 import type { FlowRecord, Seed, SeedEntry } from "../../src/lenses/flows/record.ts";
+import type { TakeRecords } from "../../src/lenses/flows/source.ts";
 import type { Capture, CaptureOptions, Platform } from "../../src/platform/platform.ts";
 import type { OutputStream } from "../../src/sinks/sink.ts";
 import { copyRecord, encodeRecords } from "./records.ts";
@@ -82,7 +83,6 @@ export class FakeCapture implements Capture {
   /** What /proc tells of TCP connections. */
   listed: readonly SeedEntry[] | null = [];
   drainFailure: Error | null = null;
-  tap: CaptureOptions["tap"];
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
@@ -100,18 +100,18 @@ export class FakeCapture implements Capture {
     return read();
   }
 
-  drain(take: (record: FlowRecord) => void): void {
+  drain(take: TakeRecords): void {
     if (this.drainFailure) throw this.drainFailure;
     this.calls.push(`drain ${this.#nowMs()}`);
     this.#deliver(this.ring.splice(0), take);
   }
 
-  sweep(take: (record: FlowRecord) => void): void {
+  sweep(take: TakeRecords): void {
     this.calls.push(`sweep ${this.#nowMs()}`);
     this.#deliver(this.moved.splice(0), take);
   }
 
-  sweepAll(take: (record: FlowRecord) => void): void {
+  sweepAll(take: TakeRecords): void {
     this.calls.push(`sweepAll ${this.#nowMs()}`);
     this.#deliver(this.moved.splice(0), take);
   }
@@ -121,9 +121,8 @@ export class FakeCapture implements Capture {
     return this.listed;
   }
 
-  #deliver(records: readonly FlowRecord[], take: (record: FlowRecord) => void): void {
-    if (records.length > 0) this.tap?.(encodeRecords(...records.map(copyRecord)));
-    records.forEach(take);
+  #deliver(records: readonly FlowRecord[], take: TakeRecords): void {
+    if (records.length > 0) take(encodeRecords(...records.map(copyRecord)));
   }
 
   losses(): Losses {
@@ -171,7 +170,6 @@ export class FakeWorld implements World {
     open: (options) => {
       this.opened.push(options);
       if (this.openFailure) throw this.openFailure;
-      this.capture.tap = options.tap;
       return this.capture;
     },
     hasReader: (fd) => fd !== 1 || this.hasReader,

@@ -1,4 +1,5 @@
 /** Everything one refresh has to show. */
+import type { Moment } from "../../base/clock.ts";
 import type { Connection, TcpState } from "./connection.ts";
 import type { Losses } from "./losses.ts";
 
@@ -41,4 +42,10 @@ export interface Snapshot {
   readonly totals: Totals;
   readonly counts: Counts;
   readonly losses: Losses;
+}
+
+/** The time of a refresh and what it shows. */
+export interface Refresh {
+  readonly at: Moment;
+  readonly snapshot: Snapshot;
 }

@@ -2,12 +2,13 @@
 import { release } from "node:os";
 import { type ProcWorld, procWorld } from "../../base/proc-world.ts";
 import type { TableSizes } from "../../lenses/flows/bounds.ts";
-import { decodeLosses, decodeOwners, decodeRecords } from "../../lenses/flows/decode.ts";
+import { decodeLosses, decodeOwners } from "../../lenses/flows/decode.ts";
 import { RECORD } from "../../lenses/flows/layout.gen.ts";
 import type { Losses } from "../../lenses/flows/losses.ts";
-import type { FlowRecord, Seed, SeedEntry } from "../../lenses/flows/record.ts";
+import type { Seed, SeedEntry } from "../../lenses/flows/record.ts";
 import { readConnections, readSeed } from "../../lenses/flows/seed/seed.ts";
-import type { Capture, CaptureOptions, StepDown } from "../platform.ts";
+import type { TakeRecords } from "../../lenses/flows/source.ts";
+import type { Capture, StepDown } from "../platform.ts";
 import type { Session } from "./native.ts";
 
 /** Records that cross from the addon in one call. */
@@ -20,7 +21,6 @@ const OWNER_WALK_INTERVAL_MS = 1000;
 export interface CaptureFacts {
   readonly stepDowns: readonly StepDown[];
   readonly tableSizes: TableSizes;
-  readonly tap: CaptureOptions["tap"];
 }
 
 export class LinuxCapture implements Capture {
@@ -30,24 +30,21 @@ export class LinuxCapture implements Capture {
   readonly tableSizes: TableSizes;
   readonly #session: Session;
   readonly #batch = new Uint8Array(BATCH_RECORDS * RECORD.size);
-  #recordsInvalid = 0;
   #seedLinesSkipped = 0;
   #isWalking = false;
   #nextWalkMs = 0;
   #closed = false;
   #lastLosses: Losses | null = null;
-  readonly #tap: CaptureOptions["tap"];
   readonly #proc: ProcWorld;
   readonly #nowMs: () => number;
 
   constructor(
     session: Session,
-    { stepDowns, tableSizes, tap }: CaptureFacts,
+    { stepDowns, tableSizes }: CaptureFacts,
     proc: ProcWorld = procWorld(),
     nowMs: () => number = () => performance.now(),
   ) {
     this.#session = session;
-    this.#tap = tap;
     this.#proc = proc;
     this.#nowMs = nowMs;
     this.backend = session.backend;
@@ -70,24 +67,24 @@ export class LinuxCapture implements Capture {
     return readConnections(this.#proc, namespaces);
   }
 
-  drain(take: (record: FlowRecord) => void): void {
+  drain(take: TakeRecords): void {
     let bytes: number;
     do {
       bytes = this.#session.drain(this.#batch);
-      this.#deliver(bytes, take);
+      if (bytes > 0) take(this.#batch.subarray(0, bytes));
     } while (bytes + RECORD.size > this.#batch.length);
   }
 
-  sweep(take: (record: FlowRecord) => void): void {
+  sweep(take: TakeRecords): void {
     this.#sweep(() => this.#session.sweep(this.#batch), take);
   }
 
-  sweepAll(take: (record: FlowRecord) => void): void {
+  sweepAll(take: TakeRecords): void {
     this.#sweep(() => this.#session.sweepAll(this.#batch), take);
   }
 
-  #sweep(fill: () => number, take: (record: FlowRecord) => void): void {
-    for (let bytes = fill(); bytes > 0; bytes = fill()) this.#deliver(bytes, take);
+  #sweep(fill: () => number, take: TakeRecords): void {
+    for (let bytes = fill(); bytes > 0; bytes = fill()) take(this.#batch.subarray(0, bytes));
     this.#findOwners();
   }
 
@@ -95,7 +92,7 @@ export class LinuxCapture implements Capture {
     if (!this.#closed || this.#lastLosses === null) {
       this.#lastLosses = {
         ...decodeLosses(this.#session.losses()),
-        recordsInvalid: this.#recordsInvalid,
+        recordsInvalid: 0,
         seedLinesSkipped: this.#seedLinesSkipped,
       };
     }
@@ -106,13 +103,6 @@ export class LinuxCapture implements Capture {
     if (!this.#closed) this.losses();
     this.#closed = true;
     this.#session.close();
-  }
-
-  #deliver(bytes: number, take: (record: FlowRecord) => void): void {
-    if (bytes === 0) return;
-    const batch = this.#batch.subarray(0, bytes);
-    this.#tap?.(batch);
-    this.#recordsInvalid += decodeRecords(batch, take);
   }
 
   /**

@@ -71,7 +71,7 @@ export const linuxPlatform: Platform = {
         ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
       });
       const stepDowns = [...session.stepDowns, ...limits(), ...pidRemarksHere(), ...confine(native, options)];
-      return new LinuxCapture(session, { stepDowns, tableSizes, tap: options.tap });
+      return new LinuxCapture(session, { stepDowns, tableSizes });
     } catch (error) {
       throw isNativeError(error) ? openFailure(error) : error;
     }

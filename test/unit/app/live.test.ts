@@ -50,16 +50,6 @@ async function times({ bytes }: MemoryFile): Promise<unknown[]> {
 }
 
 describe("a recorded capture", () => {
-  test("taps the capture only where it records", async () => {
-    const { record } = recording();
-    const plain = new FakeWorld();
-    kept(run(plain, { ...LIVE, ...STREAM }));
-    const tapped = new FakeWorld();
-    kept(run(tapped, { ...LIVE, ...STREAM, record }));
-    await settle();
-    expect([plain.capture.tap, typeof tapped.capture.tap]).toEqual([undefined, "function"]);
-  });
-
   test("whose file cannot be made does not begin, and takes no terminal", async () => {
     const world = new FakeWorld();
     const screen = new FakeScreen();

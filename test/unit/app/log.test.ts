@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Log, logged, reopenedByHangup } from "../../../src/app/log.ts";
-import type { Face, Look } from "../../../src/app/loop.ts";
+import type { Face } from "../../../src/app/loop.ts";
 import { ExitError } from "../../../src/base/errors.ts";
 import type { Files } from "../../../src/base/output-file.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
 import type { Connection } from "../../../src/lenses/flows/connection.ts";
-import type { Snapshot } from "../../../src/lenses/flows/snapshot.ts";
+import type { Refresh, Snapshot } from "../../../src/lenses/flows/snapshot.ts";
 import { CSV_HEADER, CSV_HEADERS } from "../../../src/sinks/csv.ts";
 import { LogFile } from "../../../src/sinks/log-file.ts";
 import { connection, snapshot } from "../../support/connections.ts";
@@ -49,7 +49,7 @@ function openLog(endsOnFailure: boolean, options: Partial<{ filter: (c: Connecti
   return log;
 }
 
-function look(fields: Partial<Snapshot> = {}): Look {
+function look(fields: Partial<Snapshot> = {}): Refresh {
   return { at: { wallMs: 0, nowNs: 5_000_000_000 }, snapshot: snapshot(fields) };
 }
 
@@ -198,7 +198,7 @@ describe("a face with a log", () => {
     start(): void {
       this.calls.push(`start ${readFileSync(path, "utf8").split("\n").length - 2}`);
     }
-    refresh(_: Look, isLast: boolean): void {
+    refresh(_: Refresh, isLast: boolean): void {
       this.calls.push(`refresh ${readFileSync(path, "utf8").split("\n").length - 2} ${isLast}`);
     }
     async ready(): Promise<void> {}

@@ -1,7 +1,8 @@
 /** The capture against a session of the addon that says what the test says. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { LOSSES, RECORD, WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
-import type { FlowRecord } from "../../../src/lenses/flows/record.ts";
+import { decodeRecords } from "../../../src/lenses/flows/decode.ts";
+import { LOSSES, RECORD } from "../../../src/lenses/flows/layout.gen.ts";
+import type { TakeRecords } from "../../../src/lenses/flows/source.ts";
 import { LinuxCapture } from "../../../src/platform/linux/capture.ts";
 import type { Session } from "../../../src/platform/linux/native.ts";
 import { fakeProc } from "../../support/fake-proc.ts";
@@ -60,19 +61,16 @@ class FakeSession implements Session {
   }
 }
 
-const FACTS = { stepDowns: [], tableSizes: { maxTcpFlows: 1, maxUdpFlows: 1 }, tap: undefined };
+const FACTS = { stepDowns: [], tableSizes: { maxTcpFlows: 1, maxUdpFlows: 1 } };
 
 let session: FakeSession;
 let capture: LinuxCapture;
-let taps: number[];
 let nowMs: number;
 
 beforeEach(() => {
   session = new FakeSession();
-  taps = [];
   nowMs = 10_000;
-  const tap = (bytes: Uint8Array) => taps.push(bytes.length);
-  capture = new LinuxCapture(session, { ...FACTS, tap }, fakeProc({}), () => nowMs);
+  capture = new LinuxCapture(session, FACTS, fakeProc({}), () => nowMs);
 });
 
 /** Records with ids from 1 on. */
@@ -80,9 +78,9 @@ function records(count: number): Uint8Array {
   return encodeRecords(...Array.from({ length: count }, (_, i) => ({ id: BigInt(i + 1) })));
 }
 
-function idsOf(deliver: (take: (record: FlowRecord) => void) => void): number[] {
+function idsOf(deliver: (take: TakeRecords) => void): number[] {
   const ids: number[] = [];
-  deliver(({ id }) => ids.push(Number(id)));
+  deliver((bytes) => decodeRecords(bytes, ({ id }) => ids.push(Number(id))));
   return ids;
 }
 
@@ -110,22 +108,11 @@ describe("records", () => {
     expect(session.moved).toHaveLength(RECORD.size);
   });
 
-  test("are shown to the tap as they come, before they are decoded", () => {
+  test("come in the batches in which the addon delivers them", () => {
     session.ring = records(2049);
-    const seen: number[] = [];
-    capture.drain(() => seen.push(taps.length));
-    expect(taps).toEqual([2048 * RECORD.size, RECORD.size]);
-    expect([seen[0], seen[2047], seen[2048]]).toEqual([1, 1, 2]);
-  });
-
-  test("of another version are counted, of the ring buffer and of sweeps", () => {
-    session.ring = records(3);
-    session.ring[RECORD.version] = WIRE_VERSION + 1;
-    session.moved = records(2);
-    session.moved[RECORD.size + RECORD.version] = 0;
-    expect(idsOf((take) => capture.drain(take))).toEqual([2, 3]);
-    expect(idsOf((take) => capture.sweep(take))).toEqual([1]);
-    expect(capture.losses().recordsInvalid).toBe(2);
+    const batches: number[] = [];
+    capture.drain(({ length }) => batches.push(length));
+    expect(batches).toEqual([2048 * RECORD.size, RECORD.size]);
   });
 });
 

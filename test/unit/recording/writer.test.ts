@@ -35,8 +35,8 @@ describe("a recording", () => {
     const { file, writer } = started();
     const flow = seedEntry();
     const listener = seedEntry({ state: LISTEN, remotePort: 0 });
-    writer.seed([flow, listener], 5);
-    writer.sockets([flow, listener]);
+    writer.write({ kind: "seed", entries: [flow, listener], nowNs: 5 });
+    writer.write({ kind: "sockets", entries: [flow, listener] });
     refreshes({ writer }, 1);
     const { calls } = await readAll(memorySource(file.bytes));
     expect(calls.slice(0, 2)).toEqual([
@@ -49,7 +49,7 @@ describe("a recording", () => {
     const { file, writer } = started();
     const listener = seedEntry({ state: LISTEN, remotePort: 0 });
     for (const entries of [[listener], [listener], [], [], [listener]]) {
-      writer.sockets(entries);
+      writer.write({ kind: "sockets", entries });
       refreshes({ writer }, 1);
     }
     const { calls } = await readAll(memorySource(file.bytes));
@@ -64,8 +64,8 @@ describe("a recording", () => {
   test("has a refresh of many records in parts, and a seed of many sockets", async () => {
     const { file, writer } = started();
     const entries = Array.from({ length: 50_000 }, (_, i) => seedEntry({ localPort: i + 1, inode: i }));
-    writer.seed(entries, 5);
-    for (let i = 0; i < 30; i++) writer.records(Buffer.alloc(176 * 2048, i));
+    writer.write({ kind: "seed", entries, nowNs: 5 });
+    for (let i = 0; i < 30; i++) writer.write({ kind: "records", bytes: Buffer.alloc(176 * 2048, i) });
     refreshes({ writer }, 1);
     expect(await kindsOf(file)).toEqual(["part", "part", "part", "refresh"]);
     const { calls } = await readAll(memorySource(file.bytes));
@@ -80,7 +80,7 @@ describe("a recording", () => {
   test("that was killed among the parts of a refresh ends with the one before", async () => {
     const { file, writer } = started();
     refreshes({ writer }, 1);
-    for (let i = 0; i < 12; i++) writer.records(Buffer.alloc(176 * 2048));
+    for (let i = 0; i < 12; i++) writer.write({ kind: "records", bytes: Buffer.alloc(176 * 2048) });
     const read = await readAll(memorySource(file.bytes));
     expect(await kindsOf(file)).toEqual(["refresh", "part"]);
     expect([read.calls.length, read.isUnfinished]).toEqual([1, true]);
@@ -96,7 +96,7 @@ describe("a disk that is full", () => {
     file.room = file.bytes.length + 7;
     refreshes({ writer }, 3, 4, 5);
     file.room = Number.POSITIVE_INFINITY;
-    writer.records(Buffer.alloc(176));
+    writer.write({ kind: "records", bytes: Buffer.alloc(176) });
     refreshes({ writer }, 6);
     expect([told, writer.notice]).toEqual([1, "4 refreshes not recorded: ENOSPC: no space left on device"]);
     expect(writer.failure).toMatchObject({

@@ -1,23 +1,19 @@
 /** Rows whose end nobody reports, and rows that only look so. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { Ghosts } from "../../../src/app/ghosts.ts";
-import { NO_LOSSES } from "../../../src/lenses/flows/losses.ts";
-import { Aggregator } from "../../../src/lenses/flows/model/aggregator.ts";
-import {
-  type FlowRecord,
-  IPPROTO_UDP,
-  RecordKind,
-  type SeedEntry,
-} from "../../../src/lenses/flows/record.ts";
-import { RecordingWriter } from "../../../src/recording/writer.ts";
-import { INFO, MemoryFile, memorySource, readAll } from "../../support/recordings.ts";
-import { makeRecord, seedEntry } from "../../support/records.ts";
-import { FakeWorld, settle } from "../../support/world.ts";
+import { Ghosts } from "../../../../src/lenses/flows/ghosts.ts";
+import { NO_LOSSES } from "../../../../src/lenses/flows/losses.ts";
+import { FlowModel } from "../../../../src/lenses/flows/model/model.ts";
+import type { FlowOperation } from "../../../../src/lenses/flows/operation.ts";
+import { IPPROTO_UDP, RecordKind, type SeedEntry } from "../../../../src/lenses/flows/record.ts";
+import { RecordingWriter } from "../../../../src/recording/writer.ts";
+import { INFO, MemoryFile, memorySource, readAll } from "../../../support/recordings.ts";
+import { makeRecord, seedEntry } from "../../../support/records.ts";
+import { FakeWorld, settle } from "../../../support/world.ts";
 
 const S = 1e9;
 
 let world: FakeWorld;
-let aggregator: Aggregator;
+let model: FlowModel;
 let ghosts: Ghosts;
 let file: MemoryFile;
 let recorder: RecordingWriter;
@@ -25,24 +21,33 @@ let closesLost: number;
 
 beforeEach(() => {
   world = new FakeWorld();
-  aggregator = new Aggregator({ udpIdleNs: 1000 * S, startNs: 0 });
+  model = new FlowModel({ udpIdleNs: 1000 * S, startNs: 0 });
   file = new MemoryFile();
   recorder = new RecordingWriter(file, "x.tcptop");
   recorder.begin(INFO);
-  ghosts = new Ghosts(world.capture, aggregator, recorder, world.clock);
+  ghosts = new Ghosts(world.capture, () => model.unmet(), take, world.clock);
   closesLost = 0;
 });
 
-const apply = (record: FlowRecord) => aggregator.apply(record);
+function take(operation: FlowOperation): void {
+  recorder.write(operation);
+  model.apply(operation);
+}
+
+const takeRecords = (bytes: Uint8Array) => model.apply({ kind: "records", bytes });
+
+function seed(...entries: SeedEntry[]): void {
+  model.apply({ kind: "seed", entries, nowNs: 0 });
+}
 
 /** What a loop does each second; the ports of the connections that are left. */
 async function refresh(): Promise<number[]> {
   await world.advance(1000);
   const at = { nowNs: world.clock.monotonicNs(), wallMs: world.clock.wallMs() };
-  world.capture.drain(apply);
-  ghosts.sweep(apply);
+  world.capture.drain(takeRecords);
+  ghosts.sweep(takeRecords);
   const losses = { ...NO_LOSSES, closesLost };
-  const { connections } = aggregator.refresh(at.nowNs, losses);
+  const { connections } = model.refresh(at.nowNs, losses);
   recorder.refresh(at, losses);
   ghosts.refreshed(closesLost);
   await settle();
@@ -62,7 +67,7 @@ describe("connections that only /proc has told of", () => {
   };
 
   test("end once /proc has not told of them twice", async () => {
-    aggregator.seed([seedEntry({ localPort: 1, state: 2 }), seedEntry({ localPort: 2 })], 0);
+    seed(seedEntry({ localPort: 1, state: 2 }), seedEntry({ localPort: 2 }));
     lists({ localPort: 1 }, { localPort: 2 });
     expect(await refresh()).toEqual([1, 2]);
     lists({ localPort: 2 });
@@ -73,7 +78,7 @@ describe("connections that only /proc has told of", () => {
   });
 
   test("stay if one of two looks does not find them", async () => {
-    aggregator.seed([seedEntry({ localPort: 1 })], 0);
+    seed(seedEntry({ localPort: 1 }));
     for (let i = 0; i < 6; i++) {
       lists(...(i % 2 === 0 ? [] : [{ localPort: 1 }]));
       expect(await refresh()).toEqual([1]);
@@ -81,23 +86,20 @@ describe("connections that only /proc has told of", () => {
   });
 
   test("are told by their sockets from others with the same addresses", async () => {
-    aggregator.seed(
-      [seedEntry({ inode: 7 }), seedEntry({ inode: 8 }), seedEntry({ localPort: 1, inode: 0 })],
-      0,
-    );
+    seed(seedEntry({ inode: 7 }), seedEntry({ inode: 8 }), seedEntry({ localPort: 1, inode: 0 }));
     lists({ inode: 8 }, { localPort: 1, inode: 9 });
     for (let i = 0; i < 3; i++) await refresh();
-    expect(aggregator.unmet().map(({ inode }) => inode)).toEqual([8, 0]);
+    expect(model.unmet().map(({ inode }) => inode)).toEqual([8, 0]);
   });
 
   test("stay while /proc cannot be read in full", async () => {
-    aggregator.seed([seedEntry({ localPort: 1 })], 0);
+    seed(seedEntry({ localPort: 1 }));
     world.capture.listed = null;
     for (let i = 0; i < 5; i++) expect(await refresh()).toEqual([1]);
   });
 
   test("are looked for in their namespaces only, and only while there are any", async () => {
-    aggregator.seed([seedEntry({ netns: 5 }), seedEntry({ netns: 6, proto: IPPROTO_UDP, state: 1 })], 0);
+    seed(seedEntry({ netns: 5 }), seedEntry({ netns: 6, proto: IPPROTO_UDP, state: 1 }));
     lists({ netns: 5 });
     await refresh();
     world.capture.ring.push(makeRecord({ id: 1n, netns: 5, timeNs: S }));
@@ -107,7 +109,7 @@ describe("connections that only /proc has told of", () => {
   });
 
   test("are looked for seldom where that takes long", async () => {
-    aggregator.seed([seedEntry()], 0);
+    seed(seedEntry());
     let found: (entries: readonly SeedEntry[]) => void = () => {};
     world.capture.connections = async () => {
       world.capture.calls.push(`connections ${world.clock.monotonicNs() / 1e6}`);
@@ -124,7 +126,7 @@ describe("connections that only /proc has told of", () => {
   });
 
   test("a look that fails is repeated", async () => {
-    aggregator.seed([seedEntry()], 0);
+    seed(seedEntry());
     const { connections } = world.capture;
     world.capture.connections = async () => {
       throw new Error("too many open files");
@@ -182,7 +184,7 @@ describe("connections whose closes were lost", () => {
       );
     };
     await refresh();
-    expect(aggregator.refresh(9 * S, NO_LOSSES).totals.bytesIn).toBe(9);
-    expect(aggregator.size).toBe(0);
+    expect(model.refresh(9 * S, NO_LOSSES).totals.bytesIn).toBe(9);
+    expect(model.size).toBe(0);
   });
 });

@@ -1,11 +1,11 @@
 /** Ends connections whose end was never reported. A live connection never ends here. */
 
-import type { Clock } from "../base/clock.ts";
-import type { Aggregator } from "../lenses/flows/model/aggregator.ts";
-import { tupleText } from "../lenses/flows/model/row.ts";
-import type { FlowRecord, SeedEntry } from "../lenses/flows/record.ts";
-import type { Capture } from "../platform/platform.ts";
-import type { RecordingWriter } from "../recording/writer.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { UnmetFlow } from "./model/aggregator.ts";
+import { tupleText } from "./model/row.ts";
+import type { FlowOperation } from "./operation.ts";
+import type { SeedEntry } from "./record.ts";
+import type { FlowSource, TakeRecords } from "./source.ts";
 
 /** Sweeps of everything after a close was lost. A table that changes meanwhile may hide an entry from one of them. */
 const FULL_SWEEPS = 2;
@@ -37,9 +37,9 @@ function inodesByTuple(entries: readonly SeedEntry[]): ReadonlyMap<string, Reado
  * A connection ends here when it is missing twice.
  */
 export class Ghosts {
-  readonly #capture: Capture;
-  readonly #aggregator: Aggregator;
-  readonly #recorder: RecordingWriter | null;
+  readonly #source: FlowSource;
+  readonly #unmet: () => UnmetFlow[];
+  readonly #take: (operation: FlowOperation) => void;
   readonly #clock: Clock;
   /** Lost closes that are dealt with. */
   #closesLost = 0;
@@ -51,27 +51,32 @@ export class Ghosts {
   /** Keys of the rows that were missing in the check before. */
   #missing: ReadonlySet<number> = new Set();
 
-  constructor(capture: Capture, aggregator: Aggregator, recorder: RecordingWriter | null, clock: Clock) {
-    this.#capture = capture;
-    this.#aggregator = aggregator;
-    this.#recorder = recorder;
+  /** `unmet`: the connections that are known from /proc alone; `take` gets what ends others. */
+  constructor(
+    source: FlowSource,
+    unmet: () => UnmetFlow[],
+    take: (operation: FlowOperation) => void,
+    clock: Clock,
+  ) {
+    this.#source = source;
+    this.#unmet = unmet;
+    this.#take = take;
     this.#clock = clock;
   }
 
   /** The sweep of a refresh. */
-  sweep(take: (record: FlowRecord) => void): void {
+  sweep(take: TakeRecords): void {
     if (this.#fullSweepsLeft === 0) {
-      this.#capture.sweep(take);
+      this.#source.sweep(take);
       return;
     }
     const nowNs = this.#clock.monotonicNs();
     if (this.#fullSweepsLeft === FULL_SWEEPS) this.#sweptSinceNs = nowNs;
-    this.#capture.sweepAll(take);
+    this.#source.sweepAll(take);
     // Connections that closed during the sweep.
-    this.#capture.drain(take);
+    this.#source.drain(take);
     if (--this.#fullSweepsLeft > 0) return;
-    this.#aggregator.endSilent(this.#sweptSinceNs, nowNs);
-    this.#recorder?.endSilent(this.#sweptSinceNs, nowNs);
+    this.#take({ kind: "silent", sinceNs: this.#sweptSinceNs, nowNs });
   }
 
   /** Takes in the losses of a refresh, and checks the rows that the kernel side does not have. */
@@ -82,10 +87,10 @@ export class Ghosts {
     }
     const startNs = this.#clock.monotonicNs();
     if (this.#isChecking || startNs < this.#nextCheckNs) return;
-    const unmet = this.#aggregator.unmet().filter(({ protocol }) => protocol === "tcp");
+    const unmet = this.#unmet().filter(({ protocol }) => protocol === "tcp");
     if (unmet.length === 0) return;
     this.#isChecking = true;
-    this.#capture
+    this.#source
       .connections(new Set(unmet.map(({ netns }) => netns)))
       .then((entries) => {
         if (entries !== null) this.#endMissing(inodesByTuple(entries));
@@ -101,8 +106,7 @@ export class Ghosts {
   }
 
   #endMissing(listed: ReadonlyMap<string, ReadonlySet<number>>): void {
-    const missing = this.#aggregator
-      .unmet()
+    const missing = this.#unmet()
       .filter(({ protocol, tuple, inode }) => {
         return protocol === "tcp" && tuple !== null && !isListed(listed.get(tuple), inode);
       })
@@ -110,8 +114,6 @@ export class Ghosts {
     const gone = missing.filter((key) => this.#missing.has(key));
     this.#missing = new Set(missing);
     if (gone.length === 0) return;
-    const nowNs = this.#clock.monotonicNs();
-    this.#aggregator.endUnmet(gone, nowNs);
-    this.#recorder?.endUnmet(gone, nowNs);
+    this.#take({ kind: "unmet", keys: gone, nowNs: this.#clock.monotonicNs() });
   }
 }

@@ -1,0 +1,117 @@
+/** The way from a capture of flows to their model: each operation is recorded, then applied. */
+import type { Clock, Moment } from "../../base/clock.ts";
+import { Ghosts } from "./ghosts.ts";
+import type { Losses } from "./losses.ts";
+import { FlowModel } from "./model/model.ts";
+import type { FlowOperation } from "./operation.ts";
+import type { Seed } from "./record.ts";
+import type { Refresh } from "./snapshot.ts";
+import type { FlowSource } from "./source.ts";
+
+/** Gets all that reaches the model, in the same order. */
+export interface FlowRecorder {
+  write(operation: FlowOperation): void;
+  refresh(at: Moment, losses: Losses): void;
+}
+
+export interface IntakeOptions {
+  /** A UDP flow ends this long after its last datagram. */
+  readonly udpIdleNs: number;
+  /** When the capture began, CLOCK_MONOTONIC. */
+  readonly startNs: number;
+  /** Also the sockets that carry no flow: listening, TIME_WAIT. */
+  readonly all: boolean;
+}
+
+/** Nothing else has the model of a capture: what is not recorded cannot reach it. */
+export class FlowIntake {
+  readonly #source: FlowSource;
+  readonly #recorder: FlowRecorder | null;
+  readonly #clock: Clock;
+  readonly #model: FlowModel;
+  readonly #ghosts: Ghosts;
+  #all: boolean;
+  #readsSockets = false;
+  #socketsFailure: { readonly error: unknown } | null = null;
+
+  constructor(source: FlowSource, recorder: FlowRecorder | null, clock: Clock, options: IntakeOptions) {
+    this.#source = source;
+    this.#recorder = recorder;
+    this.#clock = clock;
+    this.#all = options.all;
+    this.#model = new FlowModel(options);
+    this.#ghosts = new Ghosts(source, () => this.#model.unmet(), this.#take, clock);
+  }
+
+  /** Reads the existing connections, for `begin`. */
+  seed(): Promise<Seed> {
+    return this.#source.seed();
+  }
+
+  /** The first refresh. */
+  begin({ entries }: Seed): Refresh {
+    this.#take({ kind: "seed", entries, nowNs: this.#clock.monotonicNs() });
+    if (this.#all) this.#take({ kind: "sockets", entries });
+    return this.refresh();
+  }
+
+  /** Empties the ring buffer. */
+  drain(): void {
+    this.#source.drain(this.#takeRecords);
+  }
+
+  /** Whether a refresh should not wait: before a flood fills the memory. */
+  get isCrowded(): boolean {
+    return this.#model.isCrowded;
+  }
+
+  /** Throws the error of a read of sockets that failed since the refresh before. */
+  refresh(): Refresh {
+    if (this.#socketsFailure) throw this.#socketsFailure.error;
+    this.drain();
+    this.#ghosts.sweep(this.#takeRecords);
+    const at: Moment = { nowNs: this.#clock.monotonicNs(), wallMs: this.#clock.wallMs() };
+    const counted = this.#source.losses();
+    const losses = { ...counted, recordsInvalid: counted.recordsInvalid + this.#model.recordsInvalid };
+    const snapshot = this.#model.refresh(at.nowNs, losses);
+    this.#recorder?.refresh(at, losses);
+    this.#ghosts.refreshed(losses.closesLost);
+    return { at, snapshot };
+  }
+
+  /** Begins to read what the next refreshes show and what takes time. */
+  readAhead(): void {
+    if (this.#all) this.#readSockets();
+  }
+
+  /** Shows the sockets that carry no flow from the next refresh on, or no more. */
+  setAll(all: boolean): void {
+    this.#all = all;
+    if (all) this.#readSockets();
+    else this.#take({ kind: "sockets", entries: [] });
+  }
+
+  /** Only one read runs at a time. */
+  #readSockets(): void {
+    if (this.#readsSockets) return;
+    this.#readsSockets = true;
+    this.#source
+      .sockets()
+      .then(({ entries }) => {
+        if (this.#all) this.#take({ kind: "sockets", entries });
+      })
+      .catch((error: unknown) => {
+        this.#socketsFailure = { error };
+      })
+      .finally(() => {
+        this.#readsSockets = false;
+      });
+  }
+
+  readonly #take = (operation: FlowOperation): void => {
+    this.#recorder?.write(operation);
+    this.#model.apply(operation);
+  };
+
+  readonly #takeRecords = (bytes: Uint8Array): void => this.#take({ kind: "records", bytes });
+}
