@@ -15,6 +15,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          // A failure in a guest or in CI is read from its message alone.
+          chaiConfig: { truncateThreshold: 2000 },
         },
       },
     ],

@@ -147,6 +147,7 @@ struct tcp_sock {
 	struct minmax rtt_min;
 	__u32 total_retrans;
 	__u32 snd_cwnd;
+	bool is_mptcp;
 };
 
 struct list_head {
@@ -219,41 +220,6 @@ struct refcount_struct {
 	struct {
 		int counter;
 	} refs;
-};
-
-union nf_inet_addr {
-	__be32 ip;
-	struct in6_addr in6;
-};
-
-union nf_conntrack_man_proto {
-	__be16 all;
-};
-
-struct nf_conntrack_man {
-	union nf_inet_addr u3;
-	union nf_conntrack_man_proto u;
-	__u16 l3num;
-};
-
-struct nf_conntrack_tuple {
-	struct nf_conntrack_man src;
-	struct {
-		union nf_inet_addr u3;
-		union {
-			__be16 all;
-		} u;
-		__u8 protonum;
-	} dst;
-};
-
-struct nf_conntrack_tuple_hash {
-	struct nf_conntrack_tuple tuple;
-};
-
-struct nf_conn {
-	struct nf_conntrack_tuple_hash tuplehash[2];
-	unsigned long status;
 };
 
 enum skb_drop_reason {

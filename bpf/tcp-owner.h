@@ -40,10 +40,19 @@ static __always_inline bool is_kernel_thread(const struct task_struct *task)
 	return BPF_CORE_READ(task, flags) & PF_KTHREAD;
 }
 
-/* A worker of the kernel that moves a program's bytes does not own its socket. */
+/*
+ * A worker of the kernel that moves a program's bytes does not own its socket. The sockets under a Multipath TCP
+ * socket are the kernel's by their mark (sk_kern_sock) and a program's all the same.
+ */
 static __always_inline bool may_own(const struct task_struct *task, const struct sock *sk)
 {
-	return !is_kernel_thread(task) || BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock);
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	if (!is_kernel_thread(task))
+		return true;
+	if (bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp))
+		return false;
+	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock);
 }
 
 static __noinline void own_tcp_by(struct tcp_flow *f, const struct task_struct *task)

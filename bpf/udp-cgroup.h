@@ -187,36 +187,60 @@ static __always_inline void udp_receive_ended(struct sock *sk, int ret)
 /* include/linux/skbuff.h; the low bits of _nfct are the direction and state */
 #define NFCT_PTRMASK (~7ul)
 
+/* struct nf_conntrack_tuple, include/net/netfilter/nf_conntrack_tuple.h; the loader checks its size. */
+struct tracked_tuple {
+	__u8 source[16];
+	__be16 source_port;
+	__u16 family;
+	__u8 destination[16];
+	__be16 destination_port;
+	__u8 protocol;
+	__u8 direction;
+};
+
+/*
+ * Where struct nf_conn keeps its status and its two tuples. On most kernels the type is a module's, which may be
+ * loaded later: user space writes these as soon as it knows them, the status last. 0: not known.
+ */
+volatile __u32 tracked_tuples_at;
+volatile __u32 tracked_tuple_stride;
+volatile __u32 tracked_status_at;
+
+/* Addresses as a flow's key has them: IPv4 mapped. */
+static __always_inline void map_tracked(__u8 *to, const __u8 *address, __u16 family)
+{
+	if (family == AF_INET)
+		map_ipv4(to, *(const __be32 *)address);
+	else
+		__builtin_memcpy(to, address, sizeof(struct in6_addr));
+}
+
 /*
  * The addresses that a packet had when connection tracking first saw it: those of the program, before NAT.
  * Leaves the key as it is where nothing translates.
  */
 static __always_inline void undo_nat(const struct sk_buff *skb, struct udp_key *key)
 {
-	struct nf_conntrack_tuple *tuple;
-	struct nf_conn *connection;
-	unsigned long nfct;
+	__u32 status_at = tracked_status_at, tuple_at = tracked_tuples_at;
+	struct tracked_tuple tuple;
+	unsigned long nfct, status;
+	const void *connection;
 
-	if (!bpf_core_field_exists(((struct nf_conn *)0)->tuplehash))
+	if (!status_at || !bpf_core_field_exists(skb->_nfct))
 		return;
 	nfct = BPF_CORE_READ(skb, _nfct);
-	connection = (struct nf_conn *)(nfct & NFCT_PTRMASK);
-	if (!connection || !(BPF_CORE_READ(connection, status) & IPS_NAT_MASK))
+	connection = (const void *)(nfct & NFCT_PTRMASK);
+	if (!connection || bpf_probe_read_kernel(&status, sizeof(status), connection + status_at) ||
+	    !(status & IPS_NAT_MASK))
 		return;
-	tuple = (nfct & ~NFCT_PTRMASK) >= IP_CT_IS_REPLY
-		    ? __builtin_preserve_access_index(&connection->tuplehash[1].tuple)
-		    : __builtin_preserve_access_index(&connection->tuplehash[0].tuple);
-	if (BPF_CORE_READ(tuple, dst.protonum) != IPPROTO_UDP)
+	if ((nfct & ~NFCT_PTRMASK) >= IP_CT_IS_REPLY)
+		tuple_at += tracked_tuple_stride;
+	if (bpf_probe_read_kernel(&tuple, sizeof(tuple), connection + tuple_at) || tuple.protocol != IPPROTO_UDP)
 		return;
-	if (BPF_CORE_READ(tuple, src.l3num) == AF_INET) {
-		map_ipv4(key->local_address, BPF_CORE_READ(tuple, src.u3.ip));
-		map_ipv4(key->remote_address, BPF_CORE_READ(tuple, dst.u3.ip));
-	} else {
-		BPF_CORE_READ_INTO((struct in6_addr *)key->local_address, tuple, src.u3.in6);
-		BPF_CORE_READ_INTO((struct in6_addr *)key->remote_address, tuple, dst.u3.in6);
-	}
-	key->local_port = bpf_ntohs(BPF_CORE_READ(tuple, src.u.all));
-	key->remote_port = bpf_ntohs(BPF_CORE_READ(tuple, dst.u.all));
+	map_tracked(key->local_address, tuple.source, tuple.family);
+	map_tracked(key->remote_address, tuple.destination, tuple.family);
+	key->local_port = bpf_ntohs(tuple.source_port);
+	key->remote_port = bpf_ntohs(tuple.destination_port);
 }
 
 #define IPV6_HOP_BY_HOP	    0

@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "cgroup-root.hh"
+#include "conntrack.hh"
 #include "log.hh"
 
 namespace tcptop
@@ -422,7 +423,34 @@ Btf load_kernel_types()
 	return types;
 }
 
-Loaded load(const BpfObject &source, const Settings &settings, const btf *kernel)
+bool tell_conntrack(const Loaded &loaded, btf *kernel)
+{
+	std::optional<ConntrackLayout> layout = find_conntrack(kernel);
+	auto set = [&](const char *name, uint32_t value) {
+		*static_cast<volatile uint32_t *>(loaded.globals->find(name)) = value;
+	};
+
+	if (!layout)
+		return false;
+	set("tracked_tuples_at", layout->tuples);
+	set("tracked_tuple_stride", layout->stride);
+	set("tracked_status_at", layout->status);
+	return true;
+}
+
+// Where the module is missing, so is NAT, until somebody loads it.
+static void begin_undoing_nat(Loaded &out, btf *kernel)
+{
+	if (tell_conntrack(out, kernel))
+		return;
+	out.awaits_conntrack = true;
+	if (hides_conntrack())
+		out.limits.push_back({out.backend,
+				      "UDP that is translated (NAT) has its translated addresses: the kernel "
+				      "does not describe the types of nf_conntrack"});
+}
+
+Loaded load(const BpfObject &source, const Settings &settings, btf *kernel)
 {
 	if (strcmp(source.backend, "fentry") == 0)
 		try_fentry(kernel);
@@ -448,6 +476,8 @@ Loaded load(const BpfObject &source, const Settings &settings, const btf *kernel
 			throw failed("load", -error, log.empty() ? "BPF programs" : first_line(log));
 		}
 		out.globals = std::make_unique<Globals>(out.object.get());
+		if (out.backend == "tracepoint")
+			begin_undoing_nat(out, kernel);
 		attach(out);
 		attach_iterators(out);
 		return out;

@@ -62,6 +62,7 @@ struct Loaded {
 	std::string backend;
 	std::vector<StepDown> limits;	 // hooks that are missing
 	bool counts_udp_by_call = false; // only connected UDP is seen
+	bool awaits_conntrack = false;	 // NAT is undone once the module's types can be read
 	Object object;
 	std::unique_ptr<Globals> globals;
 	std::vector<Link> links;
@@ -73,7 +74,10 @@ Btf load_kernel_types();
 
 // Throws Failure when the backend cannot be loaded or one of its hooks cannot be attached. A kernel that
 // refuses its kind of hook says so before the programs are loaded.
-Loaded load(const BpfObject &source, const Settings &settings, const btf *kernel);
+Loaded load(const BpfObject &source, const Settings &settings, btf *kernel);
+
+// Lets the programs undo NAT where the types of connection tracking are known.
+bool tell_conntrack(const Loaded &loaded, btf *kernel);
 
 // Throws Failure when the kernel cannot run any backend: no BPF, no BTF, no ring buffer, no permission.
 void check_kernel();
