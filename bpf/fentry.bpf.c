@@ -50,6 +50,23 @@ int BPF_PROG(cleanup_rbuf, struct sock *sk, int copied)
 	return 0;
 }
 
+/* Behind a Multipath TCP socket's calls the kernel often works in a task of its own. */
+SEC("?fentry/mptcp_sendmsg")
+int BPF_PROG(multipath_send, struct sock *sk)
+{
+	if (has_multipath())
+		multipath_called(sk);
+	return 0;
+}
+
+SEC("?fentry/mptcp_recvmsg")
+int BPF_PROG(multipath_receive, struct sock *sk)
+{
+	if (has_multipath())
+		multipath_called(sk);
+	return 0;
+}
+
 /* sendmsg() on a socket in a sockmap. */
 SEC("?fentry/tcp_bpf_sendmsg")
 int BPF_PROG(mapped_send, struct sock *sk)

@@ -53,6 +53,23 @@ int BPF_KPROBE(cleanup_rbuf, struct sock *sk, int copied)
 	return 0;
 }
 
+/* Behind a Multipath TCP socket's calls the kernel often works in a task of its own. */
+SEC("?kprobe/mptcp_sendmsg")
+int BPF_KPROBE(multipath_send, struct sock *sk)
+{
+	if (has_multipath())
+		multipath_called(sk);
+	return 0;
+}
+
+SEC("?kprobe/mptcp_recvmsg")
+int BPF_KPROBE(multipath_receive, struct sock *sk)
+{
+	if (has_multipath())
+		multipath_called(sk);
+	return 0;
+}
+
 /* A call under way, by its thread: what a kretprobe cannot see of the arguments. */
 struct call {
 	const struct sock *sk;

@@ -103,11 +103,26 @@ int datagram_in(struct __sk_buff *skb)
 	return 1;
 }
 
+SEC("?cgroup/sendmsg4")
+int sends_to_ipv4(struct bpf_sock_addr *call)
+{
+	udp_sends_to(call, false);
+	return 1;
+}
+
+SEC("?cgroup/sendmsg6")
+int sends_to_ipv6(struct bpf_sock_addr *call)
+{
+	udp_sends_to(call, true);
+	return 1;
+}
+
 /* Since 6.11 with the socket that the packet was for. */
 SEC("?tp_btf/kfree_skb")
 int BPF_PROG(datagram_dropped, struct sk_buff *skb, void *location, __u32 reason, struct sock *rx_sk)
 {
-	if (reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM))
+	if (reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM) ||
+	    reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
 		udp_was_damaged(skb);
 	else if (rx_sk && load_kind(rx_sk) == SOCKET_UDP)
 		udp_was_refused(skb, rx_sk, reason);

@@ -14,9 +14,16 @@
 /* What a send call has handed to the network, until the call ends. */
 struct udp_sending {
 	const void *task; /* NULL: nothing */
-	bool hidden;	  /* the packet did not show what was sent */
+	bool hidden;	  /* the packet did not show what was sent: `key` has the addresses of its outside */
 	struct udp_key key;
 	struct datagrams d;
+};
+
+/* Where an unconnected socket sends, as its program says. */
+struct udp_destination {
+	const void *task; /* whose call it is */
+	__u8 address[16];
+	__u32 port;
 };
 
 /* What is known of a UDP socket; it lives as long as the socket. */
@@ -26,6 +33,7 @@ struct udp_socket {
 	__u32 inode;
 	__u32 netns; /* 0 while nothing is filled in */
 	struct udp_sending sending;
+	struct udp_destination destination;
 	struct process earlier; /* the owner before; pid 0: none */
 };
 
@@ -124,14 +132,71 @@ static __always_inline bool read_own_addresses(const struct sock *sk, __u32 inod
 	return true;
 }
 
-/* Counts what a call moved by the socket's own addresses; without a peer it belongs to no flow. */
+/* cgroup/sendmsg4 and sendmsg6: an unconnected socket is about to send. */
+static __always_inline void udp_sends_to(struct bpf_sock_addr *call, bool is_ipv6)
+{
+	struct bpf_sock *socket = call->sk;
+	struct udp_socket *s;
+
+	if (!socket || call->protocol != IPPROTO_UDP || call->type != SOCK_DGRAM)
+		return;
+	s = open_storage(socket);
+	if (!s)
+		return;
+	s->destination.task = (void *)bpf_get_current_task();
+	s->destination.port = bpf_ntohs(call->user_port);
+	if (is_ipv6) {
+		__be32 *words = (__be32 *)s->destination.address;
+
+		words[0] = call->user_ip6[0];
+		words[1] = call->user_ip6[1];
+		words[2] = call->user_ip6[2];
+		words[3] = call->user_ip6[3];
+	} else {
+		map_ipv4(s->destination.address, call->user_ip4);
+	}
+}
+
+static __always_inline bool is_same_address(const __u8 *a, const __u8 *b)
+{
+	const __u64 *one = (const __u64 *)a, *other = (const __u64 *)b;
+
+	return one[0] == other[0] && one[1] == other[1];
+}
+
+/*
+ * The addresses of what a call sent unseen. Of an unconnected socket the call has the destination. Its own address
+ * is that of the packet's outside where both have the same destination (IPsec in transport mode), else the one that
+ * it is bound to; false where it is bound to none.
+ */
+static __always_inline bool read_hidden_addresses(const struct sock *sk, const struct udp_socket *s,
+						  struct udp_key *key)
+{
+	const struct udp_sending *last = &s->sending;
+	__u8 unused[16];
+
+	if (read_own_addresses(sk, s->inode, key))
+		return true;
+	if (s->destination.task != (void *)bpf_get_current_task() || !s->destination.port)
+		return false;
+	key->remote_port = s->destination.port;
+	__builtin_memcpy(key->remote_address, s->destination.address, 16);
+	if (is_same_address(last->key.remote_address, key->remote_address)) {
+		__builtin_memcpy(key->local_address, last->key.local_address, 16);
+		return true;
+	}
+	read_addresses(key->local_address, unused, sk);
+	return *(__u64 *)key->local_address || *(__be32 *)(key->local_address + 12);
+}
+
+/* Counts what a call moved without a look at its packet; without a peer it belongs to no flow. */
 static __always_inline void count_by_call(const struct sock *sk, const struct udp_socket *s, __u32 bytes,
 					  enum direction direction)
 {
 	struct datagrams d = {.bytes = bytes, .packets = 1, .direction = direction};
 	struct udp_key key;
 
-	if (read_own_addresses(sk, s->inode, &key)) {
+	if (direction == DIRECTION_OUT ? read_hidden_addresses(sk, s, &key) : read_own_addresses(sk, s->inode, &key)) {
 		count_for_socket(&key, &d, s);
 	} else {
 		count(&losses.datagrams_untracked, 1);
@@ -278,8 +343,8 @@ struct ipv4_udp_headers {
 };
 
 /*
- * Reads addresses and ports of a packet that begins with its IP header; the offset of its payload, 0 if it is
- * not UDP.
+ * Reads addresses and ports of a packet that begins with its IP header; the offset of its payload. 0 if it is
+ * not UDP: the addresses are read all the same.
  */
 static __always_inline __u32 read_packet(struct __sk_buff *skb, enum direction direction, struct udp_key *key)
 {
@@ -291,10 +356,12 @@ static __always_inline __u32 read_packet(struct __sk_buff *skb, enum direction d
 	if (skb->protocol == bpf_htons(0x0800)) {
 		struct ipv4_udp_headers h;
 
-		if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)) || h.ip.protocol != IPPROTO_UDP)
+		if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)))
 			return 0;
 		map_ipv4(from, h.ip.saddr);
 		map_ipv4(to, h.ip.daddr);
+		if (h.ip.protocol != IPPROTO_UDP)
+			return 0;
 		offset = (h.ip.version_ihl & 15) * 4;
 		uh = h.udp;
 		if (offset != sizeof(h.ip) && bpf_skb_load_bytes(skb, offset, &uh, sizeof(uh)))
@@ -347,6 +414,15 @@ static __always_inline void note_unverified(const struct sk_buff *skb, const str
 	bpf_map_update_elem(&udp_unverified, &packet, &datagram, BPF_ANY);
 }
 
+/* The outside of a packet that is not UDP any more; that of one which NAT has changed says nothing. */
+static __always_inline void note_outside(struct udp_sending *sending, const struct udp_key *key, bool is_wrapped)
+{
+	if (is_wrapped)
+		sending->key = *key;
+	else
+		__builtin_memset(&sending->key, 0, sizeof(sending->key));
+}
+
 /* Both hooks see the packet from its IP header on, whole: before fragmentation, after reassembly. */
 static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum direction direction)
 {
@@ -355,7 +431,7 @@ static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum directio
 	const struct sk_buff *packet = (const struct sk_buff *)(void *)skb;
 	struct datagrams d = {.direction = direction};
 	struct udp_socket *s;
-	struct udp_key key;
+	struct udp_key key = {};
 	__u32 offset;
 
 	if (!socket || socket->protocol != IPPROTO_UDP || socket->type != SOCK_DGRAM)
@@ -375,8 +451,10 @@ static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum directio
 			undo_nat(packet, &key);
 		s->sending.hidden = !offset || key.local_port != socket->src_port;
 		s->sending.task = (void *)bpf_get_current_task();
-		if (s->sending.hidden)
+		if (s->sending.hidden) {
+			note_outside(&s->sending, &key, !offset);
 			return;
+		}
 	} else if (!offset) {
 		return;
 	}
@@ -391,15 +469,23 @@ static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum directio
 	count_for_socket(&key, &d, s);
 }
 
-/* A datagram that was counted when it came and had a wrong checksum when the program wanted to read it. */
+/*
+ * A datagram that was counted when it came, has a wrong checksum and is dropped when the program wants to read it.
+ * Until 6.13 the kernel gives no reason (udp_recvmsg(), csum_copy_err), so that the packet itself says which
+ * datagram it is: the address of one that was read belongs to another packet soon.
+ */
 static __always_inline void udp_was_damaged(struct sk_buff *skb)
 {
 	__u64 packet = (__u64)skb;
 	struct udp_unverified *known = bpf_map_lookup_elem(&udp_unverified, &packet);
+	struct udp_header header;
 
 	if (!known)
 		return;
-	uncount_datagrams(&known->key, &known->d);
+	if (!bpf_probe_read_kernel(&header, sizeof(header),
+				   BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header)) &&
+	    bpf_ntohs(header.source) == known->key.remote_port && bpf_ntohs(header.dest) == known->key.local_port)
+		uncount_datagrams(&known->key, &known->d);
 	bpf_map_delete_elem(&udp_unverified, &packet);
 }
 

@@ -120,7 +120,7 @@ bool is_there(const btf *kernel, const Hook &hook)
 
 bool is_cgroup(const bpf_program *program)
 {
-	return hook_of(program).type == "cgroup_skb";
+	return hook_of(program).type.rfind("cgroup", 0) == 0;
 }
 
 bool is_iterator(const bpf_program *program)
@@ -267,7 +267,7 @@ Link attach_iterator(const bpf_program *program, const bpf_map *map)
 	return Link(link);
 }
 
-// Attaches cgroup_skb to the root, or has UDP counted at the calls and says so.
+// Attaches the programs for cgroups to the root, or has UDP counted at the calls and says so.
 void attach_cgroup(Loaded &out)
 {
 	CgroupRoot root = open_cgroup_root();
