@@ -591,21 +591,28 @@ uint64_t send_bytes(int fd, struct end *end, uint64_t total, size_t chunk, int f
 	return done;
 }
 
+/* A reader in a sockmap may be woken for nothing (tcp_bpf_recvmsg_parser()): it waits again. */
+static ssize_t receive(int fd, void *buffer, size_t len, int flags)
+{
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		ssize_t n = recv(fd, buffer, len, flags);
+
+		if (n >= 0 || errno != EAGAIN || (flags & MSG_DONTWAIT))
+			return must(n, "recv");
+		must(poll(&readable, 1, -1), "poll");
+	}
+}
+
 uint64_t recv_bytes(int fd, struct end *end, uint64_t total, size_t chunk, int flags)
 {
 	char *buffer = make_buffer(chunk);
 	uint64_t done = 0;
 
 	while (done < total) {
-		struct pollfd readable = {.fd = fd, .events = POLLIN};
-		ssize_t n = recv(fd, buffer, at_most(chunk, total - done), flags);
+		ssize_t n = receive(fd, buffer, at_most(chunk, total - done), flags);
 
-		/* A reader in a sockmap may be woken for nothing (tcp_bpf_recvmsg_parser()). */
-		if (n < 0 && errno == EAGAIN && !(flags & MSG_DONTWAIT)) {
-			must(poll(&readable, 1, -1), "poll");
-			continue;
-		}
-		must(n, "recv");
 		if (!n)
 			break;
 		count_in(end, n, 0);
@@ -624,7 +631,7 @@ void expect_eof(int fd)
 {
 	char byte;
 
-	if (must(recv(fd, &byte, 1, 0), "recv") != 0)
+	if (receive(fd, &byte, 1, 0) != 0)
 		failed("data where the stream should have ended");
 }
 
