@@ -47,6 +47,9 @@ struct {
 /* Set by the loader once cgroup_skb could not be attached: UDP is then counted at the calls. */
 volatile bool udp_by_call;
 
+/* Whether packets may leave unreadable: IPsec is there, or one did. */
+volatile bool udp_may_hide;
+
 /*
  * A socket's storage, made at its first use; NULL without memory. Of two processors that make it at once one is
  * refused (bpf_local_storage_update(): EEXIST, EAGAIN) and finds it at its second try.
@@ -138,7 +141,7 @@ static __always_inline void udp_sends_to(struct bpf_sock_addr *call, bool is_ipv
 	struct bpf_sock *socket = call->sk;
 	struct udp_socket *s;
 
-	if (!socket || call->protocol != IPPROTO_UDP || call->type != SOCK_DGRAM)
+	if (!udp_may_hide || !socket || call->protocol != IPPROTO_UDP || call->type != SOCK_DGRAM)
 		return;
 	s = open_storage(socket);
 	if (!s)
@@ -452,6 +455,7 @@ static __always_inline void cgroup_datagram(struct __sk_buff *skb, enum directio
 		s->sending.hidden = !offset || key.local_port != socket->src_port;
 		s->sending.task = (void *)bpf_get_current_task();
 		if (s->sending.hidden) {
+			udp_may_hide = true;
 			note_outside(&s->sending, &key, !offset);
 			return;
 		}

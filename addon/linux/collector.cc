@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "conntrack.hh"
 #include "loader.hh"
 #include "log.hh"
 #include "objects.hh"
@@ -117,7 +116,6 @@ class LinuxCollector : public Collector
 		unowned_ = static_cast<uint64_t *>(loaded_.globals->find("unowned_flows"));
 		walks_ = static_cast<volatile uint32_t *>(loaded_.globals->find("walks"));
 		report_all_ = static_cast<volatile bool *>(loaded_.globals->find("report_all"));
-		awaits_conntrack_ = loaded_.awaits_conntrack;
 		bpf_map *events = bpf_object__find_map_by_name(loaded_.object.get(), "events");
 		ring_.reset(ring_buffer__new(bpf_map__fd(events), take_record, this, nullptr));
 		if (!ring_)
@@ -148,8 +146,8 @@ class LinuxCollector : public Collector
 	{
 		size -= size % sizeof(tcptop_record);
 		if (stage_ == Stage::idle) {
-			if (awaits_conntrack_ && describes_conntrack_module())
-				meet_conntrack();
+			if (loaded_.translation)
+				loaded_.translation->look_again();
 			*unowned_ = 0;
 			pass_.begin(loaded_.sweep_tcp.get());
 			stage_ = Stage::tcp;
@@ -231,17 +229,6 @@ class LinuxCollector : public Collector
 		return missed;
 	}
 
-	// The module was loaded after the start.
-	void meet_conntrack()
-	{
-		awaits_conntrack_ = false;
-		Btf kernel(btf__load_vmlinux_btf());
-		if (kernel)
-			tell_conntrack(loaded_, kernel.get());
-		kernel.reset();
-		malloc_trim(0);
-	}
-
 	size_t read_pass(uint8_t *to, size_t size)
 	{
 		try {
@@ -276,7 +263,6 @@ class LinuxCollector : public Collector
 	uint64_t *unowned_ = nullptr;
 	volatile uint32_t *walks_ = nullptr;
 	volatile bool *report_all_ = nullptr;
-	bool awaits_conntrack_ = false;
 	Pass pass_;
 	Stage stage_ = Stage::idle;
 	uint8_t *to_ = nullptr;

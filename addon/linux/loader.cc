@@ -17,7 +17,6 @@
 #include <sstream>
 
 #include "cgroup-root.hh"
-#include "conntrack.hh"
 #include "log.hh"
 
 namespace tcptop
@@ -423,33 +422,6 @@ Btf load_kernel_types()
 	return types;
 }
 
-bool tell_conntrack(const Loaded &loaded, btf *kernel)
-{
-	std::optional<ConntrackLayout> layout = find_conntrack(kernel);
-	auto set = [&](const char *name, uint32_t value) {
-		*static_cast<volatile uint32_t *>(loaded.globals->find(name)) = value;
-	};
-
-	if (!layout)
-		return false;
-	set("tracked_tuples_at", layout->tuples);
-	set("tracked_tuple_stride", layout->stride);
-	set("tracked_status_at", layout->status);
-	return true;
-}
-
-// Where the module is missing, so is NAT, until somebody loads it.
-static void begin_undoing_nat(Loaded &out, btf *kernel)
-{
-	if (tell_conntrack(out, kernel))
-		return;
-	out.awaits_conntrack = true;
-	if (hides_conntrack())
-		out.limits.push_back({out.backend,
-				      "UDP that is translated (NAT) has its translated addresses: the kernel "
-				      "does not describe the types of nf_conntrack"});
-}
-
 Loaded load(const BpfObject &source, const Settings &settings, btf *kernel)
 {
 	if (strcmp(source.backend, "fentry") == 0)
@@ -476,8 +448,12 @@ Loaded load(const BpfObject &source, const Settings &settings, btf *kernel)
 			throw failed("load", -error, log.empty() ? "BPF programs" : first_line(log));
 		}
 		out.globals = std::make_unique<Globals>(out.object.get());
-		if (out.backend == "tracepoint")
-			begin_undoing_nat(out, kernel);
+		if (out.backend == "tracepoint") {
+			out.translation.emplace(*out.globals, kernel);
+			std::string fault = out.translation->fault();
+			if (!fault.empty())
+				out.limits.push_back({out.backend, fault});
+		}
 		attach(out);
 		attach_iterators(out);
 		return out;

@@ -5,11 +5,13 @@
 #include <bpf/libbpf.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "collector.hh"
 #include "objects.hh"
+#include "translation.hh"
 
 namespace tcptop
 {
@@ -62,9 +64,9 @@ struct Loaded {
 	std::string backend;
 	std::vector<StepDown> limits;	 // hooks that are missing
 	bool counts_udp_by_call = false; // only connected UDP is seen
-	bool awaits_conntrack = false;	 // NAT is undone once the module's types can be read
 	Object object;
 	std::unique_ptr<Globals> globals;
+	std::optional<Translation> translation;
 	std::vector<Link> links;
 	Link sweep_tcp, sweep_udp, seed_owners; // iterators
 };
@@ -75,9 +77,6 @@ Btf load_kernel_types();
 // Throws Failure when the backend cannot be loaded or one of its hooks cannot be attached. A kernel that
 // refuses its kind of hook says so before the programs are loaded.
 Loaded load(const BpfObject &source, const Settings &settings, btf *kernel);
-
-// Lets the programs undo NAT where the types of connection tracking are known.
-bool tell_conntrack(const Loaded &loaded, btf *kernel);
 
 // Throws Failure when the kernel cannot run any backend: no BPF, no BTF, no ring buffer, no permission.
 void check_kernel();

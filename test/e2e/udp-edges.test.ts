@@ -1,4 +1,5 @@
 /** UDP with several readers, through address translation and encryption, refused, damaged, crowded. */
+import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
 import {
   backends,
@@ -30,6 +31,11 @@ const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Rec
   ["a full queue, of which the program wants to know", "udp-queue-full", { recverr: 1 }],
   ["a full queue, of which the program is not told", "udp-queue-full", { recverr: 0 }],
 ];
+
+// Datagrams that leave encrypted before tcptop knows of IPsec are not exact, but counted as untracked.
+beforeAll(() => {
+  spawnSync("modprobe", ["--all", "--quiet", "esp4", "esp6"]);
+});
 
 describe.for(backends)("%s", ([backend, required]) => {
   const shared = sharedTcptop(backend, required, "--ring-bytes", String(16 << 20));
