@@ -4,10 +4,10 @@ import type { Connection } from "../lenses/flows/connection.ts";
 import type { Accept } from "../lenses/flows/filter.ts";
 import { NONE_SKIPPED } from "../lenses/flows/losses.ts";
 import { isNew } from "../lenses/flows/marks.ts";
+import { both, matcher } from "../lenses/flows/matcher.ts";
 import type { Snapshot } from "../lenses/flows/snapshot.ts";
 import { type Sum, Sums } from "../lenses/flows/sums.ts";
 import { History, type Series } from "./history.ts";
-import { both, matcher } from "./listing.ts";
 import { LossWatch } from "./losses.ts";
 
 /** Refreshes that the header's graphs reach back. */

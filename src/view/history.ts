@@ -23,6 +23,14 @@ interface Points {
 
 const VALUES = 3;
 
+/** Each value by itself: an array of them would be garbage for every row of every refresh. */
+function put({ values }: Points, refresh: number, rateIn: number, rateOut: number, rttUs: number): void {
+  const at = (refresh % SERIES_LENGTH) * VALUES;
+  values[at] = rateIn;
+  values[at + 1] = rateOut;
+  values[at + 2] = rttUs;
+}
+
 export class History {
   readonly #series = new Map<number, Points>();
   #refresh = 0;
@@ -60,17 +68,15 @@ export class History {
     return copy;
   }
 
-  #write(key: number, ...values: [rateIn: number, rateOut: number, rttUs: number]): void {
+  #write(key: number, rateIn: number, rateOut: number, rttUs: number): void {
     const known = this.#series.get(key);
-    if (known === undefined && (values[0] + values[1] === 0 || this.#series.size >= MOST_SERIES)) return;
+    if (known === undefined && (rateIn + rateOut === 0 || this.#series.size >= MOST_SERIES)) return;
     const points = known ?? { refresh: this.#refresh - 1, values: new Float32Array(SERIES_LENGTH * VALUES) };
     if (known === undefined) this.#series.set(key, points);
     const rttBefore = points.values[(points.refresh % SERIES_LENGTH) * VALUES + 2] ?? 0;
     const first = Math.max(points.refresh, this.#refresh - SERIES_LENGTH) + 1;
-    for (let refresh = first; refresh < this.#refresh; refresh++) {
-      points.values.set([0, 0, rttBefore], (refresh % SERIES_LENGTH) * VALUES);
-    }
-    points.values.set(values, (this.#refresh % SERIES_LENGTH) * VALUES);
+    for (let refresh = first; refresh < this.#refresh; refresh++) put(points, refresh, 0, 0, rttBefore);
+    put(points, this.#refresh, rateIn, rateOut, rttUs);
     points.refresh = this.#refresh;
   }
 

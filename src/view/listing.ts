@@ -1,11 +1,9 @@
 /** The entries of a view: grouped, filtered, in order. */
-
-import { formatEndpoint } from "../base/format.ts";
-import { sanitise } from "../base/sanitise.ts";
 import { sortRows, sortsSmallestFirst } from "../core/sort.ts";
 import { findColumn } from "../lenses/flows/columns.ts";
 import type { Connection } from "../lenses/flows/connection.ts";
 import type { Accept } from "../lenses/flows/filter.ts";
+import { both, matcher } from "../lenses/flows/matcher.ts";
 import type { Snapshot } from "../lenses/flows/snapshot.ts";
 import { Entries } from "./entries.ts";
 import { findGroupColumn, type Group, type Grouping, groupConnections } from "./groups.ts";
@@ -25,34 +23,6 @@ export interface Listing {
   readonly remoteCells: number;
   /** What it was made of. */
   readonly source: { readonly snapshot: Snapshot; readonly wishes: Wishes };
-}
-
-/** Whether a connection has every word of the filter in an endpoint or in its process's name; null: no words. */
-export function matcher(filter: string): Accept | null {
-  const words = filter
-    .toLowerCase()
-    .split(" ")
-    .filter((word) => word !== "");
-  if (words.length === 0) return null;
-  const names = new Map<string, string>();
-  const nameOf = (process: string): string => {
-    const known = names.get(process);
-    const name = known ?? sanitise(process).toLowerCase();
-    if (known === undefined) names.set(process, name);
-    return name;
-  };
-  return ({ local, remote, owner }) => {
-    const name = owner === null ? "" : nameOf(owner.process);
-    return words.every(
-      (word) =>
-        name.includes(word) || formatEndpoint(remote).includes(word) || formatEndpoint(local).includes(word),
-    );
-  };
-}
-
-/** `null` lets everything through. */
-export function both(one: Accept | null, other: Accept): Accept {
-  return one === null ? other : (connection) => one(connection) && other(connection);
 }
 
 function sortByKey(connections: readonly Connection[], { key, reverse }: Order, nowNs: number) {
