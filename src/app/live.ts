@@ -1,10 +1,12 @@
 /** The feed of a running capture, which is recorded on request. */
 import type { ExitError } from "../base/errors.ts";
+import type { Refresh } from "../lenses/flows/snapshot.ts";
 import type { Capture } from "../platform/platform.ts";
 import type { RecordingWriter } from "../recording/writer.ts";
+import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";
 import type { Feed } from "./feed.ts";
-import { type Face, Loop, type LoopOptions } from "./loop.ts";
+import { Loop, type LoopOptions } from "./loop.ts";
 import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -59,8 +61,8 @@ export class Live implements Feed {
     this.#recorder?.onFailure(listener);
   }
 
-  follow(stop: Stop, face: Face): Promise<void> {
-    return this.#loop.follow(stop, face);
+  follow(stop: Stop, sinks: FanOut<Refresh>): Promise<void> {
+    return this.#loop.follow(stop, sinks);
   }
 
   setDelay(delayNs: number): void {

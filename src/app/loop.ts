@@ -1,7 +1,8 @@
-/** The loop of refreshes from the capture to the screen or the stream. No other part of a capture has timers. */
+/** The loop of refreshes from the capture to the sinks. No other part of a capture has timers. */
 import { FlowIntake, type FlowRecorder } from "../lenses/flows/intake.ts";
 import type { Refresh } from "../lenses/flows/snapshot.ts";
 import type { Capture, CaptureOptions } from "../platform/platform.ts";
+import type { FanOut } from "../sinks/fan-out.ts";
 import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -13,23 +14,6 @@ export interface LoopOptions {
   readonly iterations: number | null;
   /** Also the sockets that carry no flow: listening, TIME_WAIT. */
   readonly all: boolean;
-}
-
-/** What shows refreshes: the stream or the screen. */
-export interface Face {
-  /** Shows the existing connections. The first refresh comes one delay later. */
-  start(refresh: Refresh): void;
-  refresh(refresh: Refresh, isLast: boolean): void;
-  /** Whether nothing more can be shown. */
-  readonly hasEnded: boolean;
-  /** Resolves once every refresh is shown. A capture does not wait; a replay does. */
-  ready(): Promise<void>;
-  /** Takes in a refresh that a seek passes over, without showing it. */
-  pass(refresh: Refresh): void;
-  /** Forgets all refreshes: the recording is played from its start again. */
-  rewind(): void;
-  /** Shows a changed position or pace of the replay. */
-  played(): void;
 }
 
 /** The ring buffer is emptied at least this often, so that a burst does not fill it. */
@@ -59,11 +43,11 @@ export class Loop {
   }
 
   /** Reads the existing connections, then refreshes until a request to end or the last iteration. */
-  async follow(stop: Stop, face: Face): Promise<void> {
+  async follow(stop: Stop, sinks: FanOut<Refresh>): Promise<void> {
     const seed = await stop.orNext(this.#intake.seed());
     if (seed === null || stop.requests > 0) return;
-    face.start(this.#intake.begin(seed));
-    await this.#refreshOnTime(stop, face);
+    sinks.start(this.#intake.begin(seed));
+    await this.#refreshOnTime(stop, sinks);
   }
 
   /** Refreshes every `delayNs` from now on. */
@@ -81,7 +65,7 @@ export class Loop {
    * Refreshes at whole multiples of the delay since the start, so that lateness does not add up. Multiples that
    * pass while the machine is busy are left out. A last refresh covers the time until the end.
    */
-  async #refreshOnTime(stop: Stop, face: Face): Promise<void> {
+  async #refreshOnTime(stop: Stop, sinks: FanOut<Refresh>): Promise<void> {
     const { clock } = this.#world;
     this.#gridNs = clock.monotonicNs();
     let lastNs = this.#gridNs;
@@ -96,8 +80,8 @@ export class Loop {
       }
       if (isDue) refreshes++;
       const isLast = refreshes === this.#iterations || stop.requests > 0;
-      face.refresh(this.#intake.refresh(), isLast);
-      if (isLast || face.hasEnded) return;
+      sinks.refresh(this.#intake.refresh(), isLast);
+      if (isLast || sinks.hasEnded) return;
       this.#intake.readAhead();
       // A refresh that takes longer than the delay must not follow itself at once: signals and pipes wait for a pause.
       lastNs = clock.monotonicNs();

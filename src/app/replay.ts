@@ -6,10 +6,10 @@ import { FlowModel } from "../lenses/flows/model/model.ts";
 import type { SeedEntry } from "../lenses/flows/record.ts";
 import type { Refresh } from "../lenses/flows/snapshot.ts";
 import type { RecordingFrame, RecordingReader, RecordingSpan } from "../recording/reader.ts";
+import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";
 import type { PlayStatus } from "../view/play.ts";
 import type { Feed, Player } from "./feed.ts";
-import type { Face } from "./loop.ts";
 import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -143,20 +143,20 @@ export class Replay implements Feed, Player {
     this.#model.apply({ kind: "sockets", entries: all ? this.#sockets : [] });
   }
 
-  async follow(stop: Stop, face: Face): Promise<void> {
-    if (this.#options.staysAtEnd) this.#measure(face);
+  async follow(stop: Stop, sinks: FanOut<Refresh>): Promise<void> {
+    if (this.#options.staysAtEnd) this.#measure(sinks);
     let shown = 0;
-    while (stop.requests === 0 && !face.hasEnded) {
+    while (stop.requests === 0 && !sinks.hasEnded) {
       this.#isChanged = false;
       if (this.#targetNs !== null) {
-        await this.#seekTo(stop, face, this.#targetNs);
+        await this.#seekTo(stop, sinks, this.#targetNs);
       } else if (this.#isAtEnd && (this.#positionNs === null || !this.#options.staysAtEnd)) {
         if (this.#positionNs === null) this.#failure ??= this.#emptiness();
         return;
       } else if (this.#isPaused || this.#isAtEnd) {
         await this.#sleep(stop, null);
       } else {
-        const isShown = await this.#play(stop, face);
+        const isShown = await this.#play(stop, sinks);
         if (isShown && this.#options.iterations !== null && shown++ === this.#options.iterations) return;
       }
     }
@@ -167,10 +167,10 @@ export class Replay implements Feed, Player {
   }
 
   /** Waits until the next refresh is due, or for a key. Returns whether the refresh was shown. */
-  async #play(stop: Stop, face: Face): Promise<boolean> {
+  async #play(stop: Stop, sinks: FanOut<Refresh>): Promise<boolean> {
     const frame = await this.#peek(stop);
     if (frame === null) {
-      face.played();
+      sinks.played();
       return false;
     }
     const isFirst = this.#positionNs === null;
@@ -179,45 +179,45 @@ export class Replay implements Feed, Player {
       await this.#sleep(stop, dueNs);
       return false;
     }
-    await stop.orNext(face.ready());
+    await stop.orNext(sinks.ready());
     if (stop.requests > 0 || this.#isChanged) return false;
     const refresh = this.#take(frame);
     if (refresh === null) {
-      face.played();
+      sinks.played();
       return false;
     }
     if (isFirst) {
       this.#goOnFrom(frame.nowNs);
-      face.start(refresh);
-    } else face.refresh(refresh, false);
+      sinks.start(refresh);
+    } else sinks.refresh(refresh, false);
     if (this.#slices.areDue()) await this.#slices.next();
     return true;
   }
 
   /** Reads up to a moment. A moment before the position is reached from the start. */
-  async #seekTo(stop: Stop, face: Face, targetNs: number): Promise<void> {
-    face.played();
-    if (this.#positionNs === null || targetNs < this.#positionNs) this.#rewind(face);
+  async #seekTo(stop: Stop, sinks: FanOut<Refresh>, targetNs: number): Promise<void> {
+    sinks.played();
+    if (this.#positionNs === null || targetNs < this.#positionNs) this.#rewind(sinks);
     let toldNs = this.#world.clock.monotonicNs();
     while (this.#targetNs === targetNs && stop.requests === 0) {
       const frame = await this.#peek(stop);
       const isThere = frame === null || (this.#positionNs !== null && frame.nowNs > targetNs + LATENESS_NS);
       if (isThere) break;
       const refresh = this.#take(frame);
-      if (refresh !== null) face.pass(refresh);
+      if (refresh !== null) sinks.pass(refresh);
       if (!this.#slices.areDue()) continue;
       await this.#slices.next();
       if (this.#world.clock.monotonicNs() - toldNs < PROGRESS_NS) continue;
-      face.played();
+      sinks.played();
       toldNs = this.#world.clock.monotonicNs();
     }
     if (this.#targetNs !== targetNs) return;
     this.#targetNs = null;
     this.#goOnFrom(this.#positionNs ?? 0);
-    face.played();
+    sinks.played();
   }
 
-  #rewind(face: Face): void {
+  #rewind(sinks: FanOut<Refresh>): void {
     this.#reader.rewind();
     this.#model = this.#newModel();
     this.#sockets = [];
@@ -225,7 +225,7 @@ export class Replay implements Feed, Player {
     this.#positionNs = null;
     this.#next = null;
     this.#isAtEnd = false;
-    face.rewind();
+    sinks.rewind();
   }
 
   #newModel(): FlowModel {
@@ -300,11 +300,11 @@ export class Replay implements Feed, Player {
   }
 
   /** Measures the length of the recording while it is played. */
-  #measure(face: Face): void {
+  #measure(sinks: FanOut<Refresh>): void {
     this.#reader.span(this.#world.clock).then(
       (span) => {
         this.#span = span;
-        face.played();
+        sinks.played();
       },
       // Closed meanwhile.
       () => {},

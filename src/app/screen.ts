@@ -1,8 +1,10 @@
 /** The screen: a frame for each refresh and each key, until the user quits. */
 
 import type { NumberStyle } from "../base/format.ts";
+import type { Sink } from "../core/sink.ts";
 import type { Accept } from "../lenses/flows/filter.ts";
 import type { Refresh } from "../lenses/flows/snapshot.ts";
+import { FanOut } from "../sinks/fan-out.ts";
 import type { Screen } from "../tui/terminal.ts";
 import { Figures, type Reading } from "../view/figures.ts";
 import { draw } from "../view/frame.ts";
@@ -14,13 +16,11 @@ import { type Effect, initialState, type Order, type UiState } from "../view/sta
 import { type Input, settle, update } from "../view/update.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";
-import { type Log, logged } from "./log.ts";
-import type { Face } from "./loop.ts";
 import { ProcessBook } from "./process-book.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
-export interface FaceOptions {
+export interface ShowOptions {
   readonly delayNs: number;
   readonly all: boolean;
   /** The command line's filter, null: everything. */
@@ -30,18 +30,20 @@ export interface FaceOptions {
   /** null: the busiest first. */
   readonly order: Order | null;
   readonly style: NumberStyle;
-  readonly log?: Log | null;
+  /** What gets the refreshes besides the screen. */
+  readonly sinks?: readonly Sink<Refresh>[];
 }
 
-export type ScreenOptions = LiveOptions & FaceOptions;
+export type ScreenOptions = LiveOptions & ShowOptions;
 
 const NS_PER_S = 1e9;
 const NS_PER_MS = 1e6;
 
-class ScreenFace implements Face {
+class ScreenSink implements Sink<Refresh> {
+  readonly policy = "latest only";
   readonly hasEnded = false;
   readonly #screen: Screen;
-  readonly #options: FaceOptions;
+  readonly #options: ShowOptions;
   readonly #info: SessionInfo;
   readonly #processes: ProcessBook;
   readonly #feed: Feed;
@@ -53,7 +55,7 @@ class ScreenFace implements Face {
   #latest: Refresh | null = null;
   #shown: { readonly listing: Listing; readonly layout: Layout } | null = null;
 
-  constructor(screen: Screen, options: FaceOptions, feed: Feed, processes: ProcessBook, quit: () => void) {
+  constructor(screen: Screen, options: ShowOptions, feed: Feed, processes: ProcessBook, quit: () => void) {
     this.#screen = screen;
     this.#options = options;
     this.#feed = feed;
@@ -70,21 +72,19 @@ class ScreenFace implements Face {
     });
   }
 
-  start(look: Refresh): void {
-    this.refresh(look);
+  start(refresh: Refresh): void {
+    this.refresh(refresh);
   }
 
-  refresh(look: Refresh): void {
-    this.pass(look);
+  refresh(refresh: Refresh): void {
+    this.pass(refresh);
     this.#processes.turn();
     this.#show();
   }
 
-  async ready(): Promise<void> {}
-
-  pass(look: Refresh): void {
-    this.#latest = look;
-    this.#figures.record(look.snapshot, look.at.wallMs);
+  pass(refresh: Refresh): void {
+    this.#latest = refresh;
+    this.#figures.record(refresh.snapshot, refresh.at.wallMs);
   }
 
   rewind(): void {
@@ -115,7 +115,7 @@ class ScreenFace implements Face {
         state,
         losses: figures.losses,
         isRecorded: this.#feed.isRecorded,
-        logWarning: this.#options.log?.warning ?? "",
+        logWarning: this.#warning,
         notice: this.#feed.notice,
         play: this.#feed.player?.status ?? null,
         listing,
@@ -126,6 +126,11 @@ class ScreenFace implements Face {
     this.#state = { ...state, top: layout.top };
     this.#shown = { listing, layout };
     this.#screen.draw(frame);
+  }
+
+  /** The first fault of another sink, in words; empty: none. */
+  get #warning(): string {
+    return this.#options.sinks?.find(({ warning }) => warning)?.warning ?? "";
   }
 
   #input(input: Input): void {
@@ -188,7 +193,7 @@ class ScreenFace implements Face {
 export async function showFeed(
   world: World,
   openScreen: () => Promise<Screen>,
-  options: FaceOptions,
+  options: ShowOptions,
   openFeed: () => Feed | Promise<Feed>,
 ): Promise<void> {
   const stop = new Stop(world);
@@ -199,10 +204,10 @@ export async function showFeed(
     try {
       const screen = await openScreen();
       try {
-        const face = new ScreenFace(screen, options, feed, new ProcessBook(world.platform), () =>
+        const shown = new ScreenSink(screen, options, feed, new ProcessBook(world.platform), () =>
           stop.request(),
         );
-        await feed.follow(stop, logged(face, options.log ?? null));
+        await feed.follow(stop, new FanOut([...(options.sinks ?? []), shown]));
       } finally {
         screen.close();
       }

@@ -1,7 +1,7 @@
 /** All that the program needs of the machine. Tests pass a `World` of their own. */
 import type { Clock } from "../base/clock.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { OutputStream } from "../sinks/sink.ts";
+import type { OutputStream } from "../sinks/text-writer.ts";
 
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 

@@ -1,15 +1,18 @@
 /** The program from its arguments to its exit code. */
+
+import { reopenedByHangup } from "../app/hangup.ts";
 import type { LiveOptions } from "../app/live.ts";
-import { Log, reopenedByHangup } from "../app/log.ts";
 import { Replay } from "../app/replay.ts";
-import { run, type StreamOptions, streamFeed } from "../app/run.ts";
-import { type FaceOptions, runScreen, showFeed } from "../app/screen.ts";
+import { run, type StreamFeedOptions, streamFeed } from "../app/run.ts";
+import { runScreen, type ShowOptions, showFeed } from "../app/screen.ts";
 import type { World } from "../app/world.ts";
 import { ExitCode, type ExitCodeValue, ExitError } from "../base/errors.ts";
 import type { FileInUse, Files } from "../base/output-file.ts";
 import { sanitise } from "../base/sanitise.ts";
+import type { Sink } from "../core/sink.ts";
 import type { Selection } from "../lenses/flows/events.ts";
 import { compileFilter, describeFilter } from "../lenses/flows/filter.ts";
+import type { Refresh } from "../lenses/flows/snapshot.ts";
 import type { Platform } from "../platform/platform.ts";
 import { replayPlatform } from "../platform/replay/replay.ts";
 import type { RecordingFileOptions } from "../recording/files.ts";
@@ -17,10 +20,11 @@ import { RecordingReader, type RecordingSource } from "../recording/reader.ts";
 import { type RecordingFile, RecordingWriter } from "../recording/writer.ts";
 import { CSV_HEADERS, csvOutput } from "../sinks/csv.ts";
 import { jsonOutput } from "../sinks/json.ts";
+import { Log } from "../sinks/log.ts";
 import { LogFile } from "../sinks/log-file.ts";
 import type { Output } from "../sinks/output.ts";
-import { Sink } from "../sinks/sink.ts";
 import { textOutput } from "../sinks/text.ts";
+import { TextWriter } from "../sinks/text-writer.ts";
 import type { Screen } from "../tui/terminal.ts";
 import { BUSIEST, type Order } from "../view/state.ts";
 import { type Options, parseArguments, type ReplaySource } from "./options.ts";
@@ -126,7 +130,7 @@ function selectionOf(options: Options): Selection {
   return { filter: compileFilter(options.filter), order: options.order };
 }
 
-function faceOptions(options: Options, log: Log | null): FaceOptions {
+function showOptions(options: Options, sinks: readonly Sink<Refresh>[]): ShowOptions {
   return {
     delayNs: options.delayS * NS_PER_S,
     all: options.all,
@@ -134,12 +138,12 @@ function faceOptions(options: Options, log: Log | null): FaceOptions {
     filterOptions: describeFilter(options.filter),
     order: screenOrder(options),
     style: options.raw ? "raw" : "human",
-    log,
+    sinks,
   };
 }
 
-function streamOptions(options: Options, host: Host, log: Log | null): StreamOptions {
-  return { output: outputFor(options, host), selection: selectionOf(options), log };
+function streamOptions(options: Options, host: Host, sinks: readonly Sink<Refresh>[]): StreamFeedOptions {
+  return { output: outputFor(options, host), selection: selectionOf(options), sinks };
 }
 
 /** Opens the screen for a person at a terminal, unless they ask for the stream (null). */
@@ -178,27 +182,27 @@ async function replay(from: ReplaySource, options: Options, host: Host): Promise
   };
   if (open === null) {
     return {
-      isFlushed: await streamFeed(world, streamOptions(options, host, null), openFeed),
+      isFlushed: await streamFeed(world, streamOptions(options, host, []), openFeed),
       failure: null,
     };
   }
-  await showFeed(world, open, faceOptions(options, null), openFeed);
+  await showFeed(world, open, showOptions(options, []), openFeed);
   return { isFlushed: true, failure: null };
 }
 
-/** What a capture is shown with: the machine, its files and the log. */
+/** What a capture is shown with: the machine, its files and the sinks besides the screen or the stream. */
 interface Show {
   readonly world: World;
   readonly disk: Disk;
-  readonly log: Log | null;
+  readonly sinks: readonly Sink<Refresh>[];
 }
 
 /** Captures for the screen of a person at a terminal, or for the stream; resolves to whether all was written. */
-async function show(options: Options, host: Host, { world, disk, log }: Show): Promise<boolean> {
+async function show(options: Options, host: Host, { world, disk, sinks }: Show): Promise<boolean> {
   const live = liveOptions(options, host, disk);
   const open = screenOpener(options, host);
-  if (open === null) return run(world, { ...live, ...streamOptions(options, host, log) });
-  await runScreen(world, open, { ...live, ...faceOptions(options, log) });
+  if (open === null) return run(world, { ...live, ...streamOptions(options, host, sinks) });
+  await runScreen(world, open, { ...live, ...showOptions(options, sinks) });
   return true;
 }
 
@@ -210,7 +214,7 @@ async function capture(options: Options, host: Host): Promise<Ending> {
   const files: Files = { ...host.files, lock: (fd) => platform.lockFile(fd) };
   const disk: Disk = { files, inUse: host.standardFiles };
   if (options.log === null) {
-    return { isFlushed: await show(options, host, { world, disk, log: null }), failure: null };
+    return { isFlushed: await show(options, host, { world, disk, sinks: [] }), failure: null };
   }
   const hasScreen = screenOpener(options, host) !== null;
   const warn = (remark: string) => host.stderr.write(`warning: ${sanitise(remark)}\n`, () => {});
@@ -226,7 +230,7 @@ async function capture(options: Options, host: Host): Promise<Ending> {
     isFlushed = await show(options, host, {
       world: reopenedByHangup(world, log),
       disk: { files, inUse },
-      log,
+      sinks: [log],
     });
   } finally {
     log.close();
@@ -236,10 +240,10 @@ async function capture(options: Options, host: Host): Promise<Ending> {
 }
 
 async function print(text: string, host: Host): Promise<Ending> {
-  const sink = new Sink(host.stdout, "standard output");
-  sink.write(text);
-  await sink.flushed();
-  return { failure: sink.error, isFlushed: true };
+  const writer = new TextWriter(host.stdout, "standard output");
+  writer.write(text);
+  await writer.flushed();
+  return { failure: writer.error, isFlushed: true };
 }
 
 /** The one line of an error; with `--debug` also its stack. */

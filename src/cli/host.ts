@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { createRecordingFile, openRecordingSource } from "../recording/files.ts";
-import type { OutputStream } from "../sinks/sink.ts";
+import type { OutputStream } from "../sinks/text-writer.ts";
 import type { Host } from "./cli.ts";
 import { standardFiles, systemFiles } from "./files.ts";
 

@@ -5,7 +5,7 @@ import { type Losses, NO_LOSSES } from "../../src/lenses/flows/losses.ts";
 import type { FlowRecord, Seed, SeedEntry } from "../../src/lenses/flows/record.ts";
 import type { TakeRecords } from "../../src/lenses/flows/source.ts";
 import type { Capture, CaptureOptions, Platform } from "../../src/platform/platform.ts";
-import type { OutputStream } from "../../src/sinks/sink.ts";
+import type { OutputStream } from "../../src/sinks/text-writer.ts";
 import { copyRecord, encodeRecords } from "./records.ts";
 
 const NS_PER_MS = 1e6;

@@ -19,7 +19,6 @@ function options(fields: Partial<RunOptions> = {}): RunOptions {
     delayNs: 1e9,
     iterations: null,
     all: false,
-    log: null,
     ...fields,
   };
 }

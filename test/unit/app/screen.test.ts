@@ -23,7 +23,6 @@ function options(fields: Partial<ScreenOptions> = {}): ScreenOptions {
     filterOptions: "",
     order: null,
     style: "human",
-    log: null,
     ...fields,
   };
 }

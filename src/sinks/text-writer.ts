@@ -1,4 +1,4 @@
-/** The writer of a stream's text. It handles a slow reader, a reader that has gone, and a full disk. */
+/** Writes text to a pipe, a terminal or a file. It handles a slow reader, a reader that has gone, and a full disk. */
 import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
 
 /** A place to write to, such as standard output. */
@@ -14,7 +14,7 @@ function readerIsGone(error: Error, isTerminal: boolean): boolean {
   return code === "EPIPE" || code === "ECONNRESET" || (code === "EIO" && isTerminal);
 }
 
-export class Sink {
+export class TextWriter {
   readonly #stream: OutputStream;
   readonly #name: string;
   /** Text that waits for the text before it to be written. */
@@ -100,7 +100,7 @@ export class Sink {
     this.#onEnd();
   }
 
-  /** Resolves when the sink is idle. */
+  /** Resolves when no text waits. */
   flushed(): Promise<void> {
     return new Promise((resolve) => {
       if (this.isIdle) resolve();

@@ -2,15 +2,14 @@
 
 import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
+import type { Sink } from "../core/sink.ts";
 import type { ConnectionEvent } from "../lenses/flows/events.ts";
 import { EventSource, type Selection } from "../lenses/flows/events.ts";
 import type { Refresh } from "../lenses/flows/snapshot.ts";
-import { Backlog } from "../sinks/backlog.ts";
-import { csvOutput } from "../sinks/csv.ts";
-import type { LogFile } from "../sinks/log-file.ts";
-import { eventPieces } from "../sinks/output.ts";
-import type { Face } from "./loop.ts";
-import type { World } from "./world.ts";
+import { Backlog } from "./backlog.ts";
+import { csvOutput } from "./csv.ts";
+import type { LogFile } from "./log-file.ts";
+import { eventPieces } from "./output.ts";
 
 export interface LogOptions {
   readonly selection: Selection;
@@ -24,7 +23,8 @@ function countOf(items: Iterable<unknown>): number {
   return count;
 }
 
-export class Log {
+export class Log implements Sink<Refresh> {
+  readonly policy = "must write";
   readonly #file: LogFile;
   readonly #endsOnFailure: boolean;
   readonly #events: EventSource;
@@ -71,8 +71,12 @@ export class Log {
     return new ExitError(ExitCode.ioError, message, { cause: trouble });
   }
 
+  start(refresh: Refresh): void {
+    this.refresh(refresh);
+  }
+
   /** Writes the rows of a refresh. */
-  record({ at, snapshot }: Refresh): void {
+  refresh({ at, snapshot }: Refresh): void {
     if (this.hasEnded) return;
     const events = this.#events.of(snapshot);
     const brief = this.#events.unlisted(snapshot);
@@ -133,38 +137,4 @@ export class Log {
       return false;
     }
   }
-}
-
-/** Logs each refresh before `face` shows it. Once the log has ended, the next refresh is the last one. */
-export function logged(face: Face, log: Log | null): Face {
-  if (log === null) return face;
-  return {
-    start(look) {
-      log.record(look);
-      face.start(look);
-    },
-    refresh(look, isLast) {
-      log.record(look);
-      face.refresh(look, isLast || log.hasEnded);
-    },
-    get hasEnded() {
-      return face.hasEnded || log.hasEnded;
-    },
-    ready: () => face.ready(),
-    pass: (look) => face.pass(look),
-    rewind: () => face.rewind(),
-    played: () => face.played(),
-  };
-}
-
-/** A `World` where SIGHUP reopens the log. Without its terminal SIGHUP stays a request to end. */
-export function reopenedByHangup(world: World, log: Log): World {
-  return {
-    ...world,
-    onStop: (call) =>
-      world.onStop((signal) => {
-        if (signal === "SIGHUP" && !world.hasLostTerminal()) log.reopen();
-        else call(signal);
-      }),
-  };
 }

@@ -2,14 +2,16 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Log, logged, reopenedByHangup } from "../../../src/app/log.ts";
-import type { Face } from "../../../src/app/loop.ts";
+import { reopenedByHangup } from "../../../src/app/hangup.ts";
 import { ExitError } from "../../../src/base/errors.ts";
 import type { Files } from "../../../src/base/output-file.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
+import type { Policy, Sink } from "../../../src/core/sink.ts";
 import type { Connection } from "../../../src/lenses/flows/connection.ts";
 import type { Refresh, Snapshot } from "../../../src/lenses/flows/snapshot.ts";
 import { CSV_HEADER, CSV_HEADERS } from "../../../src/sinks/csv.ts";
+import { FanOut } from "../../../src/sinks/fan-out.ts";
+import { Log } from "../../../src/sinks/log.ts";
 import { LogFile } from "../../../src/sinks/log-file.ts";
 import { connection, snapshot } from "../../support/connections.ts";
 import { FakeWorld, systemError } from "../../support/world.ts";
@@ -70,20 +72,20 @@ function rows(at = path): string[] {
 describe("a log", () => {
   test("has the rows of every refresh as soon as it is recorded", () => {
     const it = openLog(true);
-    it.record(look({ opened: [flow(1, 10)] }));
+    it.refresh(look({ opened: [flow(1, 10)] }));
     expect(rows()).toEqual(["open 1 10"]);
-    it.record(look({ opened: [flow(2, 5)], updated: [flow(1, 20)], closed: [flow(2, 5)] }));
+    it.refresh(look({ opened: [flow(2, 5)], updated: [flow(1, 20)], closed: [flow(2, 5)] }));
     expect(rows()).toEqual(["open 1 10", "open 2 5", "update 1 20", "close 2 5"]);
     expect([it.warning, it.error, it.hasEnded]).toEqual(["", null, false]);
   });
 
   test("has the header, even if nothing happens", () => {
-    openLog(true).record(look());
+    openLog(true).refresh(look());
     expect(rows()).toEqual([]);
   });
 
   test("follows the command line's filter", () => {
-    openLog(true, { filter: ({ local }) => local.port === 2 }).record(
+    openLog(true, { filter: ({ local }) => local.port === 2 }).refresh(
       look({ opened: [flow(1, 10), flow(2, 5)] }),
     );
     expect(rows()).toEqual(["open 2 5"]);
@@ -95,13 +97,13 @@ describe("beside the stream, a failure", () => {
     const it = openLog(true);
     let ends = 0;
     it.onEnd(() => ends++);
-    it.record(look({ opened: [flow(1, 10)] }));
+    it.refresh(look({ opened: [flow(1, 10)] }));
     disk.isFull = true;
-    it.record(look({ updated: [flow(1, 20)] }));
+    it.refresh(look({ updated: [flow(1, 20)] }));
     expect([it.hasEnded, ends]).toEqual([true, 1]);
     expect(it.error).toEqual(new ExitError(74, `cannot write to ${path}: ${NO_SPACE}`));
     disk.isFull = false;
-    it.record(look({ updated: [flow(1, 30)] }));
+    it.refresh(look({ updated: [flow(1, 30)] }));
     it.reopen();
     it.close();
     expect([rows(), ends, it.error?.exitCode]).toEqual([["open 1 10"], 1, 74]);
@@ -111,7 +113,7 @@ describe("beside the stream, a failure", () => {
     const it = openLog(true);
     let ends = 0;
     it.onEnd(() => ends++);
-    it.record(look({ opened: [flow(1, 10)] }));
+    it.refresh(look({ opened: [flow(1, 10)] }));
     renameSync(path, `${path}.1`);
     writeFileSync(path, "notes\n");
     it.reopen();
@@ -123,16 +125,16 @@ describe("beside the stream, a failure", () => {
 describe("beside the screen, a failure", () => {
   test("is told with the rows that are missing, and the latest of them come when it works again", () => {
     const it = openLog(false);
-    it.record(look({ opened: [flow(1, 10), flow(2, 5)] }));
+    it.refresh(look({ opened: [flow(1, 10), flow(2, 5)] }));
     disk.isFull = true;
-    it.record(look({ updated: [flow(1, 20)], closed: [flow(2, 6)] }));
+    it.refresh(look({ updated: [flow(1, 20)], closed: [flow(2, 6)] }));
     expect(it.warning).toBe(`2 rows not written: cannot write to ${path}: ${NO_SPACE}`);
-    it.record(look({ updated: [flow(1, 30)], opened: [flow(3, 1)], closed: [flow(3, 1)] }));
+    it.refresh(look({ updated: [flow(1, 30)], opened: [flow(3, 1)], closed: [flow(3, 1)] }));
     expect(it.warning).toBe(`5 rows not written: cannot write to ${path}: ${NO_SPACE}`);
     expect([rows(), it.hasEnded]).toEqual([["open 1 10", "open 2 5"], false]);
 
     disk.isFull = false;
-    it.record(look({ updated: [flow(1, 40)] }));
+    it.refresh(look({ updated: [flow(1, 40)] }));
     expect(rows().slice(2)).toEqual(["update 1 40", "open 3 1", "close 2 6", "close 3 1"]);
     expect(it.warning).toBe("2 rows not written: it works again");
     it.close();
@@ -143,11 +145,11 @@ describe("beside the screen, a failure", () => {
 
   test("that cost no row in the end is forgotten", () => {
     const it = openLog(false);
-    it.record(look({ opened: [flow(1, 10)] }));
+    it.refresh(look({ opened: [flow(1, 10)] }));
     disk.isFull = true;
-    it.record(look({ updated: [flow(1, 20)], closed: [flow(2, 1)] }));
+    it.refresh(look({ updated: [flow(1, 20)], closed: [flow(2, 1)] }));
     disk.isFull = false;
-    it.record(look());
+    it.refresh(look());
     expect(rows()).toEqual(["open 1 10", "update 1 20", "close 2 1"]);
     expect([it.warning, it.error]).toEqual(["", null]);
   });
@@ -155,7 +157,7 @@ describe("beside the screen, a failure", () => {
   test("that lasts until the end is 74", () => {
     const it = openLog(false);
     disk.isFull = true;
-    it.record(look({ opened: [flow(1, 10)] }));
+    it.refresh(look({ opened: [flow(1, 10)] }));
     it.close();
     expect(it.error?.message).toBe(`1 row of the log not written: cannot write to ${path}: ${NO_SPACE}`);
     expect(it.error?.exitCode).toBe(74);
@@ -163,12 +165,12 @@ describe("beside the screen, a failure", () => {
 
   test("keeps its memory, whatever happens meanwhile", () => {
     const it = openLog(false);
-    it.record(look());
+    it.refresh(look());
     disk.isFull = true;
     const many = (from: number) => Array.from({ length: 9_000 }, (_, i) => flow(from + i, i));
-    for (let i = 0; i < 4; i++) it.record(look({ opened: many(i * 9_000) }));
+    for (let i = 0; i < 4; i++) it.refresh(look({ opened: many(i * 9_000) }));
     disk.isFull = false;
-    it.record(look({ updated: [flow(0, 77)] }));
+    it.refresh(look({ updated: [flow(0, 77)] }));
     expect(rows()).toHaveLength(20_000);
     expect(rows()[0]).toBe("open 0 77");
     expect(it.warning).toBe("16001 rows not written: it works again");
@@ -177,22 +179,23 @@ describe("beside the screen, a failure", () => {
   test("at reopening is tried again at each refresh, and nothing is lost", () => {
     const it = openLog(false);
     const inner = `${folder}/inner`;
-    it.record(look({ opened: [flow(1, 10)] }));
+    it.refresh(look({ opened: [flow(1, 10)] }));
     renameSync(path, `${path}.1`);
     mkdirSync(path);
     it.reopen();
     expect(it.warning).toBe(`0 rows not written: cannot log to ${path}: it is a directory`);
-    it.record(look({ updated: [flow(1, 20)] }));
+    it.refresh(look({ updated: [flow(1, 20)] }));
     expect(it.warning).toBe(`1 row not written: cannot log to ${path}: it is a directory`);
     renameSync(path, inner);
-    it.record(look({ opened: [flow(2, 5)] }));
+    it.refresh(look({ opened: [flow(2, 5)] }));
     expect([rows(), rows(`${path}.1`)]).toEqual([["update 1 20", "open 2 5"], ["open 1 10"]]);
     expect([it.warning, it.error]).toEqual(["", null]);
   });
 });
 
-describe("a face with a log", () => {
-  class FakeFace implements Face {
+describe("a sink beside a log", () => {
+  class FakeSink implements Sink<Refresh> {
+    readonly policy: Policy = "latest only";
     readonly calls: string[] = [];
     hasEnded = false;
     start(): void {
@@ -201,37 +204,28 @@ describe("a face with a log", () => {
     refresh(_: Refresh, isLast: boolean): void {
       this.calls.push(`refresh ${readFileSync(path, "utf8").split("\n").length - 2} ${isLast}`);
     }
-    async ready(): Promise<void> {}
-    pass(): void {}
-    rewind(): void {}
-    played(): void {}
   }
 
   test("is shown what has been logged", () => {
-    const face = new FakeFace();
-    const both = logged(face, openLog(true));
+    const sink = new FakeSink();
+    const both = new FanOut([sink, openLog(true)]);
     both.start(look({ opened: [flow(1, 1)] }));
     both.refresh(look({ updated: [flow(1, 2)] }), false);
     both.refresh(look({ updated: [flow(1, 3)] }), true);
-    expect(face.calls).toEqual(["start 1", "refresh 2 false", "refresh 3 true"]);
+    expect(sink.calls).toEqual(["start 1", "refresh 2 false", "refresh 3 true"]);
     expect(both.hasEnded).toBe(false);
-    face.hasEnded = true;
+    sink.hasEnded = true;
     expect(both.hasEnded).toBe(true);
   });
 
   test("shows a last refresh when the log ends", () => {
-    const face = new FakeFace();
-    const both = logged(face, openLog(true));
+    const sink = new FakeSink();
+    const both = new FanOut([sink, openLog(true)]);
     both.start(look());
     disk.isFull = true;
     both.refresh(look({ opened: [flow(1, 1)] }), false);
-    expect(face.calls).toEqual(["start 0", "refresh 0 true"]);
+    expect(sink.calls).toEqual(["start 0", "refresh 0 true"]);
     expect(both.hasEnded).toBe(true);
-  });
-
-  test("without a log is itself", () => {
-    const face = new FakeFace();
-    expect(logged(face, null)).toBe(face);
   });
 });
 
@@ -239,7 +233,7 @@ describe("SIGHUP", () => {
   function heard() {
     const fake = new FakeWorld();
     const it = openLog(true);
-    it.record(look({ opened: [flow(1, 1)] }));
+    it.refresh(look({ opened: [flow(1, 1)] }));
     renameSync(path, `${path}.1`);
     const signals: string[] = [];
     const cancel = reopenedByHangup(fake, it).onStop((signal) => signals.push(signal));

@@ -1,0 +1,98 @@
+/** The stream: every refresh as lines, for as long as somebody reads them. */
+import type { Sink } from "../core/sink.ts";
+import { type ConnectionEvent, EventSource, type Selection } from "../lenses/flows/events.ts";
+import { NONE_SKIPPED, type Skipped } from "../lenses/flows/losses.ts";
+import type { Refresh } from "../lenses/flows/snapshot.ts";
+import { Sums } from "../lenses/flows/sums.ts";
+import { Backlog } from "./backlog.ts";
+import { eventPieces, type Output, type StartInfo } from "./output.ts";
+import type { TextWriter } from "./text-writer.ts";
+
+export interface StreamOptions {
+  readonly output: Output;
+  readonly selection: Selection;
+  /** False when nobody certainly reads any more. */
+  readonly hasReader: () => boolean;
+}
+
+export class Stream implements Sink<Refresh> {
+  readonly policy = "merge";
+  readonly #writer: TextWriter;
+  readonly #info: StartInfo;
+  readonly #options: StreamOptions;
+  readonly #events: EventSource;
+  readonly #sums: Sums;
+  readonly #backlog = new Backlog();
+  #skipped: Skipped = NONE_SKIPPED;
+  #latest: Refresh | null = null;
+
+  constructor(writer: TextWriter, info: StartInfo, options: StreamOptions) {
+    this.#writer = writer;
+    this.#info = info;
+    this.#options = options;
+    this.#events = new EventSource(options.selection);
+    this.#sums = new Sums(options.selection.filter);
+  }
+
+  get hasEnded(): boolean {
+    return this.#writer.hasEnded;
+  }
+
+  /** Writes the start by itself: its reader does not wait for the text of the existing connections. */
+  start(refresh: Refresh): void {
+    const { at, snapshot } = refresh;
+    const { output } = this.#options;
+    this.#latest = refresh;
+    this.#sums.add(snapshot);
+    this.#writer.write(output.start(this.#info, at));
+    this.#writer.writePieces(this.#pieces(this.#events.of(snapshot), refresh));
+  }
+
+  refresh(refresh: Refresh, isLast: boolean): void {
+    this.#latest = refresh;
+    this.#write(refresh, isLast);
+    // Without a write there is no error from a write.
+    if (!this.#options.hasReader()) this.#writer.readerLeft();
+  }
+
+  ready(): Promise<void> {
+    return this.#writer.flushed();
+  }
+
+  /** The losses so far that the form has no field for, as a text for standard error; empty: none. */
+  lossWarning(): string {
+    if (this.#latest === null) return "";
+    const { at, snapshot } = this.#latest;
+    return this.#options.output.warning(snapshot.losses, this.#skipped, at);
+  }
+
+  /** Writes a refresh. While the reader is busy with the one before, the events wait. The last refresh is written. */
+  #write(refresh: Refresh, isLast: boolean): void {
+    const { at, snapshot } = refresh;
+    const events = this.#events.of(snapshot);
+    const shown = this.#sums.add(snapshot);
+    if (!this.#writer.isIdle && !isLast) {
+      const { refreshesSkipped, eventsSkipped } = this.#skipped;
+      this.#skipped = {
+        refreshesSkipped: refreshesSkipped + 1,
+        eventsSkipped:
+          eventsSkipped + this.#backlog.add(events) + this.#backlog.add(this.#events.unlisted(snapshot)),
+      };
+      return;
+    }
+    const summary = this.#options.output.summary(snapshot, this.#skipped, at, shown);
+    this.#writer.writePieces(this.#pieces(this.#backlog.takeWith(events), refresh, summary));
+  }
+
+  *#pieces(events: readonly ConnectionEvent[], { at, snapshot }: Refresh, summary = ""): Generator<string> {
+    const { output } = this.#options;
+    let last = "";
+    for (const some of [events, this.#events.unlisted(snapshot)]) {
+      for (const piece of eventPieces(output, some, at)) {
+        yield last;
+        last = piece;
+      }
+    }
+    yield last + summary;
+  }
+}
