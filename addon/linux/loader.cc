@@ -284,6 +284,13 @@ void attach_cgroup(Loaded &out)
 				break;
 			}
 			bpf_link *link = bpf_program__attach_cgroup(program, folder.get());
+			if (!link && hook_of(program).type != "cgroup_skb") {
+				out.limits.push_back({out.backend, "UDP that an unconnected socket sends through IPsec "
+								   "is counted as untracked (" +
+								       hook_of(program).target + ": " + reason(errno) +
+								       ")"});
+				continue;
+			}
 			if (!link) {
 				why = root.path + ": " + reason(errno);
 				break;
