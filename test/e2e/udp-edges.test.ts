@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
 import {
+  addresses,
   backends,
   type FlowEnd,
   type FlowFacts,
@@ -94,7 +95,20 @@ describe.for(backends)("%s", ([backend, required]) => {
     const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "10");
     const ends = await new Traffic("udp-rush", { count: scaled(20_000), hold: 1 }).ends(context);
 
-    await expectRows(tcptop, ends, 0);
+    if (!JSON.stringify(tcptop.start["step_downs"]).includes("may be missed")) {
+      await expectRows(tcptop, ends, 0);
+      return;
+    }
+    // The kernel skips fentry's programs where it has preempted them: what is missing is counted.
+    const { opens, closes } = await eventsAround(tcptop, ends, 0);
+    const uncounted = (flows: readonly FlowFacts[]) =>
+      facts(flows.map((flow) => ({ ...flow, bytes_in: 0, bytes_out: 0, packets_in: 0, packets_out: 0 })));
+    const datagrams = (flows: readonly FlowFacts[]) =>
+      flows.reduce((sum, flow) => sum + (flow.packets_in ?? 0) + (flow.packets_out ?? 0), 0);
+    expect(uncounted(closes)).toEqual(uncounted(ends));
+    expect(addresses(opens)).toEqual(addresses(ends));
+    expect(datagrams(closes)).toBeLessThanOrEqual(datagrams(ends));
+    expect(datagrams(closes) + tcptop.losses().datagrams_untracked).toBeGreaterThanOrEqual(datagrams(ends));
   });
 
   test("as many sockets as ports within one refresh (udp-sockets)", async (context) => {
