@@ -1,6 +1,6 @@
 /** The source of refreshes: a capture or a recording. */
 import type { ExitError } from "../base/errors.ts";
-import type { Refresh } from "../lenses/flows/snapshot.ts";
+import type { Refresh } from "../lenses.ts";
 import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";
 import type { PlayStatus } from "../view/play.ts";

@@ -1,6 +1,6 @@
 /** The feed of a running capture, which is recorded on request. */
 import type { ExitError } from "../base/errors.ts";
-import type { Refresh } from "../lenses/flows/snapshot.ts";
+import type { Refresh } from "../lenses.ts";
 import type { Capture } from "../platform/platform.ts";
 import type { RecordingWriter } from "../recording/writer.ts";
 import type { FanOut } from "../sinks/fan-out.ts";

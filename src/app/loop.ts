@@ -1,6 +1,6 @@
 /** The loop of refreshes from the capture to the sinks. No other part of a capture has timers. */
 import { FlowIntake, type FlowRecorder } from "../lenses/flows/intake.ts";
-import type { Refresh } from "../lenses/flows/snapshot.ts";
+import type { Refresh } from "../lenses.ts";
 import type { Capture, CaptureOptions } from "../platform/platform.ts";
 import type { FanOut } from "../sinks/fan-out.ts";
 import type { Stop } from "./stop.ts";

@@ -4,7 +4,7 @@ import { ExitCode, ExitError } from "../base/errors.ts";
 import { Slices } from "../base/slices.ts";
 import { FlowModel } from "../lenses/flows/model/model.ts";
 import type { SeedEntry } from "../lenses/flows/record.ts";
-import type { Refresh } from "../lenses/flows/snapshot.ts";
+import type { Refresh } from "../lenses.ts";
 import type { RecordingFrame, RecordingReader, RecordingSpan } from "../recording/reader.ts";
 import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";

@@ -2,7 +2,7 @@
 import { sanitise } from "../base/sanitise.ts";
 import type { Sink } from "../core/sink.ts";
 import type { Selection } from "../lenses/flows/events.ts";
-import type { Refresh } from "../lenses/flows/snapshot.ts";
+import type { Refresh } from "../lenses.ts";
 import { FanOut } from "../sinks/fan-out.ts";
 import type { Output } from "../sinks/output.ts";
 import { Stream } from "../sinks/stream.ts";

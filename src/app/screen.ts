@@ -2,8 +2,9 @@
 
 import type { NumberStyle } from "../base/format.ts";
 import type { Sink } from "../core/sink.ts";
+import type { Order } from "../core/view.ts";
 import type { Accept } from "../lenses/flows/filter.ts";
-import type { Refresh } from "../lenses/flows/snapshot.ts";
+import type { Refresh } from "../lenses.ts";
 import { FanOut } from "../sinks/fan-out.ts";
 import type { Screen } from "../tui/terminal.ts";
 import { Figures, type Reading } from "../view/figures.ts";
@@ -12,7 +13,7 @@ import type { SessionInfo } from "../view/header.ts";
 import { helpScrollLimit } from "../view/help.ts";
 import type { Layout } from "../view/layout.ts";
 import { type Listing, listEntries } from "../view/listing.ts";
-import { type Effect, initialState, type Order, type UiState } from "../view/state.ts";
+import { type Effect, initialState, type UiState } from "../view/state.ts";
 import { type Input, settle, update } from "../view/update.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";

@@ -10,9 +10,10 @@ import { ExitCode, type ExitCodeValue, ExitError } from "../base/errors.ts";
 import type { FileInUse, Files } from "../base/output-file.ts";
 import { sanitise } from "../base/sanitise.ts";
 import type { Sink } from "../core/sink.ts";
+import type { Order } from "../core/view.ts";
 import type { Selection } from "../lenses/flows/events.ts";
 import { compileFilter, describeFilter } from "../lenses/flows/filter.ts";
-import type { Refresh } from "../lenses/flows/snapshot.ts";
+import type { Refresh } from "../lenses.ts";
 import type { Platform } from "../platform/platform.ts";
 import { replayPlatform } from "../platform/replay/replay.ts";
 import type { RecordingFileOptions } from "../recording/files.ts";
@@ -26,7 +27,7 @@ import type { Output } from "../sinks/output.ts";
 import { textOutput } from "../sinks/text.ts";
 import { TextWriter } from "../sinks/text-writer.ts";
 import type { Screen } from "../tui/terminal.ts";
-import { BUSIEST, type Order } from "../view/state.ts";
+import { BUSIEST } from "../view/state.ts";
 import { type Options, parseArguments, type ReplaySource } from "./options.ts";
 
 /** All that the command line needs of the machine. The platform is loaded only for a capture. */

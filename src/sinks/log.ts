@@ -5,7 +5,7 @@ import { ExitCode, ExitError } from "../base/errors.ts";
 import type { Sink } from "../core/sink.ts";
 import type { ConnectionEvent } from "../lenses/flows/events.ts";
 import { EventSource, type Selection } from "../lenses/flows/events.ts";
-import type { Refresh } from "../lenses/flows/snapshot.ts";
+import type { Refresh } from "../lenses.ts";
 import { Backlog } from "./backlog.ts";
 import { csvOutput } from "./csv.ts";
 import type { LogFile } from "./log-file.ts";

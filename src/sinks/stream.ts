@@ -2,8 +2,8 @@
 import type { Sink } from "../core/sink.ts";
 import { type ConnectionEvent, EventSource, type Selection } from "../lenses/flows/events.ts";
 import { NONE_SKIPPED, type Skipped } from "../lenses/flows/losses.ts";
-import type { Refresh } from "../lenses/flows/snapshot.ts";
 import { Sums } from "../lenses/flows/sums.ts";
+import type { Refresh } from "../lenses.ts";
 import { Backlog } from "./backlog.ts";
 import { eventPieces, type Output, type StartInfo } from "./output.ts";
 import type { TextWriter } from "./text-writer.ts";

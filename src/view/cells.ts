@@ -1,20 +1,7 @@
 /** What a screen is made of: lines of styled spans, each line exactly as wide as the screen. */
-import { clip, displayWidth } from "../base/width.ts";
 
-/** Styles by meaning; the renderer chooses the colours. Heat rises with the rate. */
-export type Tone =
-  | "plain"
-  | "quiet"
-  | "strong"
-  | "heading"
-  | "sorted"
-  | "picked"
-  | "good"
-  | "warn"
-  | "heat1"
-  | "heat2"
-  | "heat3"
-  | "heat4";
+import { clip, displayWidth } from "../base/width.ts";
+import type { Tone } from "../core/tone.ts";
 
 export interface Span {
   readonly text: string;

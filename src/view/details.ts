@@ -11,14 +11,15 @@ import {
 import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, padEnd, shorten } from "../base/width.ts";
 import type { ProcessFacts } from "../core/process.ts";
+import type { Tone } from "../core/tone.ts";
+import { heatOf } from "../core/tone.ts";
 import type { Connection } from "../lenses/flows/connection.ts";
 import { ownerMark } from "../lenses/flows/marks.ts";
-import { type Line, LineWriter, type Size, type Tone, textLine } from "./cells.ts";
+import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { barGraph } from "./graph.ts";
 import { SERIES_LENGTH, type Series } from "./history.ts";
 import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
-import { heatOf } from "./table.ts";
 
 export interface DetailFacts {
   readonly connection: Connection;

@@ -1,41 +1,25 @@
 /** The rows of the table in their order; each is described only when it is drawn. */
-import type { Connection } from "../lenses/flows/connection.ts";
-import type { Group } from "./groups.ts";
-import type { EntryId } from "./state.ts";
+import type { EntryId } from "../core/view.ts";
+import type { Item, ItemView } from "../lenses.ts";
 
-export interface ConnectionEntry {
-  readonly kind: "connection";
-  readonly id: number;
-  readonly connection: Connection;
-}
-
-export interface GroupEntry {
-  readonly kind: "group";
-  readonly id: string;
-  readonly group: Group;
+/** One row of the table. */
+export interface Entry {
+  readonly id: EntryId;
+  readonly row: object;
+  /** null: a group. */
+  readonly connection: Item | null;
   readonly isUnfolded: boolean;
 }
 
-/** One row of the table; in the views of groups, connections stand under the group they are of. */
-export type Entry = ConnectionEntry | GroupEntry;
-
-type Row = Connection | Group;
-
-function isGroup(row: Row): row is Group {
-  return "connections" in row;
-}
-
-function idOf(row: Row): EntryId {
-  return isGroup(row) ? row.id : row.key;
-}
-
 export class Entries {
-  readonly #rows: readonly Row[];
+  readonly #rows: readonly object[];
+  readonly #view: ItemView;
   readonly #unfolded: ReadonlySet<EntryId>;
 
   /** Groups that are in `unfolded` have their connections behind them. */
-  constructor(rows: readonly Row[], unfolded: ReadonlySet<EntryId>) {
+  constructor(rows: readonly object[], view: ItemView, unfolded: ReadonlySet<EntryId>) {
     this.#rows = rows;
+    this.#view = view;
     this.#unfolded = unfolded;
   }
 
@@ -54,21 +38,20 @@ export class Entries {
 
   /** -1 where there is no such entry. */
   indexOf(id: EntryId): number {
-    return this.#rows.findIndex((row) => idOf(row) === id);
+    return this.#rows.findIndex((row) => this.#view.idOf(row) === id);
   }
 
   ids(): EntryId[] {
-    return this.#rows.map(idOf);
+    return this.#rows.map((row) => this.#view.idOf(row));
   }
 
   /** Index of the group that the entry at `index` stands under. */
   headOf(index: number): number {
-    return this.#rows.findLastIndex((row, i) => i < index && isGroup(row));
+    return this.#rows.findLastIndex((row, i) => i < index && this.#view.itemOf(row) === null);
   }
 
-  #entryOf(row: Row): Entry {
-    return isGroup(row)
-      ? { kind: "group", id: row.id, group: row, isUnfolded: this.#unfolded.has(row.id) }
-      : { kind: "connection", id: row.key, connection: row };
+  #entryOf(row: object): Entry {
+    const id = this.#view.idOf(row);
+    return { id, row, connection: this.#view.itemOf(row), isUnfolded: this.#unfolded.has(id) };
   }
 }

@@ -1,17 +1,16 @@
 /** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
 
 import { displayWidth, truncate } from "../base/width.ts";
-import { findColumn } from "../lenses/flows/columns.ts";
+import type { DescribeProcess } from "../core/view.ts";
 import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { detailLines } from "./details.ts";
-import type { Grouping } from "./groups.ts";
 import { type HeaderFacts, headerLines } from "./header.ts";
 import { helpLines } from "./help.ts";
 import type { Series } from "./history.ts";
 import { type Layout, layOut, visibleEntries } from "./layout.ts";
 import type { Listing } from "./listing.ts";
-import type { UiState, View } from "./state.ts";
-import { arrow, type DescribeProcess, entryLine, headingLine } from "./table.ts";
+import { orderOf, type UiState, viewOf } from "./state.ts";
+import { arrow, entryLine, headingLine } from "./table.ts";
 import { visiblePart } from "./typed.ts";
 
 export interface Scene extends HeaderFacts {
@@ -27,12 +26,6 @@ export interface Picture {
   readonly layout: Layout;
 }
 
-/** What the groups of a view are called, one and many. */
-const GROUP_WORDS: Readonly<Record<Grouping, readonly [one: string, many: string]>> = {
-  processes: ["process", "processes"],
-  hosts: ["remote host", "remote hosts"],
-};
-
 function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
@@ -43,19 +36,24 @@ const STATE_FLAG_CELLS = 26;
 const HINTS = ["q quit", "? help", "/ filter", "v view", "Enter details", "Space pause"] as const;
 
 /** What the key of a sort order is called. */
-function orderTitle({ orders, view }: UiState, layout: Layout): string {
-  const order = orders[view];
+function orderTitle(state: UiState, layout: Layout): string {
+  const order = orderOf(state);
   const column = layout.placed.find(({ column }) => column.sortKey === order.key)?.column;
-  const title = column?.title ?? findColumn(order.key)?.title.toUpperCase() ?? order.key.toUpperCase();
-  return `sort ${order.key === "rate" || order.key === "bytes" ? "IN+OUT" : title}${arrow(order, view)}`;
+  const title = column?.title ?? (viewOf(state).sortColumn(order.key)?.title ?? order.key).toUpperCase();
+  return `sort ${order.key === "rate" || order.key === "bytes" ? "IN+OUT" : title}${arrow(state)}`;
 }
 
 /** How much of what there is is shown. */
-function countText({ passing, groups, source }: Listing, view: View): string {
+function countText({ passing, source }: Listing): string {
   const all = source.snapshot.connections.length;
   const matches = passing.length;
-  const shown = matches === all ? counted(all, "connection") : `${matches} of ${counted(all, "connection")}`;
-  return view === "connections" ? shown : `${counted(groups, ...GROUP_WORDS[view])}, ${shown}`;
+  return matches === all ? counted(all, "connection") : `${matches} of ${counted(all, "connection")}`;
+}
+
+/** How many groups are shown, before the connections; empty where there are none. */
+function groupText({ list }: Listing, state: UiState): string {
+  const words = viewOf(state).groupWords;
+  return words === null ? "" : `${counted(list.groups, ...words)}, `;
 }
 
 /** What has no row, because too many came and went within one refresh. */
@@ -84,13 +82,13 @@ function statusLine(scene: Scene, layout: Layout, columns: number): Line {
       .add(TYPING)
       .add(visibleFilter(state, columns).text)
       .to(Math.max(40, displayWidth(TYPING + state.filter) + 3))
-      .addWhole(countText(listing, "connections"))
+      .addWhole(countText(listing))
       .addWhole(briefText(scene))
       .addWhole(filterOptions && `: ${filterOptions}`)
       .addWhole("   Enter keep  Esc clear")
       .done(true);
   }
-  line.add(` ${countText(listing, state.view)}`).addWhole(briefText(scene));
+  line.add(` ${groupText(listing, state)}${countText(listing)}`).addWhole(briefText(scene));
   const filters = filterText(scene);
   // At least the beginning of a long one, and room for what else is not as usual.
   if (filters !== "") line.add(truncate(`: ${filters}`, Math.max(20, line.left - STATE_FLAG_CELLS)));
@@ -123,9 +121,10 @@ function emptyText({ filterOptions, state }: Scene): string {
 
 function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
   const { listing, state, snapshot, describe } = scene;
-  const scale = { state, nowNs: snapshot.timeNs, describe };
+  const view = viewOf(state);
+  const scale = { style: state.style, nowNs: snapshot.timeNs, describe };
   const lines = visibleEntries(listing, layout).map((entry, i) =>
-    entryLine(entry, layout.placed, scale, { columns, isSelected: layout.top + i === layout.selected }),
+    entryLine(entry, layout.placed, scale, { view, columns, isSelected: layout.top + i === layout.selected }),
   );
   if (lines.length === 0) {
     lines.push(textLine(emptyText(scene), columns, "quiet"));

@@ -3,6 +3,7 @@
 import { formatBytes, formatMillis, formatRate, formatTimeOfDay } from "../base/format.ts";
 import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, padStart, shorten, truncate } from "../base/width.ts";
+import { heatOf } from "../core/tone.ts";
 import type { TableSizes } from "../lenses/flows/bounds.ts";
 import type { TcpState } from "../lenses/flows/connection.ts";
 import type { Snapshot } from "../lenses/flows/snapshot.ts";
@@ -12,7 +13,6 @@ import { PAST_LENGTH, type Tallies, type Tally } from "./figures.ts";
 import { barGraph } from "./graph.ts";
 import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
-import { heatOf } from "./table.ts";
 
 /** What stays the same while tcptop runs. */
 export interface SessionInfo {

@@ -3,6 +3,7 @@
 import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, padEnd } from "../base/width.ts";
 import { NOT_COUNTED } from "../lenses/flows/bounds.ts";
+import { VIEWS } from "../lenses.ts";
 import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { isRefusal, type SessionInfo } from "./header.ts";
 
@@ -10,7 +11,7 @@ export const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ["q  F10", "quit; also Ctrl-C"],
   ["↑ ↓  j k", "move; PgUp PgDn, Home End, g G"],
   ["Enter", "details; open or close a group"],
-  ["v  F5", "connections, processes, remote hosts"],
+  ["v  F5", VIEWS.map(({ title }) => title).join(", ")],
   ["/  F4", "filter by address, port, process"],
   ["Esc", "back; clear the filter"],
   ["r R", "sort by rate in, rate out"],

@@ -1,30 +1,20 @@
 /** What the user has chosen to see, and what their keys ask of the program. */
 
-import type { NumberStyle } from "../base/format.ts";
-import type { Connection } from "../lenses/flows/connection.ts";
+import type { ColumnWishes, EntryId, Order } from "../core/view.ts";
 import type { Snapshot } from "../lenses/flows/snapshot.ts";
-
-export const VIEWS = ["connections", "processes", "hosts"] as const;
-export type View = (typeof VIEWS)[number];
-
-/** A connection's key, or the name of a group. */
-export type EntryId = number | string;
-
-/** By the key of a column; `reverse` turns its natural direction round. */
-export interface Order {
-  readonly key: string;
-  readonly reverse: boolean;
-}
+import { type Item, type ItemView, VIEWS } from "../lenses.ts";
 
 /** What stands in place of the table. */
 export type Panel =
   | { readonly kind: "help"; readonly top: number }
   /** The connection as it was seen last. */
-  | { readonly kind: "details"; readonly connection: Connection };
+  | { readonly kind: "details"; readonly connection: Item };
 
-export interface UiState {
-  readonly view: View;
-  readonly orders: Readonly<Record<View, Order>>;
+export interface UiState extends ColumnWishes {
+  /** Id of the view. */
+  readonly view: string;
+  /** By the ids of views. */
+  readonly orders: ReadonlyMap<string, Order>;
   /** Id of the column under the sort cursor; null: it is not out. */
   readonly picked: string | null;
   readonly filter: string;
@@ -42,9 +32,6 @@ export interface UiState {
   readonly frozen: readonly EntryId[] | null;
   /** The screen scrolls with the selection. */
   readonly follows: boolean;
-  readonly isWide: boolean;
-  readonly numbers: "rates" | "totals";
-  readonly style: NumberStyle;
   /** Groups whose connections are shown. */
   readonly unfolded: ReadonlySet<EntryId>;
   readonly panel: Panel | null;
@@ -74,9 +61,10 @@ export type Choices = Pick<UiState, "style" | "delayS" | "all"> & {
 export const BUSIEST: Order = { key: "rate", reverse: false };
 
 export function initialState({ style, delayS, all, order }: Choices): UiState {
+  const [first] = VIEWS;
   return {
-    view: "connections",
-    orders: { connections: order ?? BUSIEST, processes: BUSIEST, hosts: BUSIEST },
+    view: first.id,
+    orders: new Map(order === null ? [] : [[first.id, order]]),
     picked: null,
     filter: "",
     isTyping: false,
@@ -94,4 +82,14 @@ export function initialState({ style, delayS, all, order }: Choices): UiState {
     delayS,
     all,
   };
+}
+
+/** The view that is shown. */
+export function viewOf({ view }: Pick<UiState, "view">): ItemView {
+  return VIEWS.find(({ id }) => id === view) ?? VIEWS[0];
+}
+
+/** How the view that is shown is sorted. */
+export function orderOf({ view, orders }: Pick<UiState, "view" | "orders">): Order {
+  return orders.get(view) ?? BUSIEST;
 }

@@ -1,11 +1,11 @@
 /** What each key, click and refresh changes. */
 
-import { findColumn } from "../lenses/flows/columns.ts";
+import type { EntryId, Order } from "../core/view.ts";
 import type { Snapshot } from "../lenses/flows/snapshot.ts";
-import { findGroupColumn } from "./groups.ts";
+import { VIEWS } from "../lenses.ts";
 import { clamp, type Layout, scrolledTo } from "./layout.ts";
 import type { Listing } from "./listing.ts";
-import { type Effect, type EntryId, type Order, type UiState, VIEWS, type View } from "./state.ts";
+import { type Effect, orderOf, type UiState, viewOf } from "./state.ts";
 import { charactersOf, pressKey, type Typed, typeText } from "./typed.ts";
 
 /** One input of the user. Special keys have names such as `up`, `f5`, `ctrl-c`; unknown ones do nothing. */
@@ -49,27 +49,16 @@ function effect(state: UiState, ...effects: Effect[]): Change {
   return { state, effects };
 }
 
-function canSort(key: string, view: View): boolean {
-  return (view === "connections" ? findColumn(key) : findGroupColumn(key, view)) !== undefined;
+function setOrder(state: UiState, order: Order): UiState {
+  return { ...state, orders: new Map(state.orders).set(state.view, order), frozen: null };
 }
 
 /** Sorts by a column; by the one it is sorted by already, the other way round. */
 function sortBy(key: string, state: UiState): UiState {
-  const { view, orders } = state;
-  if (!canSort(key, view)) return state;
-  const order: Order = { key, reverse: orders[view].key === key && !orders[view].reverse };
-  return { ...state, orders: { ...orders, [view]: order }, frozen: null };
+  if (viewOf(state).sortColumn(key) === null) return state;
+  const before = orderOf(state);
+  return setOrder(state, { key, reverse: before.key === key && !before.reverse });
 }
-
-const SORT_KEYS: Readonly<Record<string, string>> = {
-  p: "pid",
-  n: "process",
-  s: "state",
-  t: "rtt_us",
-  a: "local",
-  A: "remote",
-  P: "proto",
-};
 
 /** The traffic columns show rates or totals, and are sorted by what they show. */
 const TOTALS_OF_RATES: Readonly<Record<string, string>> = {
@@ -85,8 +74,7 @@ function toggleNumbers(state: UiState): UiState {
   const numbers = state.numbers === "rates" ? "totals" : "rates";
   const keys = numbers === "totals" ? TOTALS_OF_RATES : RATES_OF_TOTALS;
   const swap = (order: Order): Order => ({ ...order, key: keys[order.key] ?? order.key });
-  const { connections, processes, hosts } = state.orders;
-  const orders = { connections: swap(connections), processes: swap(processes), hosts: swap(hosts) };
+  const orders = new Map(VIEWS.map(({ id }) => [id, swap(orderOf({ ...state, view: id }))]));
   return { ...state, numbers, orders };
 }
 
@@ -120,7 +108,7 @@ function open(state: UiState, { layout, listing }: Context): UiState {
   const entry = listing.entries.at(layout.selected === -1 ? layout.top : layout.selected);
   if (entry === undefined) return state;
   const selected = { ...state, selection: entry.id };
-  if (entry.kind === "group") return setFolded(selected, entry.id, entry.isUnfolded);
+  if (entry.connection === null) return setFolded(selected, entry.id, entry.isUnfolded);
   return { ...selected, panel: { kind: "details", connection: entry.connection } };
 }
 
@@ -131,8 +119,8 @@ function open(state: UiState, { layout, listing }: Context): UiState {
 function fold(state: UiState, context: Context, folded: boolean): UiState | null {
   const { listing, layout } = context;
   const entry = listing.entries.at(layout.selected);
-  if (entry === undefined || state.view === "connections") return null;
-  if (entry.kind === "group") return setFolded(state, entry.id, folded);
+  if (entry === undefined || viewOf(state).groupWords === null) return null;
+  if (entry.connection === null) return setFolded(state, entry.id, folded);
   if (!folded) return state;
   return move(state, context, listing.entries.headOf(layout.selected));
 }
@@ -144,7 +132,7 @@ function sortableColumns({ placed }: Layout) {
 /** Moves the sort cursor; it comes out at the column that is sorted by. */
 function pick(state: UiState, { layout }: Context, by: number): UiState {
   const columns = sortableColumns(layout);
-  const { key } = state.orders[state.view];
+  const { key } = orderOf(state);
   const at = columns.findIndex(({ id, sortKey }) =>
     state.picked === null ? sortKey === key : id === state.picked,
   );
@@ -165,13 +153,12 @@ function sortBeside(state: UiState, context: Context, by: number): UiState {
 }
 
 function reverse(state: UiState): UiState {
-  const { view, orders } = state;
-  const order = { ...orders[view], reverse: !orders[view].reverse };
-  return { ...state, orders: { ...orders, [view]: order }, frozen: null };
+  const before = orderOf(state);
+  return setOrder(state, { ...before, reverse: !before.reverse });
 }
 
 function nextView(state: UiState): UiState {
-  const view = VIEWS[(VIEWS.indexOf(state.view) + 1) % VIEWS.length] ?? "connections";
+  const view = (VIEWS[VIEWS.indexOf(viewOf(state)) + 1] ?? VIEWS[0]).id;
   return { ...state, view, picked: null, selection: null, top: 0, frozen: null, follows: false };
 }
 
@@ -268,7 +255,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 function act(state: UiState, name: string, context: Context): Change {
   const played = context.isReplay && Object.hasOwn(PLAYER, name) ? PLAYER[name] : undefined;
   if (played !== undefined) return effect(state, played);
-  const sortKey = Object.hasOwn(SORT_KEYS, name) ? SORT_KEYS[name] : undefined;
+  const { sortKeys } = viewOf(state);
+  const sortKey = Object.hasOwn(sortKeys, name) ? sortKeys[name] : undefined;
   if (sortKey !== undefined) return unchanged(sortBy(sortKey, state));
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action === undefined) return unchanged(state);

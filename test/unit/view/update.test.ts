@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { displayWidth } from "../../../src/base/width.ts";
 import { type Line, lineText } from "../../../src/view/cells.ts";
+import { orderOf } from "../../../src/view/state.ts";
 import type { Input } from "../../../src/view/update.ts";
 import { crowd, FEW, snapshotOf } from "../../support/crowd.ts";
 import { Desk } from "../../support/desk.ts";
@@ -16,7 +17,7 @@ function desk(connections = FEW): Desk {
 }
 
 function order(shown: Desk): [key: string, reverse: boolean] {
-  const { key, reverse } = shown.state.orders[shown.state.view];
+  const { key, reverse } = orderOf(shown.state);
   return [key, reverse];
 }
 

@@ -1,10 +1,9 @@
 /** Connections put together by what they have in common: a process, or the host they talk to. */
 
-import { UNKNOWN } from "../base/format.ts";
-import { sanitise } from "../base/sanitise.ts";
-import type { Cell, CellKind } from "../core/column.ts";
-import type { Connection, Owner } from "../lenses/flows/connection.ts";
-import type { View } from "./state.ts";
+import { UNKNOWN } from "../../../base/format.ts";
+import { sanitise } from "../../../base/sanitise.ts";
+import type { Cell, CellKind } from "../../../core/column.ts";
+import type { Connection, Owner } from "../connection.ts";
 
 /** Sums over its connections, as far as the filter lets them through. */
 export interface Group {
@@ -26,7 +25,7 @@ export interface Group {
   readonly rttUs: number | null;
 }
 
-export type Grouping = Exclude<View, "connections">;
+export type Grouping = "processes" | "hosts";
 
 const OTHERS: Readonly<Record<Grouping, (connection: Connection) => string | number>> = {
   processes: ({ remote }) => remote.address,

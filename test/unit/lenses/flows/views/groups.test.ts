@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { groupConnections } from "../../../src/view/groups.ts";
-import { connection } from "../../support/connections.ts";
+import { groupConnections } from "../../../../../src/lenses/flows/views/groups.ts";
+import { connection } from "../../../../support/connections.ts";
 
 const owner = (pid: number, startNs: number | null, process = "curl") => ({
   ...{ pid, process, uid: 0, cgroupId: null, startNs },
