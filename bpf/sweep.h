@@ -48,16 +48,20 @@ static __noinline void sweep_flow(struct seq_file *seq, __u64 key)
 	struct positions at;
 	struct marks now;
 	__u32 deferred;
-	bool moved;
+	bool based, moved;
 	__u64 id;
 
 	if (!f)
 		return;
 	id = f->r.id;
 	deferred = *(volatile __u32 *)&f->deferred;
+	based = *(volatile bool *)&f->based;
 	read_barrier();
 	if (bpf_probe_read_kernel(copy, sizeof(*copy), f))
 		return;
+	/* A base that is being written may be copied before it is there, and its mark after that. */
+	if (!based)
+		copy->based = false;
 	if (copy->swept.id != id)
 		copy->swept = (struct swept){.id = id};
 	copy->r.kind = copy->finished ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
