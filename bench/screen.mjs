@@ -19,7 +19,7 @@ const CPU_LIMITS = new Map([
 const SIZE = { columns: 120, rows: 40 };
 
 /** @typedef {typeof import("../src/view/frame.ts")} FrameModule */
-/** @typedef {typeof import("../src/view/figures.ts")} FiguresModule */
+/** @typedef {typeof import("../src/lenses/flows/figures.ts")} FiguresModule */
 /** @typedef {typeof import("../src/view/listing.ts")} ListingModule */
 /** @typedef {typeof import("../src/view/state.ts")} StateModule */
 /** @typedef {typeof import("../src/view/update.ts")} UpdateModule */
@@ -71,8 +71,8 @@ const KEYS = [
 /** The screen's modules, from the built program. */
 async function loadParts() {
   const paths = [
-    ...["frame", "figures", "listing", "state", "update"].map((name) => `view/${name}`),
-    ...["tui/keys", "tui/renderer"],
+    ...["frame", "listing", "state", "update"].map((name) => `view/${name}`),
+    ...["lenses/flows/figures", "tui/keys", "tui/renderer"],
   ];
   return /** @type {Parts} */ (Object.assign({}, ...(await Promise.all(paths.map(fromDist)))));
 }

@@ -19,9 +19,7 @@ const DOORS = { blessed: "tui/renderer.ts", commander: "cli/options.ts", "pretty
 const NAMES_A_LENS = new Set([
   ...["platform/platform.ts", "platform/linux/capture.ts"],
   ...["format", "operations", "reader", "writer"].map((name) => `recording/${name}.ts`),
-  ...["details", "figures", "header", "help", "history", "listing", "losses", "state", "update"].map(
-    (name) => `view/${name}.ts`,
-  ),
+  ...["header", "help", "listing", "state", "update"].map((name) => `view/${name}.ts`),
   ...["backlog", "csv", "json", "log", "output", "stream", "text"].map((name) => `sinks/${name}.ts`),
   ...["loop", "replay", "run", "screen"].map((name) => `app/${name}.ts`),
   ...["cli", "options"].map((name) => `cli/${name}.ts`),

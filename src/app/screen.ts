@@ -3,11 +3,11 @@
 import type { NumberStyle } from "../base/format.ts";
 import type { Sink } from "../core/sink.ts";
 import type { Order } from "../core/view.ts";
+import { Figures, type Reading } from "../lenses/flows/figures.ts";
 import type { Accept } from "../lenses/flows/filter.ts";
 import type { Refresh } from "../lenses.ts";
 import { FanOut } from "../sinks/fan-out.ts";
 import type { Screen } from "../tui/terminal.ts";
-import { Figures, type Reading } from "../view/figures.ts";
 import { draw } from "../view/frame.ts";
 import type { SessionInfo } from "../view/header.ts";
 import { helpScrollLimit } from "../view/help.ts";

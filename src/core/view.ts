@@ -1,5 +1,6 @@
 /** What a view is: the rows of a table in their order, and the columns that tell of them. */
 import type { NumberStyle } from "../base/format.ts";
+import type { Line, Size } from "./cells.ts";
 import type { CellKind } from "./column.ts";
 import type { ProcessFacts, ProcessId } from "./process.ts";
 import type { Shown } from "./tone.ts";
@@ -62,8 +63,22 @@ export interface Listed<Row> {
   readonly groups: number;
 }
 
-/** A view of `Item`s; a row is an item, or a group of them. */
-export interface View<Item, Row extends object = object, List extends Listed<Row> = Listed<Row>> {
+/** What the details of an item are made with, besides the item. */
+export interface DetailFacts<Past> {
+  /** CLOCK_MONOTONIC of the refresh that is shown. */
+  readonly nowNs: number;
+  /** The item is not there any more. */
+  readonly isGone: boolean;
+  readonly past: Past;
+  /** null: unknown, for example because the process has ended. */
+  readonly process: ProcessFacts | null;
+  /** What is shown is a recording, which has no facts of processes. */
+  readonly isReplay: boolean;
+  readonly style: NumberStyle;
+}
+
+/** A view of `Item`s; a row is an item, or a group of them. `Past`: the last refreshes of an item. */
+export interface View<Item, Past, Row extends object = object, List extends Listed<Row> = Listed<Row>> {
   readonly id: string;
   /** On the page of keys. */
   readonly title: string;
@@ -82,6 +97,8 @@ export interface View<Item, Row extends object = object, List extends Listed<Row
   idOf(row: Row): EntryId;
   /** null for a group. */
   itemOf(row: Row): Item | null;
+  /** At most as many lines as `size` has rows. */
+  details(item: Item, facts: DetailFacts<Past>, size: Size): readonly Line[];
   /** In front of a row. `-`: the row is over; tone `good`: it is new. */
   markOf(row: Row, isUnfolded: boolean): Shown;
 }

@@ -3,7 +3,7 @@
 import type { Cell } from "../core/column.ts";
 import { FIELDS } from "../lenses/flows/columns.ts";
 import type { ConnectionEvent } from "../lenses/flows/events.ts";
-import { LossWatch } from "../view/losses.ts";
+import { LossWatch } from "../lenses/flows/loss-words.ts";
 import { isoTime, type Output } from "./output.ts";
 
 /** The first line, with its end. */

@@ -8,8 +8,8 @@ import { type Column, showCell } from "../core/column.ts";
 import { getColumn } from "../lenses/flows/columns.ts";
 import type { Connection } from "../lenses/flows/connection.ts";
 import type { ConnectionEvent } from "../lenses/flows/events.ts";
+import { describeLosses } from "../lenses/flows/loss-words.ts";
 import { hasBegun } from "../lenses/flows/marks.ts";
-import { describeLosses } from "../view/losses.ts";
 import type { Output, StartInfo } from "./output.ts";
 
 export interface TextOptions {

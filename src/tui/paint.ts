@@ -1,8 +1,8 @@
 /** Colours: from the meaning of a span to terminal sequences. */
 
 import { displayWidth } from "../base/width.ts";
+import type { Line } from "../core/cells.ts";
 import type { Tone } from "../core/tone.ts";
-import type { Line } from "../view/cells.ts";
 
 /** How many colours a terminal shows; 0: none, or none wanted. */
 export type ColorDepth = 0 | 8 | 16 | 256;

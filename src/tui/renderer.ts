@@ -1,7 +1,7 @@
 /** Puts frames on a terminal, only what differs from what is there. */
 import type { ReadStream, WriteStream } from "node:tty";
 import blessed from "blessed";
-import type { Frame, Size } from "../view/cells.ts";
+import type { Frame, Size } from "../core/cells.ts";
 import { type ColorDepth, type Painter, paintLine } from "./paint.ts";
 
 export interface Terminal {

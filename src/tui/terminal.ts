@@ -2,7 +2,7 @@
 import { closeSync } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
 import { isatty } from "node:tty";
-import type { Frame, Size } from "../view/cells.ts";
+import type { Frame, Size } from "../core/cells.ts";
 import type { Input } from "../view/update.ts";
 import { KeyDecoder } from "./keys.ts";
 import { colorDepth, Renderer, type Terminal, type TerminalEnvironment, usesUtf8 } from "./renderer.ts";

@@ -1,14 +1,14 @@
 /** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
 
 import { displayWidth, truncate } from "../base/width.ts";
+import { type Frame, type Line, LineWriter, type Size, textLine } from "../core/cells.ts";
 import type { DescribeProcess } from "../core/view.ts";
-import { type Frame, type Line, LineWriter, type Size, textLine } from "./cells.ts";
-import { detailLines } from "./details.ts";
+import type { Past } from "../lenses.ts";
 import { type HeaderFacts, headerLines } from "./header.ts";
 import { helpLines } from "./help.ts";
-import type { Series } from "./history.ts";
 import { type Layout, layOut, visibleEntries } from "./layout.ts";
 import type { Listing } from "./listing.ts";
+import { detailPanel } from "./panel.ts";
 import { orderOf, type UiState, viewOf } from "./state.ts";
 import { arrow, entryLine, headingLine } from "./table.ts";
 import { visiblePart } from "./typed.ts";
@@ -16,7 +16,7 @@ import { visiblePart } from "./typed.ts";
 export interface Scene extends HeaderFacts {
   readonly listing: Listing;
   readonly describe: DescribeProcess;
-  readonly seriesOf: (key: number) => Series;
+  readonly seriesOf: (key: number) => Past;
   /** The filter of the command line, as options; empty: everything. Sanitised. */
   readonly filterOptions: string;
 }
@@ -139,18 +139,13 @@ function panelLines(scene: Scene, size: Size): Line[] | null {
   if (panel === null) return null;
   if (panel.kind === "help") return helpLines(info, panel.top, size);
   const { connection } = panel;
-  return detailLines(
-    {
-      connection,
-      nowNs: snapshot.timeNs,
-      isGone: !snapshot.connections.includes(connection),
-      series: seriesOf(connection.key),
-      process: connection.owner && describe(connection.owner),
-      play,
-    },
-    state,
-    size,
-  );
+  const facts = {
+    nowNs: snapshot.timeNs,
+    isGone: !snapshot.connections.includes(connection),
+    past: seriesOf(connection.key),
+    process: connection.owner && describe(connection.owner),
+  };
+  return detailPanel(connection, facts, play, state, size);
 }
 
 /**

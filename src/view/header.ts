@@ -1,16 +1,13 @@
 /** The lines above the table: totals, and what is missing from them. */
 
-import { formatBytes, formatMillis, formatRate, formatTimeOfDay } from "../base/format.ts";
+import { formatMillis, formatTimeOfDay } from "../base/format.ts";
 import { sanitise } from "../base/sanitise.ts";
-import { displayWidth, padStart, shorten, truncate } from "../base/width.ts";
-import { heatOf } from "../core/tone.ts";
+import { displayWidth, shorten, truncate } from "../base/width.ts";
+import { type Line, LineWriter, textLine } from "../core/cells.ts";
 import type { TableSizes } from "../lenses/flows/bounds.ts";
-import type { TcpState } from "../lenses/flows/connection.ts";
 import type { Snapshot } from "../lenses/flows/snapshot.ts";
+import { figureLines, type Tallies } from "../lenses.ts";
 import { BACKENDS, type StepDown } from "../platform/platform.ts";
-import { type Line, LineWriter, textLine } from "./cells.ts";
-import { PAST_LENGTH, type Tallies, type Tally } from "./figures.ts";
-import { barGraph } from "./graph.ts";
 import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
 
@@ -44,25 +41,6 @@ export interface HeaderFacts {
   readonly notice: string;
   /** null: what is shown is no recording. */
   readonly play: PlayStatus | null;
-}
-
-/** Words for groups of states, in the order in which they are shown. */
-const CONNECTED: StateWords = [
-  ["established", ["ESTABLISHED"]],
-  ["opening", ["SYN_SENT", "SYN_RECV", "NEW_SYN_RECV"]],
-  ["closing", ["FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "CLOSING"]],
-];
-const WAITING: StateWords = [
-  ["listening", ["LISTEN"]],
-  ["in TIME_WAIT", ["TIME_WAIT"]],
-];
-type StateWords = readonly (readonly [word: string, states: readonly TcpState[]])[];
-
-function countStates({ counts }: Tally, words: StateWords): string[] {
-  return words.flatMap(([word, states]) => {
-    const count = states.reduce((sum, state) => sum + (counts.byState.get(state) ?? 0), 0);
-    return count === 0 ? [] : [`${count} ${word}`];
-  });
 }
 
 /** Whether a step-down is about another backend than the one in use; if not, about a limit of the one in use. */
@@ -151,83 +129,13 @@ function titleLine(facts: HeaderFacts, columns: number): Line {
     .done();
 }
 
-const RATE_CELLS = 10;
-const TOTAL_CELLS = { human: 9, raw: 16 } as const;
-
-interface Direction {
-  readonly name: "in" | "out";
-  readonly rate: number;
-  readonly total: number;
-  readonly past: readonly number[];
-}
-
-/** The graph's scale is that of the bars it has, and the peak is the highest of them. */
-function directionLine(
-  direction: Direction,
-  counts: readonly string[],
-  graphCells: number,
-  facts: HeaderFacts,
-  columns: number,
-): Line {
-  const { style } = facts.state;
-  const line = new LineWriter(columns);
-  const rate = padStart(formatRate(direction.rate, style), style === "raw" ? 15 : RATE_CELLS);
-  line
-    .add(` ${direction.name.padEnd(3)} `, "strong")
-    .add(rate, heatOf(direction.rate))
-    .add(" ");
-  line.add(barGraph(direction.past, graphCells, 1).join(""), "heat1");
-  const peak = direction.past.slice(-graphCells).reduce((a, b) => Math.max(a, b), 0);
-  if (columns >= 80) line.add(`  peak ${padStart(formatRate(peak), RATE_CELLS)}`, "quiet");
-  if (columns >= 70) line.add(`  ${padStart(formatBytes(direction.total, style), TOTAL_CELLS[style])}`);
-  line.add("   ");
-  counts.forEach((count, i) => {
-    line.addWhole(i === 0 ? count : `  ${count}`, i === 0 ? "strong" : "plain");
-  });
-  return line.done();
-}
-
-/** The sums of the machine beside those of the filter, with totals where there is room for them. */
-function machineLine({ totals, counts }: Tally, { style }: UiState, columns: number): Line {
-  const { rateIn, rateOut, bytesIn, bytesOut } = totals;
-  const [ratesIn, ratesOut] = [formatRate(rateIn, style), formatRate(rateOut, style)];
-  const [allIn, allOut] = [formatBytes(bytesIn, style), formatBytes(bytesOut, style)];
-  const texts = [
-    ` machine: in ${ratesIn}, ${allIn}  out ${ratesOut}, ${allOut}`,
-    ` machine: in ${ratesIn}  out ${ratesOut}`,
-  ];
-  const shortest = ` machine ${ratesIn} / ${ratesOut}`;
-  return new LineWriter(columns)
-    .add(texts.find((text) => displayWidth(text) <= columns) ?? shortest, "quiet")
-    .addWhole(`   TCP ${counts.tcp}`, "quiet")
-    .addWhole(`  UDP ${counts.udp}`, "quiet")
-    .done();
-}
-
-function directionLines(facts: HeaderFacts, columns: number): Line[] {
-  const { totals, counts, fresh, pastIn, pastOut } = facts.tallies.shown;
-  const graphCells = Math.min(Math.max(columns - 96, columns >= 80 ? 12 : 16), PAST_LENGTH);
-  const tcp = [`TCP ${counts.tcp}`, ...countStates(facts.tallies.shown, CONNECTED)];
-  const udp = [
-    `UDP ${counts.udp}`,
-    ...countStates(facts.tallies.shown, WAITING),
-    ...(fresh > 0 ? [`${fresh} new`] : []),
-  ];
-  const directions: readonly (readonly [Direction, readonly string[]])[] = [
-    [{ name: "in", rate: totals.rateIn, total: totals.bytesIn, past: pastIn }, tcp],
-    [{ name: "out", rate: totals.rateOut, total: totals.bytesOut, past: pastOut }, udp],
-  ];
-  return directions.map(([direction, texts]) => directionLine(direction, texts, graphCells, facts, columns));
-}
-
 /**
  * Header lines for so many columns. One more line each: for the machine when a filter is on, for losses, for a fault
  * of the log and for a fault of the feed.
  */
 export function headerLines(facts: HeaderFacts, columns: number): Line[] {
-  const { tallies, losses, logWarning, notice } = facts;
-  const lines = [titleLine(facts, columns), ...directionLines(facts, columns)];
-  if (tallies.machine !== null) lines.push(machineLine(tallies.machine, facts.state, columns));
+  const { tallies, losses, logWarning, notice, state } = facts;
+  const lines = [titleLine(facts, columns), ...figureLines(tallies, state.style, columns)];
   // Losses stand in the order of weight. Of a message from the system the end matters as well.
   const warnings = [
     truncate(losses, columns - 1),

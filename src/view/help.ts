@@ -2,9 +2,9 @@
 
 import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, padEnd } from "../base/width.ts";
+import { type Line, LineWriter, type Size, textLine } from "../core/cells.ts";
 import { NOT_COUNTED } from "../lenses/flows/bounds.ts";
 import { VIEWS } from "../lenses.ts";
-import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
 import { isRefusal, type SessionInfo } from "./header.ts";
 
 export const KEYS: readonly (readonly [keys: string, meaning: string])[] = [

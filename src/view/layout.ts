@@ -1,5 +1,5 @@
 /** Where things stand on the screen; what is drawn and what a click means both follow it. */
-import type { Size } from "./cells.ts";
+import type { Size } from "../core/cells.ts";
 import type { Entry } from "./entries.ts";
 import type { Listing } from "./listing.ts";
 import type { UiState } from "./state.ts";

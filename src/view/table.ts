@@ -1,9 +1,9 @@
 /** The table: which columns find room, their headings, and its rows. */
 import { clip, displayWidth, shorten } from "../base/width.ts";
+import { type Line, LineWriter } from "../core/cells.ts";
 import { sortsSmallestFirst } from "../core/sort.ts";
 import type { Scale, TableColumn } from "../core/view.ts";
 import type { ItemView } from "../lenses.ts";
-import { type Line, LineWriter } from "./cells.ts";
 import type { Entry } from "./entries.ts";
 import type { Listing } from "./listing.ts";
 import { orderOf, type UiState, viewOf } from "./state.ts";

@@ -1,9 +1,10 @@
 /** A screen without a terminal: what is shown, and what keys do to it. */
+
+import { type Frame, lineText, type Size } from "../../src/core/cells.ts";
 import type { ProcessFacts } from "../../src/core/process.ts";
+import { Figures, type Reading } from "../../src/lenses/flows/figures.ts";
 import type { Accept } from "../../src/lenses/flows/filter.ts";
 import type { Snapshot } from "../../src/lenses/flows/snapshot.ts";
-import { type Frame, lineText, type Size } from "../../src/view/cells.ts";
-import { Figures, type Reading } from "../../src/view/figures.ts";
 import { draw, type Picture } from "../../src/view/frame.ts";
 import type { SessionInfo } from "../../src/view/header.ts";
 import { helpScrollLimit } from "../../src/view/help.ts";

@@ -1,6 +1,7 @@
 /** A terminal for tests: keeps the last frame, and types what the test types. */
+
+import { type Frame, lineText, type Size } from "../../src/core/cells.ts";
 import type { Screen, ScreenListener } from "../../src/tui/terminal.ts";
-import { type Frame, lineText, type Size } from "../../src/view/cells.ts";
 import type { Input } from "../../src/view/update.ts";
 
 export class FakeScreen implements Screen {

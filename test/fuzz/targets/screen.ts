@@ -1,10 +1,10 @@
 /** The screen through any refreshes, keys, clicks and sizes: every frame fits the terminal to the cell. */
 import assert from "node:assert/strict";
 import { displayWidth } from "../../../src/base/width.ts";
+import { lineText, type Size } from "../../../src/core/cells.ts";
 import type { ProcessFacts } from "../../../src/core/process.ts";
 import { KeyDecoder } from "../../../src/tui/keys.ts";
 import { paintLine } from "../../../src/tui/paint.ts";
-import { lineText, type Size } from "../../../src/view/cells.ts";
 import { Desk } from "../../support/desk.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";

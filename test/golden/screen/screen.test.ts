@@ -1,7 +1,7 @@
 /** Whole screens as plain text, compared with the files beside this one. */
 import { beforeAll, describe, expect, test, vi } from "vitest";
+import { type Line, lineText, type Size } from "../../../src/core/cells.ts";
 import type { Connection } from "../../../src/lenses/flows/connection.ts";
-import { type Line, lineText, type Size } from "../../../src/view/cells.ts";
 import type { PlayStatus } from "../../../src/view/play.ts";
 import { connection, unlistedOf } from "../../support/connections.ts";
 import { crowd, FEW, snapshotOf } from "../../support/crowd.ts";

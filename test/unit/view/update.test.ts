@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { displayWidth } from "../../../src/base/width.ts";
-import { type Line, lineText } from "../../../src/view/cells.ts";
+import { type Line, lineText } from "../../../src/core/cells.ts";
 import { orderOf } from "../../../src/view/state.ts";
 import type { Input } from "../../../src/view/update.ts";
 import { crowd, FEW, snapshotOf } from "../../support/crowd.ts";

@@ -4,7 +4,9 @@ import type { Shown } from "../../../core/tone.ts";
 import type { EntryId, Listed, ListWishes, Order, View } from "../../../core/view.ts";
 import { findColumn } from "../columns.ts";
 import type { Connection } from "../connection.ts";
+import type { Series } from "../history.ts";
 import { isNew } from "../marks.ts";
+import { detailLines } from "./details.ts";
 import type { Group } from "./groups.ts";
 
 /** In the views of groups, connections stand under the group they are of. */
@@ -16,7 +18,7 @@ export interface FlowList extends Listed<FlowRow> {
   readonly remoteCells: number;
 }
 
-export type FlowView = View<Connection, FlowRow, FlowList>;
+export type FlowView = View<Connection, Series, FlowRow, FlowList>;
 
 export function isGroup(row: FlowRow): row is Group {
   return "connections" in row;
@@ -39,6 +41,7 @@ export const COMMON = {
   idOf,
   itemOf: (row: FlowRow): Connection | null => (isGroup(row) ? null : row),
   markOf,
+  details: detailLines,
 } as const;
 
 function sortByKey(connections: readonly Connection[], { key, reverse }: Order, nowNs: number) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Connection } from "../../../src/lenses/flows/connection.ts";
-import { History } from "../../../src/view/history.ts";
-import { connection, snapshot } from "../../support/connections.ts";
+import type { Connection } from "../../../../src/lenses/flows/connection.ts";
+import { History } from "../../../../src/lenses/flows/history.ts";
+import { connection, snapshot } from "../../../support/connections.ts";
 
 function moved(rateIn: number, rateOut: number, srttUs: number | null = null): Connection {
   const tcp = { srttUs, rttvarUs: null, minRttUs: null, retransmits: 0, bytesRetrans: 0, sndCwnd: null };

@@ -1,5 +1,5 @@
 /** The last refreshes of each connection that moves, in numbers, for its graphs. */
-import type { Snapshot } from "../lenses/flows/snapshot.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** Refreshes that a connection's graphs reach back; a minute at one a second. */
 export const SERIES_LENGTH = 60;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { LineWriter, lineText } from "../../../src/view/cells.ts";
-import { barGraph } from "../../../src/view/graph.ts";
+import { LineWriter, lineText } from "../../../src/core/cells.ts";
+import { barGraph } from "../../../src/core/graph.ts";
 
 test("a line is cut and filled to its width", () => {
   const line = new LineWriter(10)

@@ -1,7 +1,7 @@
 /** Losses in words, for people. */
 
-import { formatBytes, formatTimeOfDay } from "../base/format.ts";
-import { LOSS_COUNTERS, type Losses, type Skipped } from "../lenses/flows/losses.ts";
+import { formatBytes, formatTimeOfDay } from "../../base/format.ts";
+import { LOSS_COUNTERS, type Losses, type Skipped } from "./losses.ts";
 
 function inWords(count: number, [unit, fate]: readonly [unit: string, fate: string]): string {
   const amount = unit === "bytes" ? formatBytes(count) : `${count} ${unit}${count === 1 ? "" : "s"}`;

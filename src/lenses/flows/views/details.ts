@@ -7,32 +7,18 @@ import {
   formatMillis,
   formatRate,
   UNKNOWN,
-} from "../base/format.ts";
-import { sanitise } from "../base/sanitise.ts";
-import { displayWidth, padEnd, shorten } from "../base/width.ts";
-import type { ProcessFacts } from "../core/process.ts";
-import type { Tone } from "../core/tone.ts";
-import { heatOf } from "../core/tone.ts";
-import type { Connection } from "../lenses/flows/connection.ts";
-import { ownerMark } from "../lenses/flows/marks.ts";
-import { type Line, LineWriter, type Size, textLine } from "./cells.ts";
-import { barGraph } from "./graph.ts";
-import { SERIES_LENGTH, type Series } from "./history.ts";
-import { type PlayStatus, playText } from "./play.ts";
-import type { UiState } from "./state.ts";
+} from "../../../base/format.ts";
+import { sanitise } from "../../../base/sanitise.ts";
+import { displayWidth, padEnd, shorten } from "../../../base/width.ts";
+import { type Line, LineWriter, type Size, textLine } from "../../../core/cells.ts";
+import { barGraph } from "../../../core/graph.ts";
+import { heatOf, type Tone } from "../../../core/tone.ts";
+import type { DetailFacts } from "../../../core/view.ts";
+import type { Connection } from "../connection.ts";
+import { SERIES_LENGTH, type Series } from "../history.ts";
+import { ownerMark } from "../marks.ts";
 
-export interface DetailFacts {
-  readonly connection: Connection;
-  /** CLOCK_MONOTONIC of the refresh that is shown. */
-  readonly nowNs: number;
-  /** The connection is not there any more. */
-  readonly isGone: boolean;
-  readonly series: Series;
-  /** null: unknown, for example because the process has ended. */
-  readonly process: ProcessFacts | null;
-  /** null for a capture; recordings have no facts of processes. */
-  readonly play: PlayStatus | null;
-}
+type FlowFacts = DetailFacts<Series> & { readonly connection: Connection };
 
 const LABEL_CELLS = 13;
 
@@ -55,7 +41,7 @@ const OWNER_WORDS = {
   "?": "nobody was seen using this socket; this one listens for it, or has it open",
 } as const;
 
-function ownerFacts({ connection, process, play }: DetailFacts): Facts {
+function ownerFacts({ connection, process, isReplay }: FlowFacts): Facts {
   const { owner } = connection;
   const mark = ownerMark(connection);
   return [
@@ -67,14 +53,14 @@ function ownerFacts({ connection, process, play }: DetailFacts): Facts {
     ],
     ...(mark === "" ? [] : ([["Owner", OWNER_WORDS[mark]]] as const)),
     ...(process?.commandLine ? ([["Command", sanitise(process.commandLine)]] as const) : []),
-    ...(play !== null ? ([["Command", NOT_RECORDED]] as const) : []),
+    ...(isReplay ? ([["Command", NOT_RECORDED]] as const) : []),
   ];
 }
 
 /** Where the connection belongs: less often asked for, so last. */
-function placeFacts({ connection: { owner, netns }, process, play }: DetailFacts): Facts {
+function placeFacts({ connection: { owner, netns }, process, isReplay }: FlowFacts): Facts {
   const id = owner?.cgroupId == null ? [] : [`id ${owner.cgroupId}`];
-  const path = play !== null ? [`path ${NOT_RECORDED}`] : [];
+  const path = isReplay ? [`path ${NOT_RECORDED}`] : [];
   const cgroup = [...(process?.cgroup ? [sanitise(process.cgroup)] : path), ...id];
   return [
     ["Cgroup", cgroup.length === 0 ? "unknown" : cgroup.join(", ")],
@@ -82,7 +68,7 @@ function placeFacts({ connection: { owner, netns }, process, play }: DetailFacts
   ];
 }
 
-function lifeFacts({ connection, nowNs, isGone }: DetailFacts): Facts {
+function lifeFacts({ connection, nowNs, isGone }: FlowFacts): Facts {
   const { phase, partial, openedNs, activeNs, stateSinceNs } = connection;
   const endNs = phase.kind === "closing" ? phase.closedNs : nowNs;
   const age = formatMillis(msBetween(openedNs, endNs));
@@ -100,7 +86,7 @@ function lifeFacts({ connection, nowNs, isGone }: DetailFacts): Facts {
   ];
 }
 
-function tcpFacts({ connection: { tcp } }: DetailFacts): Facts {
+function tcpFacts({ connection: { tcp } }: FlowFacts): Facts {
   if (tcp === null) return [];
   return [
     ["Retransmits", `${counted(tcp.retransmits, "segment")}, ${both(tcp.bytesRetrans)}`],
@@ -127,7 +113,7 @@ interface Graph {
   readonly show: (value: number) => string;
 }
 
-function graphsOf({ connection, series }: DetailFacts, { style }: UiState): Graph[] {
+function graphsOf({ connection, past, style }: FlowFacts): Graph[] {
   const rate = (value: number) => formatRate(value, style);
   const direction = (
     label: string,
@@ -145,15 +131,15 @@ function graphsOf({ connection, series }: DetailFacts, { style }: UiState): Grap
   const { bytesIn, bytesOut, packetsIn, packetsOut, rateIn, rateOut, tcp } = connection;
   const micros = (us: number | null) => (us === null ? UNKNOWN : formatMicros(us, style));
   return [
-    direction("In", bytesIn, packetsIn, rateIn, series.rateIn),
-    direction("Out", bytesOut, packetsOut, rateOut, series.rateOut),
+    direction("In", bytesIn, packetsIn, rateIn, past.rateIn),
+    direction("Out", bytesOut, packetsOut, rateOut, past.rateOut),
     ...(tcp === null
       ? []
       : [
           {
             label: "RTT",
             text: `${micros(tcp.srttUs)} now, ${micros(tcp.minRttUs)} lowest, ${micros(tcp.rttvarUs)} variation`,
-            values: series.rttUs,
+            values: past.rttUs,
             tone: "plain" as const,
             // 0 stands for none known.
             show: (us: number) => (us === 0 ? "" : micros(us)),
@@ -180,8 +166,13 @@ function graphLines(graph: Graph, height: number, columns: number): Line[] {
 }
 
 /** Graphs get what height the facts leave, up to four lines each. */
-export function detailLines(facts: DetailFacts, state: UiState, { columns, rows }: Size): Line[] {
-  const { protocol, local, remote } = facts.connection;
+export function detailLines(
+  connection: Connection,
+  details: DetailFacts<Series>,
+  { columns, rows }: Size,
+): Line[] {
+  const facts = { ...details, connection };
+  const { protocol, local, remote } = connection;
   const title = ` ${protocol} ${formatEndpoint(local)} → ${formatEndpoint(remote)}`;
   const fits = displayWidth(title) < columns;
   const half = Math.floor((columns - 8 - protocol.length) / 2);
@@ -190,19 +181,13 @@ export function detailLines(facts: DetailFacts, state: UiState, { columns, rows 
     : ` ${protocol} ${shorten(formatEndpoint(local), half)} → ${shorten(formatEndpoint(remote), half)}`;
   const before = [...ownerFacts(facts), ...lifeFacts(facts)];
   const after = [...tcpFacts(facts), ...placeFacts(facts)];
-  const graphs = graphsOf(facts, state);
-  const room = rows - 2 - before.length - after.length - graphs.length;
+  const graphs = graphsOf(facts);
+  const room = rows - 1 - before.length - after.length - graphs.length;
   const height = Math.max(0, Math.min(4, Math.floor(room / graphs.length)));
-  const lines = [
+  return [
     textLine(shown, columns, "strong"),
     ...factLines(before, columns),
     ...graphs.flatMap((graph) => graphLines(graph, height, columns)),
     ...factLines(after, columns),
-  ].slice(0, rows - 1);
-  while (lines.length < rows - 1) lines.push(textLine("", columns));
-  const status = new LineWriter(columns).add(" Esc back");
-  status.addWhole(facts.isGone ? "   gone; shown as it was seen last" : "");
-  status.addWhole(state.paused === null ? "" : "   PAUSED");
-  status.addWhole(facts.play === null ? "" : `   replay ${playText(facts.play)}`);
-  return [...lines, status.done(true)];
+  ].slice(0, rows);
 }

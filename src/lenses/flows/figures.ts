@@ -1,14 +1,14 @@
 /** The figures above the table, and those of the graphs: of what is shown, and of the whole machine. */
 
-import type { Connection } from "../lenses/flows/connection.ts";
-import type { Accept } from "../lenses/flows/filter.ts";
-import { NONE_SKIPPED } from "../lenses/flows/losses.ts";
-import { isNew } from "../lenses/flows/marks.ts";
-import { both, matcher } from "../lenses/flows/matcher.ts";
-import type { Snapshot } from "../lenses/flows/snapshot.ts";
-import { type Sum, Sums } from "../lenses/flows/sums.ts";
+import type { Connection } from "./connection.ts";
+import type { Accept } from "./filter.ts";
 import { History, type Series } from "./history.ts";
-import { LossWatch } from "./losses.ts";
+import { LossWatch } from "./loss-words.ts";
+import { NONE_SKIPPED } from "./losses.ts";
+import { isNew } from "./marks.ts";
+import { both, matcher } from "./matcher.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { type Sum, Sums } from "./sums.ts";
 
 /** Refreshes that the header's graphs reach back. */
 export const PAST_LENGTH = 60;

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import type { Connection } from "../../../src/lenses/flows/connection.ts";
-import type { Accept } from "../../../src/lenses/flows/filter.ts";
-import { NO_LOSSES } from "../../../src/lenses/flows/losses.ts";
-import type { Snapshot } from "../../../src/lenses/flows/snapshot.ts";
-import { Figures, PAST_LENGTH, type Reading } from "../../../src/view/figures.ts";
-import { listEntries } from "../../../src/view/listing.ts";
-import { initialState } from "../../../src/view/state.ts";
-import { connection, snapshot } from "../../support/connections.ts";
-import { snapshotOf } from "../../support/crowd.ts";
+import type { Connection } from "../../../../src/lenses/flows/connection.ts";
+import { Figures, PAST_LENGTH, type Reading } from "../../../../src/lenses/flows/figures.ts";
+import type { Accept } from "../../../../src/lenses/flows/filter.ts";
+import { NO_LOSSES } from "../../../../src/lenses/flows/losses.ts";
+import type { Snapshot } from "../../../../src/lenses/flows/snapshot.ts";
+import { listEntries } from "../../../../src/view/listing.ts";
+import { initialState } from "../../../../src/view/state.ts";
+import { connection, snapshot } from "../../../support/connections.ts";
+import { snapshotOf } from "../../../support/crowd.ts";
 
 const at443 = (fields: Partial<Connection>) => connection({ key: 1, bytesIn: 0, bytesOut: 0, ...fields });
 const at80 = (fields: Partial<Connection>) =>
