@@ -2,7 +2,7 @@
 import { type Clock, systemClock } from "../../../base/clock.ts";
 import { isSystemError, isVanished, type ProcWorld } from "../../../base/proc-world.ts";
 import { Slices } from "../../../base/slices.ts";
-import type { Owner } from "../connection.ts";
+import { type Owner, TCP_STATES, type TcpState } from "../connection.ts";
 import { IPPROTO_TCP, isFlow, type Seed, type SeedEntry } from "../record.ts";
 import { findNamespaces, netnsOf } from "./namespaces.ts";
 import { readOwners } from "./owners.ts";
@@ -77,6 +77,33 @@ export async function readConnections(
   return connections;
 }
 
+const hasState = ({ proto, state }: SeedEntry, ...states: readonly TcpState[]): boolean =>
+  proto === IPPROTO_TCP && states.some((name) => TCP_STATES[state] === name);
+
+/** Where a listener takes connections: the address itself, or any, which an IPv6 listener does for IPv4 too. */
+function listenersOf({ netns, localAddress, localPort }: SeedEntry): string[] {
+  const any = localAddress.includes(":") ? ["::"] : ["0.0.0.0", "::"];
+  return [localAddress, ...any].map((address) => `${netns} ${address} ${localPort}`);
+}
+
+/**
+ * A connection that waits in a listener's backlog has no file, and is taken for the listener's process's. An orphan has
+ * none either, but is in another state.
+ */
+async function nameBacklogs(sockets: readonly SocketRow[], slices: Slices): Promise<void> {
+  const listeners = new Map<string, Owner>();
+  await slices.forEach(sockets, (socket) => {
+    const { netns, localAddress, localPort, owner } = socket;
+    if (owner !== null && hasState(socket, "LISTEN"))
+      listeners.set(`${netns} ${localAddress} ${localPort}`, owner);
+  });
+  await slices.forEach(sockets, (socket) => {
+    if (socket.inode !== 0 || !hasState(socket, "ESTABLISHED", "CLOSE_WAIT")) return;
+    const name = listenersOf(socket).find((at) => listeners.has(at));
+    socket.owner = (name !== undefined && listeners.get(name)) || null;
+  });
+}
+
 /**
  * Reads all sockets. `owners`: by inode number, from the kernel side; null to read the files of all processes
  * instead. Processes and namespaces that end meanwhile are no error. A table that breaks off counts as a skipped line.
@@ -102,5 +129,6 @@ export async function readSeed(
   await slices.forEach(sockets, (socket) => {
     socket.owner = ownerOf.get(socket.inode) ?? null;
   });
+  await nameBacklogs(sockets, slices);
   return { entries: sockets, linesSkipped };
 }

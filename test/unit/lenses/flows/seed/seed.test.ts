@@ -312,3 +312,61 @@ describe("procWorld", () => {
     expect(() => world.readLink("7/comm")).toThrow("EINVAL");
   });
 });
+
+describe("connections that wait in a backlog", () => {
+  const socketLine = (
+    local: string,
+    port: number,
+    remotePort: number,
+    state: string,
+    inode: number,
+  ): string =>
+    `   0: ${local}:${hex(port)} 0200007F:${hex(remotePort)} ${state} 00000000:00000000 00:00000000 00000000  0        0 ${inode} 1 0000000000000000 20 4 30 10 -1\n`;
+  const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, "0");
+  const [LOOPBACK, ANY] = ["0100007F", "00000000"];
+  const ownersOf = async (tree: Tree, owners: ReadonlyMap<number, Owner>) => {
+    const { entries } = await seedOf({ ...self, ...tree }, owners);
+    return entries.filter(({ remotePort }) => remotePort !== 0).map(({ owner }) => owner?.process ?? null);
+  };
+  const owner = (process: string): Owner => ({ pid: 1, process, uid: 0, cgroupId: null, startNs: null });
+
+  test("have the owner of the listener of their address, else of any address", async () => {
+    const text =
+      socketLine(LOOPBACK, 80, 0, "0A", 1) +
+      socketLine(ANY, 80, 0, "0A", 2) +
+      socketLine(ANY, 81, 0, "0A", 3) +
+      socketLine(LOOPBACK, 80, 1000, "01", 0) +
+      socketLine("0300007F", 80, 1001, "08", 0) +
+      socketLine(LOOPBACK, 81, 1002, "01", 0) +
+      socketLine(LOOPBACK, 82, 1003, "01", 0);
+    const owners = new Map([
+      [1, owner("exact")],
+      [2, owner("any")],
+      [3, owner("other")],
+    ]);
+    expect(await ownersOf(tables("self", text), owners)).toEqual(["exact", "any", "other", null]);
+  });
+
+  test("an orphan, one with a file and one of another namespace are not the listener's", async () => {
+    const text =
+      socketLine(ANY, 80, 0, "0A", 2) +
+      socketLine(LOOPBACK, 80, 1000, "04", 0) +
+      socketLine(LOOPBACK, 80, 1001, "09", 0) +
+      socketLine(LOOPBACK, 80, 1002, "01", 9);
+    const other = {
+      ...process(20, CONTAINER),
+      ...tables(20, socketLine(LOOPBACK, 80, 1003, "01", 0)),
+    };
+    const owners = new Map([[2, owner("any")]]);
+    expect(await ownersOf({ ...tables("self", text), ...other }, owners)).toEqual([null, null, null, null]);
+  });
+
+  test("an IPv6 listener of any address takes IPv4 too", async () => {
+    const listener = `   0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 7 1 0 100 0 0 10 0\n`;
+    const tree = {
+      ...tables("self", socketLine(LOOPBACK, 80, 1000, "01", 0)),
+      "self/net/tcp6": HEADER + listener,
+    };
+    expect(await ownersOf(tree, new Map([[7, owner("six")]]))).toEqual(["six"]);
+  });
+});
