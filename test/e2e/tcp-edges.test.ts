@@ -57,6 +57,19 @@ describe.for(backends)("%s", ([backend, required]) => {
     for (const row of closes) expect(row.assumed).toBe(row.process === "te-listener");
   });
 
+  test("not accepted since before tcptop: its listener's process, assumed (tcp-unaccepted)", async (context) => {
+    const traffic = new Traffic("tcp-unaccepted", { existing: 1, hold: 1 });
+    await traffic.ready();
+    const tcptop = await startOrSkip(context, required, {}, backend);
+    await tcptop.refreshed();
+    traffic.go();
+    const ends = await traffic.ends(context);
+    await expectRows(tcptop, ends, 0);
+
+    const closes = rowsAround(tcptop, ends, 0).filter(({ event }) => event === "close");
+    for (const row of closes) expect(row.assumed).toBe(row.process === "te-listener");
+  });
+
   test("one pair of addresses 40 times: each has a name of its own (tcp-reused)", async (context) => {
     const tcptop = shared.use(context);
     const since = tcptop.rows.length;
