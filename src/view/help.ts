@@ -45,7 +45,7 @@ const MARKS: readonly (readonly [mark: string, meaning: string])[] = [
   ["-", "closed; gone at the next refresh"],
   ["*", "older than tcptop: counted since then"],
   ["▸ ▾", "a group, closed and open"],
-  ["name+", "several processes used the socket; the last"],
+  ["name+", "several processes use the socket; the last"],
   ["name?", "nobody was seen using it; who listens or holds"],
 ];
 

@@ -15,6 +15,7 @@ export const NOT_COUNTED: readonly string[] = [
   "raw IP",
   "packet sockets",
   "outer flows of tunnels",
+  "UDP redirected by a sockmap",
   "vsock",
   "unix sockets",
 ];

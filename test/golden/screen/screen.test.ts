@@ -150,7 +150,7 @@ describe("states", () => {
     };
     const text = shown.press("?").text.replaceAll(/\n */g, " ");
     expect(text).toContain(
-      "Not counted: ICMP, SCTP, DCCP, UDP-Lite, raw IP, packet sockets, outer flows of tunnels, vsock, unix sockets. Room for 65536 TCP and 32768 UDP flows at a time;",
+      "Not counted: ICMP, SCTP, DCCP, UDP-Lite, raw IP, packet sockets, outer flows of tunnels, UDP redirected by a sockmap, vsock, unix sockets. Room for 65536 TCP and 32768 UDP flows at a time;",
     );
     expect(text).toContain(` Not kprobe: a reason with ${"word ".repeat(20)}end `);
   });

@@ -91,7 +91,7 @@ describe("JSON", () => {
       '{"time":"2026-01-02T03:04:05.006Z","event":"start","version":"1.2.3","backend":"kprobe",' +
         '"kernel":"6.1.0-31-amd64","step_downs":[{"backend":"fentry","reason":"no BTF\\\\x1b[0m"}],' +
         '"max_tcp_flows":131072,"max_udp_flows":null,"not_counted":["ICMP","SCTP","DCCP","UDP-Lite","raw IP",' +
-        '"packet sockets","outer flows of tunnels","vsock","unix sockets"]}\n',
+        '"packet sockets","outer flows of tunnels","UDP redirected by a sockmap","vsock","unix sockets"]}\n',
     );
   });
 

@@ -37,7 +37,7 @@ const NOT_RECORDED = "not recorded";
 
 /** What the marks of the table mean. */
 const OWNER_WORDS = {
-  "+": "more than one process has used this socket; this one used it last",
+  "+": "several processes use this socket; this one used it last",
   "?": "nobody was seen using this socket; this one listens for it, or has it open",
 } as const;
 
