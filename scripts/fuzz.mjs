@@ -13,8 +13,14 @@ import { buildSanitized, cannotSanitize, sanitizedEnvironment, sanitizerReports 
 const BUILD = join(root, "build/fuzz");
 const TARGETS = join(root, "test/fuzz/targets");
 
-/** One input that takes longer does not come to an end. */
-const HANG_S = 30;
+/**
+ * One input that takes more processor time does not come to an end; nor does one that takes so long by the clock, of
+ * which a busy machine takes its share.
+ */
+const HANG = { cpuS: 30, wallS: 300 };
+
+/** USER_HZ, proc_pid_stat(5): a constant on the processors that Node has. */
+const TICKS_PER_S = 100;
 
 /** Runs with the sanitized addon. */
 const ADDON = "addon";
@@ -53,6 +59,21 @@ function runsBegun(current) {
     return readFileSync(current).readBigUInt64LE(0);
   } catch {
     return 0n;
+  }
+}
+
+/**
+ * Processor time that a process has taken, in seconds; 0 when it is gone.
+ * @param {number | undefined} pid
+ */
+function cpuSeconds(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // Behind the name, which may contain anything: utime and stime are fields 14 and 15.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+  } catch {
+    return 0;
   }
 }
 
@@ -102,13 +123,16 @@ async function fuzzTarget(name, { seconds, seed, minimise }) {
     errors += text;
   });
   let hangs = false;
-  let before = { runs: -1n, atS: 0 };
+  let before = { runs: -1n, cpuS: 0, wallS: 0 };
   const started = performance.now();
   const watch = setInterval(() => {
-    const nowS = (performance.now() - started) / 1000;
-    const runs = runsBegun(current);
-    if (runs !== before.runs) before = { runs, atS: nowS };
-    if (nowS - before.atS < HANG_S) return;
+    const now = {
+      runs: runsBegun(current),
+      cpuS: cpuSeconds(child.pid),
+      wallS: (performance.now() - started) / 1000,
+    };
+    if (now.runs !== before.runs) before = now;
+    if (now.cpuS - before.cpuS < HANG.cpuS && now.wallS - before.wallS < HANG.wallS) return;
     hangs = true;
     child.kill("SIGKILL");
   }, 1000);
@@ -118,7 +142,9 @@ async function fuzzTarget(name, { seconds, seed, minimise }) {
   if (code === 0 && reports.length === 0) return JSON.parse(answer);
   errors += reports.join("\n");
   const path = keepInput(corpus, current, hangs ? "hang" : "crash", seed);
-  const why = hangs ? `no end after ${HANG_S} s` : `exit ${code ?? signal}`;
+  const why = hangs
+    ? `no end after ${HANG.cpuS} s of processor time or ${HANG.wallS} s`
+    : `exit ${code ?? signal}`;
   return { runs: Number(runsBegun(current)), finding: { path, stack: `${why}\n${errors}` } };
 }
 
