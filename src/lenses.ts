@@ -1,14 +1,19 @@
-/** The lenses that there are: the only file that names them. */
+/** The lenses that there are, and what the rooms behind have of them. No other file names them. */
 import type { View } from "./core/view.ts";
 import type { Connection } from "./lenses/flows/connection.ts";
 import type { Series } from "./lenses/flows/history.ts";
 import { connectionsView } from "./lenses/flows/views/connections.ts";
 import { hostsView, processesView } from "./lenses/flows/views/grouped.ts";
 
-/** What stands above the table. */
+export type { TableSizes } from "./lenses/flows/bounds.ts";
+export { isKnownWireVersion } from "./lenses/flows/decode.ts";
 export type { Tallies } from "./lenses/flows/figures.ts";
 export { figureLines } from "./lenses/flows/header.ts";
-/** A refresh of all lenses. */
+export type { FlowRecorder as Recorder } from "./lenses/flows/intake.ts";
+export { WIRE_VERSION } from "./lenses/flows/layout.gen.ts";
+export type { Losses } from "./lenses/flows/losses.ts";
+export type { FlowOperation as ModelOperation } from "./lenses/flows/operation.ts";
+export { decodeOperations, type Operation, OperationWriter } from "./lenses/flows/operations.ts";
 export type { Refresh } from "./lenses/flows/snapshot.ts";
 
 /** What the views of the screen list. */

@@ -32,6 +32,9 @@ export class ExitError extends Error {
   }
 }
 
+/** Bytes that no writer writes. The message names the field and the rule, and follows `NAME: byte N: `. */
+export class DamageError extends Error {}
+
 /** The message of an error without the name of the call: Node has `ENOSPC: no space left on device, write`. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -1,8 +1,10 @@
 /** The file of a recording: what reached the model, one independent frame a refresh. */
+
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";
-import type { TableSizes } from "../lenses/flows/bounds.ts";
+import { DamageError } from "../base/errors.ts";
+import type { TableSizes } from "../lenses.ts";
 
 /**
  * Raised by every change that an older reader would misunderstand; the header's frame never changes. Files of all
@@ -77,9 +79,6 @@ const MOST_WALL_MS = 8.64e15;
 
 /** 285 years: CLOCK_MONOTONIC is 64 bits wide in the kernel. */
 const MOST_NOW_NS = 2 ** 63;
-
-/** Bytes that no writer writes. The message names the field and the rule, and follows `NAME: byte N: `. */
-export class DamageError extends Error {}
 
 /** A whole frame: head and compressed contents. */
 export function encodeFrame(

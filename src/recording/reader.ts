@@ -1,14 +1,18 @@
 /** Reads a recording refresh by refresh; the file is not trusted. */
+
 import type { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
-import { ExitCode, ExitError } from "../base/errors.ts";
+import { DamageError, ExitCode, ExitError } from "../base/errors.ts";
 import { Slices } from "../base/slices.ts";
-import type { TableSizes } from "../lenses/flows/bounds.ts";
-import { isKnownWireVersion } from "../lenses/flows/decode.ts";
-import { WIRE_VERSION } from "../lenses/flows/layout.gen.ts";
+import {
+  decodeOperations,
+  isKnownWireVersion,
+  type Operation,
+  type TableSizes,
+  WIRE_VERSION,
+} from "../lenses.ts";
 import {
   byteOrder,
-  DamageError,
   decodeContents,
   decodeHead,
   FORMAT_VERSION,
@@ -18,7 +22,6 @@ import {
   MAGIC,
   type RecordingInfo,
 } from "./format.ts";
-import { decodeOperations, type Operation } from "./operations.ts";
 
 /** The bytes of a recording: a file or a pipe. */
 export interface RecordingSource {

@@ -1,14 +1,10 @@
 /** Writes a recording: each refresh goes to the file as one frame, so that a killed recorder loses at most the last. */
+
 import { Buffer } from "node:buffer";
 import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
-import type { FlowRecorder } from "../lenses/flows/intake.ts";
-import { WIRE_VERSION } from "../lenses/flows/layout.gen.ts";
-import type { Losses } from "../lenses/flows/losses.ts";
-import type { FlowOperation } from "../lenses/flows/operation.ts";
-import { isFlow, type SeedEntry } from "../lenses/flows/record.ts";
+import { type Losses, type ModelOperation, OperationWriter, type Recorder, WIRE_VERSION } from "../lenses.ts";
 import { byteOrder, encodeFrame, FORMAT_VERSION, FrameKind, MAGIC, type RecordingInfo } from "./format.ts";
-import { OperationWriter } from "./operations.ts";
 
 /** A file that is written from its start to its end. Each call throws the system's error. */
 export interface RecordingFile {
@@ -28,13 +24,12 @@ const PART_BYTES = 4 << 20;
  * Takes all that reaches the model, in its order. No method throws: after a failure the file keeps every
  * refresh before, and the refreshes that are missing are counted.
  */
-export class RecordingWriter implements FlowRecorder {
+export class RecordingWriter implements Recorder {
   readonly #name: string;
   readonly #file: RecordingFile;
   readonly #operations = new OperationWriter();
   /** Size of all whole frames. */
   #bytes = 0;
-  #lastSockets: Buffer | null = null;
   #failure: ExitError | null = null;
   #reason = "";
   /** Refreshes since the failure, none of which is in the file. */
@@ -71,38 +66,9 @@ export class RecordingWriter implements FlowRecorder {
     this.#append(Buffer.concat([MAGIC, frame]));
   }
 
-  /** Of a seed only the flows are written, of sockets only those without one. Bytes are copied. */
-  write(operation: FlowOperation): void {
-    switch (operation.kind) {
-      case "seed":
-        this.#operations.seed(operation.entries.filter(isFlow), operation.nowNs, this.#writePart);
-        break;
-      case "records":
-        if (this.#failure !== null) return;
-        this.#operations.records(operation.bytes);
-        this.#writePart();
-        break;
-      case "sockets":
-        this.#writeSockets(operation.entries);
-        break;
-      case "unmet":
-        this.#operations.unmet(operation.keys, operation.nowNs);
-        break;
-      case "silent":
-        this.#operations.silent(operation.sinceNs, operation.nowNs);
-        break;
-    }
-  }
-
-  /** A set that equals the last one is not written again. */
-  #writeSockets(entries: readonly SeedEntry[]): void {
-    const idle = entries.filter((entry) => !isFlow(entry));
-    const encoder = new OperationWriter();
-    encoder.sockets(idle, () => {});
-    const encoded = encoder.take();
-    if (this.#lastSockets?.equals(encoded)) return;
-    this.#lastSockets = encoded;
-    this.#operations.sockets(idle, this.#writePart);
+  /** Bytes are copied. */
+  write(operation: ModelOperation): void {
+    if (this.#failure === null) this.#operations.write(operation, this.#writePart);
   }
 
   /** Ends a refresh and writes its frame. */

@@ -5,9 +5,9 @@ import { describe, expect, test } from "vitest";
 import { formatAddress } from "../../../src/base/address.ts";
 import { ExitError } from "../../../src/base/errors.ts";
 import { LOSS_NAMES, type Losses, NO_LOSSES } from "../../../src/lenses/flows/losses.ts";
+import { decodeOperations } from "../../../src/lenses/flows/operations.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, isFlow, type SeedEntry } from "../../../src/lenses/flows/record.ts";
 import { decodeHead, HEAD_BYTES, MAGIC } from "../../../src/recording/format.ts";
-import { decodeOperations } from "../../../src/recording/operations.ts";
 import { type Call, INFO, memorySource, readAll, record } from "../../support/recordings.ts";
 import { encodeRecords, seedEntry } from "../../support/records.ts";
 

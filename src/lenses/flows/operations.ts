@@ -1,11 +1,11 @@
 /** The contents of a frame: the operations that the model got, in their order. */
 import { Buffer } from "node:buffer";
-import { canonicalAddress } from "../base/address.ts";
-import { TCP_STATES } from "../lenses/flows/connection.ts";
-import { LOSS_NAMES, type Losses, lossKey, NO_LOSSES } from "../lenses/flows/losses.ts";
-import type { FlowOperation } from "../lenses/flows/operation.ts";
-import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "../lenses/flows/record.ts";
-import { DamageError } from "./format.ts";
+import { canonicalAddress } from "../../base/address.ts";
+import { DamageError } from "../../base/errors.ts";
+import { TCP_STATES } from "./connection.ts";
+import { LOSS_NAMES, type Losses, lossKey, NO_LOSSES } from "./losses.ts";
+import type { FlowOperation } from "./operation.ts";
+import { IPPROTO_TCP, IPPROTO_UDP, isFlow, type SeedEntry } from "./record.ts";
 
 const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4, unmet: 5, silent: 6 } as const;
 
@@ -41,6 +41,7 @@ export class OperationWriter {
   #used = 0;
   /** Start of the operation that is being written. */
   #start = 0;
+  #lastSockets: Buffer | null = null;
 
   get bytes(): number {
     return this.#used;
@@ -53,7 +54,43 @@ export class OperationWriter {
     return contents;
   }
 
-  records(bytes: Uint8Array): void {
+  /**
+   * Of a seed only the flows are written, of sockets only those without one. `full` is called where the contents may be
+   * taken in the middle of an operation.
+   */
+  write(operation: FlowOperation, full: () => void): void {
+    switch (operation.kind) {
+      case "seed":
+        this.#seed(operation.entries.filter(isFlow), operation.nowNs, full);
+        break;
+      case "records":
+        this.#records(operation.bytes);
+        full();
+        break;
+      case "sockets":
+        this.#changedSockets(operation.entries, full);
+        break;
+      case "unmet":
+        this.#unmet(operation.keys, operation.nowNs);
+        break;
+      case "silent":
+        this.#silent(operation.sinceNs, operation.nowNs);
+        break;
+    }
+  }
+
+  /** A set that equals the last one is not written again. */
+  #changedSockets(entries: readonly SeedEntry[], full: () => void): void {
+    const idle = entries.filter((entry) => !isFlow(entry));
+    const encoder = new OperationWriter();
+    encoder.#sockets(idle, () => {});
+    const encoded = encoder.take();
+    if (this.#lastSockets?.equals(encoded)) return;
+    this.#lastSockets = encoded;
+    this.#sockets(idle, full);
+  }
+
+  #records(bytes: Uint8Array): void {
     this.#begin(OpCode.records, bytes.length);
     this.#buffer.set(bytes, this.#used);
     this.#used += bytes.length;
@@ -61,7 +98,7 @@ export class OperationWriter {
   }
 
   /** Calls `written` after each operation. */
-  seed(entries: readonly SeedEntry[], nowNs: number, written: () => void): void {
+  #seed(entries: readonly SeedEntry[], nowNs: number, written: () => void): void {
     for (let i = 0; i < entries.length; i += ENTRIES_PER_OPERATION) {
       const some = entries.slice(i, i + ENTRIES_PER_OPERATION);
       this.#begin(OpCode.seed, 8 + some.length * MOST_ENTRY_BYTES);
@@ -73,7 +110,7 @@ export class OperationWriter {
   }
 
   /** Calls `written` after each operation. */
-  sockets(entries: readonly SeedEntry[], written: () => void): void {
+  #sockets(entries: readonly SeedEntry[], written: () => void): void {
     for (let i = 0; i === 0 || i < entries.length; i += ENTRIES_PER_OPERATION) {
       const some = entries.slice(i, i + ENTRIES_PER_OPERATION);
       this.#begin(OpCode.sockets, 1 + some.length * MOST_ENTRY_BYTES);
@@ -84,14 +121,14 @@ export class OperationWriter {
     }
   }
 
-  unmet(keys: readonly number[], nowNs: number): void {
+  #unmet(keys: readonly number[], nowNs: number): void {
     this.#begin(OpCode.unmet, 8 + 8 * keys.length);
     this.#f64(nowNs);
     for (const key of keys) this.#f64(key);
     this.#end();
   }
 
-  silent(sinceNs: number, nowNs: number): void {
+  #silent(sinceNs: number, nowNs: number): void {
     this.#begin(OpCode.silent, 16);
     this.#f64(nowNs);
     this.#f64(sinceNs);
