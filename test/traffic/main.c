@@ -4,8 +4,8 @@
  * addresses, the process that used the socket last, and what the programs themselves counted. Exit
  * status 0; 77 with `{"skip":"reason"}` where the kernel cannot do it; else a line on stderr says why.
  *
- * tcp-held, tcp-turns and the scenarios called existing-* print `{"ready":true}` and wait for a line on stdin; what
- * existing-* counted before that is reported apart. `timeout=` (seconds, default 60) bounds them all;
+ * tcp-held, tcp-turns, tcp-restless and the scenarios called existing-* print `{"ready":true}` and wait for a line on
+ * stdin; what existing-* counted before that is reported apart. `timeout=` (seconds, default 60) bounds them all;
  * `far=FILE` puts the servers into that network namespace where a scenario can be spread over two. With hold=1 the
  * network namespaces that a scenario makes stay until stdin ends, so that no other gets one's number meanwhile.
  */
@@ -15,10 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct scenario *const groups[] = {tcp_scenarios,	    tcp_owner_scenarios,  udp_scenarios,
-						kernel_scenarios,   socket_scenarios,	  raw_udp_scenarios,
-						twin_scenarios,	    udp_reader_scenarios, udp_path_scenarios,
-						tcp_edge_scenarios, tcp_turn_scenarios,	  redirect_scenarios};
+static const struct scenario *const groups[] = {
+    tcp_scenarios,	tcp_owner_scenarios, udp_scenarios,	   kernel_scenarios,   socket_scenarios,
+    raw_udp_scenarios,	twin_scenarios,	     udp_reader_scenarios, udp_path_scenarios, tcp_edge_scenarios,
+    tcp_turn_scenarios, restless_scenarios,  redirect_scenarios};
 
 static const struct scenario *find(const char *name)
 {

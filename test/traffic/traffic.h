@@ -195,7 +195,7 @@ struct scenario {
 };
 extern const struct scenario tcp_scenarios[], tcp_owner_scenarios[], udp_scenarios[], kernel_scenarios[],
     socket_scenarios[], raw_udp_scenarios[], twin_scenarios[], udp_reader_scenarios[], udp_path_scenarios[],
-    tcp_edge_scenarios[], tcp_turn_scenarios[], redirect_scenarios[];
+    tcp_edge_scenarios[], tcp_turn_scenarios[], restless_scenarios[], redirect_scenarios[];
 
 /* The rest of tcp-exec, after exec. */
 void resume_after_exec(void);
