@@ -1,5 +1,4 @@
 /** The feed of a recording: its refreshes at their own pace, faster or slower, from any position. */
-
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { Slices } from "../base/slices.ts";
 import { FlowModel } from "../lenses/flows/model/model.ts";

@@ -1,5 +1,4 @@
 /** The screen: a frame for each refresh and each key, until the user quits. */
-
 import type { NumberStyle } from "../base/format.ts";
 import type { Sink } from "../core/sink.ts";
 import type { Order } from "../core/view.ts";

@@ -1,5 +1,4 @@
 /** The program from its arguments to its exit code. */
-
 import { reopenedByHangup } from "../app/hangup.ts";
 import type { LiveOptions } from "../app/live.ts";
 import { Replay } from "../app/replay.ts";

@@ -1,5 +1,4 @@
 /** What a screen is made of: lines of styled spans, each line exactly as wide as the screen. */
-
 import { clip, displayWidth } from "../base/width.ts";
 import type { Tone } from "./tone.ts";
 

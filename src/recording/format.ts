@@ -1,5 +1,4 @@
 /** The file of a recording: what reached the model, one independent frame a refresh. */
-
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";

@@ -1,5 +1,4 @@
 /** Reads a recording refresh by refresh; the file is not trusted. */
-
 import type { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
 import { DamageError, ExitCode, ExitError } from "../base/errors.ts";

@@ -1,5 +1,4 @@
 /** Writes a recording: each refresh goes to the file as one frame, so that a killed recorder loses at most the last. */
-
 import { Buffer } from "node:buffer";
 import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";

@@ -1,5 +1,4 @@
 /** The stream as CSV: a header, then one line for each open, update and close. */
-
 import type { Cell } from "../core/column.ts";
 import { FIELDS } from "../lenses/flows/columns.ts";
 import type { ConnectionEvent } from "../lenses/flows/events.ts";

@@ -1,5 +1,4 @@
 /** The stream as JSON lines: one self-contained object a line, every event and every loss counter. */
-
 import type { Moment } from "../base/clock.ts";
 import { sanitise } from "../base/sanitise.ts";
 import type { Cell } from "../core/column.ts";

@@ -1,5 +1,4 @@
 /** The log: every refresh as rows of a file, beside the screen or the stream. */
-
 import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
 import type { Sink } from "../core/sink.ts";

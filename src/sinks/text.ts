@@ -1,5 +1,4 @@
 /** The stream for people: one line a connection update, in steady columns; remarks start with `#`. */
-
 import type { Moment } from "../base/clock.ts";
 import { formatTimeOfDay, type NumberStyle, UNKNOWN } from "../base/format.ts";
 import { sanitise } from "../base/sanitise.ts";

@@ -1,5 +1,4 @@
 /** Colours: from the meaning of a span to terminal sequences. */
-
 import { displayWidth } from "../base/width.ts";
 import type { Line } from "../core/cells.ts";
 import type { Tone } from "../core/tone.ts";

@@ -1,5 +1,4 @@
 /** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
-
 import { displayWidth, truncate } from "../base/width.ts";
 import { type Frame, type Line, LineWriter, type Size, textLine } from "../core/cells.ts";
 import type { DescribeProcess } from "../core/view.ts";

@@ -1,5 +1,4 @@
 /** The lines above the table: totals, and what is missing from them. */
-
 import { formatMillis, formatTimeOfDay } from "../base/format.ts";
 import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, shorten, truncate } from "../base/width.ts";

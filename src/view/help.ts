@@ -1,5 +1,4 @@
 /** The page of keys. */
-
 import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, padEnd } from "../base/width.ts";
 import { type Line, LineWriter, type Size, textLine } from "../core/cells.ts";

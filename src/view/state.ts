@@ -1,5 +1,4 @@
 /** What the user has chosen to see, and what their keys ask of the program. */
-
 import type { ColumnWishes, EntryId, Order } from "../core/view.ts";
 import type { Snapshot } from "../lenses/flows/snapshot.ts";
 import { type Item, type ItemView, VIEWS } from "../lenses.ts";

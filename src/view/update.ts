@@ -1,5 +1,4 @@
 /** What each key, click and refresh changes. */
-
 import type { EntryId, Order } from "../core/view.ts";
 import type { Snapshot } from "../lenses/flows/snapshot.ts";
 import { VIEWS } from "../lenses.ts";

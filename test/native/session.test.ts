@@ -1,5 +1,4 @@
 /** The addon's session on the real kernel: arguments, errors, and every way of closing it. */
-
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";

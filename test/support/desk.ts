@@ -1,5 +1,4 @@
 /** A screen without a terminal: what is shown, and what keys do to it. */
-
 import { type Frame, lineText, type Size } from "../../src/core/cells.ts";
 import type { ProcessFacts } from "../../src/core/process.ts";
 import { Figures, type Reading } from "../../src/lenses/flows/figures.ts";

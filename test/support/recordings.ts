@@ -1,5 +1,4 @@
 /** Recordings in memory, and what is in them. */
-
 import { Buffer } from "node:buffer";
 import type { Losses } from "../../src/lenses/flows/losses.ts";
 import type { SeedEntry } from "../../src/lenses/flows/record.ts";

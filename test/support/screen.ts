@@ -1,5 +1,4 @@
 /** A terminal for tests: keeps the last frame, and types what the test types. */
-
 import { type Frame, lineText, type Size } from "../../src/core/cells.ts";
 import type { Screen, ScreenListener } from "../../src/tui/terminal.ts";
 import type { Input } from "../../src/view/update.ts";

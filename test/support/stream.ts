@@ -1,5 +1,4 @@
 /** A short history with every kind of line, as the outputs are given it. */
-
 import type { Moment } from "../../src/base/clock.ts";
 import type { Connection } from "../../src/lenses/flows/connection.ts";
 import { EventSource, type Selection } from "../../src/lenses/flows/events.ts";

@@ -1,5 +1,4 @@
 /** The registry of columns: what a connection shows, in every output. */
-
 import { formatEndpoint } from "../../base/format.ts";
 import { sanitise } from "../../base/sanitise.ts";
 import type { Cell, CellKind, Column } from "../../core/column.ts";

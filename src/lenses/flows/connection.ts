@@ -1,5 +1,4 @@
 /** What tcptop knows about one TCP connection or UDP flow. */
-
 import type { Endpoint } from "../../base/address.ts";
 
 export type Protocol = "tcp" | "udp";

@@ -1,5 +1,4 @@
 /** The events of each refresh, filtered and in order. */
-
 import { type SortOrder, sortByColumn } from "../../core/sort.ts";
 import type { Connection } from "./connection.ts";
 import type { Accept } from "./filter.ts";

@@ -1,5 +1,4 @@
 /** The figures above the table, and those of the graphs: of what is shown, and of the whole machine. */
-
 import type { Connection } from "./connection.ts";
 import type { Accept } from "./filter.ts";
 import { History, type Series } from "./history.ts";

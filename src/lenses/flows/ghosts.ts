@@ -1,5 +1,4 @@
 /** Ends connections whose end was never reported. A live connection never ends here. */
-
 import type { Clock } from "../../base/clock.ts";
 import type { UnmetFlow } from "./model/aggregator.ts";
 import { tupleText } from "./model/row.ts";

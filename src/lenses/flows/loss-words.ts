@@ -1,5 +1,4 @@
 /** Losses in words, for people. */
-
 import { formatBytes, formatTimeOfDay } from "../../base/format.ts";
 import { LOSS_COUNTERS, type Losses, type Skipped } from "./losses.ts";
 

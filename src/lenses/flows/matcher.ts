@@ -1,5 +1,4 @@
 /** The filter that is typed on the screen. */
-
 import type { Endpoint } from "../../base/address.ts";
 import { formatEndpoint } from "../../base/format.ts";
 import { sanitise } from "../../base/sanitise.ts";

@@ -1,5 +1,4 @@
 /** Sums over the connections that a filter lets through. */
-
 import { type Connection, TCP_STATES, type TcpState } from "./connection.ts";
 import type { Accept } from "./filter.ts";
 import { type Counters, perSecond, ZERO } from "./model/counters.ts";

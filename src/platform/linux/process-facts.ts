@@ -1,5 +1,4 @@
 /** The command line and control group of a process, from /proc. */
-
 import { type ProcWorld, readHead } from "../../base/proc-world.ts";
 import { beganAt } from "../../base/process-start.ts";
 import type { ProcessFacts, ProcessId } from "../../core/process.ts";

@@ -1,5 +1,4 @@
 /** Connections and snapshots out of choices: everything that the kernel could say, hostile names above all. */
-
 import type { Endpoint } from "../../../src/base/address.ts";
 import {
   type Connection,

@@ -1,5 +1,4 @@
 /** One row while it lives: what the records so far say of a flow, and the view of it that was shown last. */
-
 import type { Endpoint } from "../../../base/address.ts";
 import {
   type Connection,

@@ -1,5 +1,4 @@
 /** The details of one connection. */
-
 import {
   formatBytes,
   formatEndpoint,

@@ -1,5 +1,4 @@
 /** Connections put together by what they have in common: a process, or the host they talk to. */
-
 import { UNKNOWN } from "../../../base/format.ts";
 import { sanitise } from "../../../base/sanitise.ts";
 import type { Cell, CellKind } from "../../../core/column.ts";
