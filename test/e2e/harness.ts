@@ -32,6 +32,8 @@ const DEADLINE_MS = SLOW ? 60_000 : 20_000;
 export const REFRESH_S = SLOW ? "0.3" : "0.2";
 /** A flow must not fall idle in the middle of a scenario. */
 export const UDP_TIMEOUT_S = SLOW ? "2" : "1";
+/** The same for thousands of sockets: seconds may pass between one's question and its answer. */
+export const UDP_CROWD_TIMEOUT_S = SLOW ? "20" : "6";
 
 /** A count of bytes or rounds, fit for this machine. */
 export function scaled(amount: number): number {

@@ -13,6 +13,7 @@ import {
   startOrSkip,
   type Tcptop,
   Traffic,
+  UDP_CROWD_TIMEOUT_S,
 } from "./harness.ts";
 import { rowsAround } from "./namespaces.ts";
 
@@ -74,7 +75,7 @@ const datagramsOf = (end: FlowEnd) => (end.packets_in ?? 0) + (end.packets_out ?
 
 describe.for(backends)("%s", ([backend, required]) => {
   const startBoth = async (context: TestContext, ...small: string[]) => {
-    const ring = ["--ring-bytes", String(16 << 20), "--udp-timeout", "5"];
+    const ring = ["--ring-bytes", String(16 << 20), "--udp-timeout", UDP_CROWD_TIMEOUT_S];
     const tcptop = await startOrSkip(context, required, {}, backend, ...ring, ...small);
     return [tcptop, await startOrSkip(context, required, {}, backend, ...ring)] as const;
   };

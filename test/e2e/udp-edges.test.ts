@@ -11,6 +11,7 @@ import {
   sharedTcptop,
   startOrSkip,
   Traffic,
+  UDP_CROWD_TIMEOUT_S,
 } from "./harness.ts";
 import { eventsAround, expectRows } from "./namespaces.ts";
 
@@ -113,8 +114,7 @@ describe.for(backends)("%s", ([backend, required]) => {
 
   test("as many sockets as ports within one refresh (udp-sockets)", async (context) => {
     const room = ["--max-udp-flows", "131072", "--ring-bytes", String(32 << 20)];
-    // In a guest seconds may pass between a question and its answer, and a silent flow ends.
-    const args = ["-d", "3", "--udp-timeout", scaled(100) < 100 ? "20" : "6", ...room];
+    const args = ["-d", "3", "--udp-timeout", UDP_CROWD_TIMEOUT_S, ...room];
     const tcptop = await startOrSkip(context, required, {}, backend, ...args);
     const ends = await new Traffic("udp-sockets", { count: scaled(30_000), hold: 1 }).ends(context);
 
