@@ -1,4 +1,5 @@
 /** Runs with the stream on standard output. */
+import { ExitCode, ExitError } from "../base/errors.ts";
 import { sanitise } from "../base/sanitise.ts";
 import type { Sink } from "../core/sink.ts";
 import type { Selection } from "../lenses/flows/events.ts";
@@ -23,25 +24,45 @@ export type RunOptions = LiveOptions & StreamFeedOptions;
 
 const STDOUT_FD = 1;
 
-/** The longest time that an idle reader delays the end. */
-const FLUSH_GRACE_MS = 2000;
+/** How the stream ended. */
+export interface Ending {
+  /** The feed's failure, or 74 where text could not be written; null: none. */
+  readonly failure: ExitError | null;
+  /** Whether no text waits. If some does, the reader is idle and the program must not wait for it. */
+  readonly isFlushed: boolean;
+}
 
-/** Waits for a slow reader, after a request to end only a short time. False if text was left unwritten. */
-async function flush(writer: TextWriter, stop: Stop): Promise<boolean> {
+/** How long a request to end waits for a slow reader, and then for the lines under way and the last summary. */
+const FLUSH_GRACE_MS = 2000;
+const SUMMARY_GRACE_MS = 1000;
+
+function unwrittenError(events: number): ExitError {
+  const what = events === 0 ? "the last lines" : `${events} ${events === 1 ? "event" : "events"}`;
+  const message = `${what} not written to standard output, the reader was too slow`;
+  return new ExitError(ExitCode.ioError, message);
+}
+
+/** Waits for a slow reader, after a request to end only a short time. ExitError 74 where text was given up. */
+async function flush(writer: TextWriter, stream: Stream, stop: Stop): Promise<ExitError | null> {
   if (stop.requests === 0) await stop.orNext(writer.flushed());
+  const { requests } = stop;
   if (!writer.isIdle) await stop.orNext(writer.flushed(), FLUSH_GRACE_MS);
-  return writer.isIdle;
+  if (writer.isIdle) return null;
+  const dropped = stream.cutShort();
+  if (stop.requests === requests) await stop.orNext(writer.flushed(), SUMMARY_GRACE_MS);
+  if (writer.hasEnded || (writer.isIdle && dropped === 0)) return null;
+  return unwrittenError(writer.isIdle ? dropped : dropped + stream.unwritten);
 }
 
 /**
- * Streams a feed until its end, a request to end, the end of a sink, or until the reader goes away. Resolves to
- * whether all text was written. Throws the feed's failure, and ExitError 74 when writing failed. Always closes the feed.
+ * Streams a feed until its end, a request to end, the end of a sink, or until the reader goes away. Throws what opening
+ * and following the feed throws. Always closes the feed.
  */
 export async function streamFeed<F extends Feed>(
   world: World,
   options: StreamFeedOptions,
   openFeed: (stop: Stop) => F | Promise<F>,
-): Promise<boolean> {
+): Promise<Ending> {
   const stop = new Stop(world);
   const writer = new TextWriter(world.stdout, "standard output");
   const { sinks = [], output, selection } = options;
@@ -53,25 +74,23 @@ export async function streamFeed<F extends Feed>(
   for (const source of [writer, ...sinks]) source.onEnd?.(() => stop.request());
   try {
     const feed = await openFeed(stop);
+    const stream = new Stream(writer, feed.info, { output, selection, hasReader });
     try {
-      const stream = new Stream(writer, feed.info, { output, selection, hasReader });
       await feed.follow(stop, new FanOut([...sinks, stream]));
       warn(stream.lossWarning());
       if (feed.failure === null) warn(feed.notice && `warning: ${sanitise(feed.notice)}\n`);
     } finally {
       feed.close();
     }
-    const isFlushed = await flush(writer, stop);
-    const failure = writer.error ?? feed.failure;
-    if (failure) throw failure;
-    return isFlushed;
+    const unwritten = await flush(writer, stream, stop);
+    return { failure: writer.error ?? feed.failure ?? unwritten, isFlushed: writer.isIdle };
   } finally {
     stopListening();
   }
 }
 
 /** Captures and streams (`streamFeed`). Ends when recording fails. Throws ExitError as the platform does. */
-export function run(world: World, options: RunOptions): Promise<boolean> {
+export function run(world: World, options: RunOptions): Promise<Ending> {
   return streamFeed(world, options, (stop) => {
     const live = new Live(world, options);
     live.onFailure(() => stop.request());

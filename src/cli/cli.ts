@@ -2,7 +2,7 @@
 import { reopenedByHangup } from "../app/hangup.ts";
 import type { LiveOptions } from "../app/live.ts";
 import { Replay } from "../app/replay.ts";
-import { run, type StreamFeedOptions, streamFeed } from "../app/run.ts";
+import { type Ending, run, type StreamFeedOptions, streamFeed } from "../app/run.ts";
 import { runScreen, type ShowOptions, showFeed } from "../app/screen.ts";
 import type { World } from "../app/world.ts";
 import { ExitCode, type ExitCodeValue, ExitError } from "../base/errors.ts";
@@ -47,12 +47,6 @@ export interface Host extends Omit<World, "platform"> {
   openRecording(from: ReplaySource): RecordingSource;
 }
 
-/** How the program ended: a failure of the log, and whether all text was written. */
-interface Ending {
-  readonly failure: ExitError | null;
-  readonly isFlushed: boolean;
-}
-
 export interface Outcome {
   readonly exitCode: ExitCodeValue;
   /** Whether all text was written. If not, the reader is idle and the program must not wait for it. */
@@ -60,6 +54,9 @@ export interface Outcome {
 }
 
 const NS_PER_S = 1e9;
+
+/** The end of the screen. */
+const SHOWN: Ending = { failure: null, isFlushed: true };
 
 /** Colour is used on request and on terminals that have it, never against NO_COLOR. */
 function wantsColor({ color }: Options, { environment, stdout }: Host): boolean {
@@ -181,13 +178,10 @@ async function replay(from: ReplaySource, options: Options, host: Host): Promise
     }
   };
   if (open === null) {
-    return {
-      isFlushed: await streamFeed(world, streamOptions(options, host, []), openFeed),
-      failure: null,
-    };
+    return streamFeed(world, streamOptions(options, host, []), openFeed);
   }
   await showFeed(world, open, showOptions(options, []), openFeed);
-  return { isFlushed: true, failure: null };
+  return SHOWN;
 }
 
 /** What a capture is shown with: the machine, its files and the sinks besides the screen or the stream. */
@@ -197,13 +191,13 @@ interface Show {
   readonly sinks: readonly Sink<Refresh>[];
 }
 
-/** Captures for the screen of a person at a terminal, or for the stream; resolves to whether all was written. */
-async function show(options: Options, host: Host, { world, disk, sinks }: Show): Promise<boolean> {
+/** Captures for the screen of a person at a terminal, or for the stream. */
+async function show(options: Options, host: Host, { world, disk, sinks }: Show): Promise<Ending> {
   const live = liveOptions(options, host, disk);
   const open = screenOpener(options, host);
   if (open === null) return run(world, { ...live, ...streamOptions(options, host, sinks) });
   await runScreen(world, open, { ...live, ...showOptions(options, sinks) });
-  return true;
+  return SHOWN;
 }
 
 /** Captures, shows and logs. */
@@ -214,7 +208,7 @@ async function capture(options: Options, host: Host): Promise<Ending> {
   const files: Files = { ...host.files, lock: (fd) => platform.lockFile(fd) };
   const disk: Disk = { files, inUse: host.standardFiles };
   if (options.log === null) {
-    return { isFlushed: await show(options, host, { world, disk, sinks: [] }), failure: null };
+    return show(options, host, { world, disk, sinks: [] });
   }
   const hasScreen = screenOpener(options, host) !== null;
   const warn = (remark: string) => host.stderr.write(`warning: ${sanitise(remark)}\n`, () => {});
@@ -224,10 +218,10 @@ async function capture(options: Options, host: Host): Promise<Ending> {
   const file = openLogFile(options.log, options, disk, host, tell);
   const log = new Log(file, { selection: selectionOf(options), endsOnFailure: !hasScreen });
   for (const remark of remarks.splice(0)) warn(remark);
-  let isFlushed: boolean;
+  let ending: Ending;
   try {
     const inUse = [...disk.inUse, ...file.inUse];
-    isFlushed = await show(options, host, {
+    ending = await show(options, host, {
       world: reopenedByHangup(world, log),
       disk: { files, inUse },
       sinks: [log],
@@ -236,7 +230,7 @@ async function capture(options: Options, host: Host): Promise<Ending> {
     log.close();
     for (const remark of remarks) warn(remark);
   }
-  return { isFlushed, failure: log.error };
+  return { ...ending, failure: log.error ?? ending.failure };
 }
 
 async function print(text: string, host: Host): Promise<Ending> {

@@ -53,6 +53,37 @@ export function* eventPieces(
   if (some.length > 0) yield output.events(some, at);
 }
 
+/** PIPE_BUF: a write of so much to a pipe is written as a whole or not at all (pipe(7)). */
+const ATOMIC_BYTES = 4096;
+
+/** Lines that are written at once. */
+export interface Lines {
+  readonly text: string;
+  readonly count: number;
+}
+
+export function isAtomic(text: string): boolean {
+  return Buffer.byteLength(text) <= ATOMIC_BYTES;
+}
+
+/** Whole lines in parts that a pipe takes as a whole; a longer line stands alone. */
+export function* atomicLines(text: string): Generator<Lines> {
+  for (let start = 0; start < text.length; ) {
+    let end = start;
+    let count = 0;
+    let bytes = 0;
+    while (end < text.length) {
+      const next = text.indexOf("\n", end) + 1 || text.length;
+      bytes += Buffer.byteLength(text.slice(end, next));
+      if (count > 0 && bytes > ATOMIC_BYTES) break;
+      end = next;
+      count++;
+    }
+    yield { text: text.slice(start, end), count };
+    start = end;
+  }
+}
+
 /** ISO 8601, UTC, milliseconds. */
 export function isoTime({ wallMs }: Moment): string {
   return new Date(wallMs).toISOString();

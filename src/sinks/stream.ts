@@ -2,10 +2,10 @@
 import type { Sink } from "../core/sink.ts";
 import { type ConnectionEvent, EventSource, type Selection } from "../lenses/flows/events.ts";
 import { NONE_SKIPPED, type Skipped } from "../lenses/flows/losses.ts";
-import { Sums } from "../lenses/flows/sums.ts";
+import { type Sum, Sums } from "../lenses/flows/sums.ts";
 import type { Refresh } from "../lenses.ts";
 import { Backlog } from "./backlog.ts";
-import { eventPieces, type Output, type StartInfo } from "./output.ts";
+import { atomicLines, eventPieces, isAtomic, type Lines, type Output, type StartInfo } from "./output.ts";
 import type { TextWriter } from "./text-writer.ts";
 
 export interface StreamOptions {
@@ -25,6 +25,12 @@ export class Stream implements Sink<Refresh> {
   readonly #backlog = new Backlog();
   #skipped: Skipped = NONE_SKIPPED;
   #latest: Refresh | null = null;
+  #shown: Sum | undefined;
+  /** Events that were given to the writer and are not written, and those of them that are under way. */
+  #unwritten = 0;
+  #underWay = 0;
+  /** Whether the latest summary waits in the writer. */
+  #summaryWaits = false;
 
   constructor(writer: TextWriter, info: StartInfo, options: StreamOptions) {
     this.#writer = writer;
@@ -43,9 +49,9 @@ export class Stream implements Sink<Refresh> {
     const { at, snapshot } = refresh;
     const { output } = this.#options;
     this.#latest = refresh;
-    this.#sums.add(snapshot);
+    this.#shown = this.#sums.add(snapshot);
     this.#writer.write(output.start(this.#info, at));
-    this.#writer.writePieces(this.#pieces(this.#events.of(snapshot), refresh));
+    this.#give(this.#events.of(snapshot), refresh);
   }
 
   refresh(refresh: Refresh, isLast: boolean): void {
@@ -66,11 +72,32 @@ export class Stream implements Sink<Refresh> {
     return this.#options.output.warning(snapshot.losses, this.#skipped, at);
   }
 
+  /** Events that were given to the writer and are neither written nor given up. */
+  get unwritten(): number {
+    return this.#unwritten;
+  }
+
+  /**
+   * Gives up the events that the reader has not taken; after the lines under way a last summary counts them. Returns how
+   * many there are.
+   */
+  cutShort(): number {
+    const given = this.#unwritten - this.#underWay;
+    if (this.#latest === null || (given === 0 && !this.#summaryWaits)) return 0;
+    this.#writer.drop();
+    this.#unwritten = this.#underWay;
+    this.#skipped = { ...this.#skipped, eventsSkipped: this.#skipped.eventsSkipped + given };
+    const { at, snapshot } = this.#latest;
+    this.#writer.write(this.#options.output.summary(snapshot, this.#skipped, at, this.#shown));
+    return given;
+  }
+
   /** Writes a refresh. While the reader is busy with the one before, the events wait. The last refresh is written. */
   #write(refresh: Refresh, isLast: boolean): void {
     const { at, snapshot } = refresh;
     const events = this.#events.of(snapshot);
     const shown = this.#sums.add(snapshot);
+    this.#shown = shown;
     if (!this.#writer.isIdle && !isLast) {
       const { refreshesSkipped, eventsSkipped } = this.#skipped;
       this.#skipped = {
@@ -81,18 +108,38 @@ export class Stream implements Sink<Refresh> {
       return;
     }
     const summary = this.#options.output.summary(snapshot, this.#skipped, at, shown);
-    this.#writer.writePieces(this.#pieces(this.#backlog.takeWith(events), refresh, summary));
+    this.#summaryWaits = summary !== "";
+    this.#give(this.#backlog.takeWith(events), refresh, summary);
   }
 
-  *#pieces(events: readonly ConnectionEvent[], { at, snapshot }: Refresh, summary = ""): Generator<string> {
+  #give(events: readonly ConnectionEvent[], refresh: Refresh, summary = ""): void {
+    this.#unwritten += events.length + 2 * this.#sums.unlisted;
+    this.#writer.writePieces(this.#pieces(events, refresh, summary));
+  }
+
+  *#pieces(events: readonly ConnectionEvent[], refresh: Refresh, summary: string): Generator<string> {
+    const { at, snapshot } = refresh;
     const { output } = this.#options;
-    let last = "";
+    let last: Lines = { text: "", count: 0 };
     for (const some of [events, this.#events.unlisted(snapshot)]) {
       for (const piece of eventPieces(output, some, at)) {
-        yield last;
-        last = piece;
+        for (const lines of atomicLines(piece)) {
+          yield* this.#written(last);
+          last = lines;
+        }
       }
     }
-    yield last + summary;
+    const isOne = isAtomic(last.text + summary);
+    if (!isOne) yield* this.#written(last);
+    if (refresh === this.#latest) this.#summaryWaits = false;
+    yield* this.#written(isOne ? { ...last, text: last.text + summary } : { text: summary, count: 0 });
+  }
+
+  /** The writer asks for more when it has written this. */
+  *#written({ text, count }: Lines): Generator<string> {
+    this.#underWay = count;
+    yield text;
+    this.#underWay = 0;
+    this.#unwritten -= count;
   }
 }

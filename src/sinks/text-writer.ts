@@ -63,6 +63,11 @@ export class TextWriter {
     this.#pump();
   }
 
+  /** Gives up what waits. The text under way is written to its end. */
+  drop(): void {
+    this.#queue.length = 0;
+  }
+
   #pump(): void {
     while (!this.#isWriting && !this.#ended) {
       const [pieces] = this.#queue;

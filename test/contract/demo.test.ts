@@ -9,7 +9,7 @@ import { parseAddressRange } from "../../src/base/address.ts";
 import { openRecordingSource } from "../../src/recording/files.ts";
 import { RecordingReader } from "../../src/recording/reader.ts";
 import { jsonOutput } from "../../src/sinks/json.ts";
-import { FakeWorld } from "../support/world.ts";
+import { FakeWorld, outcomeOf } from "../support/world.ts";
 
 const DEMO = fileURLToPath(new URL("../../demo/demo.tcptop", import.meta.url));
 const MOST_BYTES = 300_000;
@@ -47,7 +47,7 @@ async function replayed(): Promise<{ lines: readonly Line[]; warning: string }> 
   } as const;
   const ended = streamFeed(world, stream, () => new Replay(world, how, reader));
   for (let second = 0; second < SECONDS + 10; second++) await world.advance(1);
-  expect(await ended).toBe(true);
+  expect(outcomeOf(await ended)).toBe(true);
   return { lines: world.stdout.objects, warning: world.stderr.text };
 }
 

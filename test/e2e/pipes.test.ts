@@ -119,6 +119,63 @@ describe.skipIf(cannotRun)(`tcptop${cannotRun ? `: ${cannotRun}` : ""}`, () => {
     );
   });
 
+  const SLOW_READER = [
+    "import os, time",
+    `with open("${OUT}", "wb") as out:`,
+    "    while data := os.read(0, 1000):",
+    "        out.write(data)",
+    "        time.sleep(0.01)",
+  ].join("\n");
+
+  const withoutPython = cannotRunWithout("python3");
+  test.skipIf(withoutPython)(
+    `told to end before a slow reader, it ends with a summary of what is missing${withoutPython ? `: ${withoutPython}` : ""}`,
+    async () => {
+      const load = await Load.start(10_000, 300);
+      try {
+        const { ended } = start(`| python3 -c '${SLOW_READER}'`, "--format", "json", "--pid", load.pids);
+        expect(await eventually(async () => existsSync(OUT) && statSync(OUT).size > 0)).toBe(true);
+        process.kill(tcptopPid(), "SIGTERM");
+        const [, missing] =
+          /^error: (\d+) events not written to standard output, the reader was too slow\n74 0\n$/.exec(
+            await ended,
+          ) ?? [];
+        const lines = parse(readFileSync(OUT, "utf8"));
+        expect(lines.at(-1)).toMatchObject({ event: "summary", events_skipped: Number(missing) });
+        expect(Number(missing)).toBeGreaterThan(5_000);
+      } finally {
+        await load.end();
+      }
+    },
+  );
+
+  test("told to end before a reader that sleeps, it says how much is missing, and no line is half", async () => {
+    const go = join(folder, "wake");
+    const log = join(folder, "asleep.csv");
+    expect((await run("mkfifo", [go])).code).toBe(0);
+    const load = await Load.start(10_000, 300);
+    try {
+      const filter = ["--pid", load.pids, "--log", log];
+      const { child, ended } = start(
+        `| (read -r go < ${go}; exec cat > ${OUT})`,
+        "--format",
+        "json",
+        ...filter,
+      );
+      expect(await eventually(async () => existsSync(log) && statSync(log).size > 1_000_000)).toBe(true);
+      process.kill(tcptopPid(), "SIGTERM");
+      const [message] = await once(child.stderr as NodeJS.ReadableStream, "data");
+      expect(String(message)).toMatch(
+        /^error: \d+ events not written to standard output, the reader was too slow\n$/,
+      );
+      writeFileSync(go, "\n");
+      expect(await ended).toBe(`${message}74 0\n`);
+      expect(parse(readFileSync(OUT, "utf8"))[0]).toMatchObject({ event: "start" });
+    } finally {
+      await load.end();
+    }
+  });
+
   test("before a reader that sleeps does not grow, and tells it later what it missed", async () => {
     const log = join(folder, "log.csv");
     const go = join(folder, "go");

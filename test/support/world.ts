@@ -1,4 +1,5 @@
 /** A machine for tests: its time stands still until it is moved, its kernel says what the test says. */
+import type { Ending } from "../../src/app/run.ts";
 import type { Cancel, StopSignal, World } from "../../src/app/world.ts";
 import type { ProcessFacts } from "../../src/core/process.ts";
 import { type Losses, NO_LOSSES } from "../../src/lenses/flows/losses.ts";
@@ -15,6 +16,11 @@ const ZERO_MS = Date.UTC(2026, 10, 21, 12, 4, 26);
 
 export function systemError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
+}
+
+/** The failure that a stream ended with, else whether all was written. */
+export function outcomeOf({ failure, isFlushed }: Ending): unknown {
+  return failure ?? isFlushed;
 }
 
 /** Keeps what is written; by default all of it arrives at once. */

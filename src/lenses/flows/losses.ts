@@ -56,7 +56,7 @@ const STREAM = {
     missing: null,
   },
   eventsSkipped: {
-    counts: "events of such refreshes that found no room while they waited",
+    counts: "events that found no room while they waited for a slow reader, or that waited for it at the end",
     missing: ["event", "not written, the reader was too slow"],
   },
 } as const satisfies Readonly<Record<string, LossKind>>;

@@ -7,7 +7,7 @@ import { RecordingWriter } from "../../../src/recording/writer.ts";
 import { jsonOutput } from "../../../src/sinks/json.ts";
 import { MemoryFile, memorySource, readAll } from "../../support/recordings.ts";
 import { FakeScreen } from "../../support/screen.ts";
-import { FakeWorld, settle, systemError } from "../../support/world.ts";
+import { FakeWorld, outcomeOf, settle, systemError } from "../../support/world.ts";
 
 const LIVE = {
   version: "0.1.0",
@@ -71,7 +71,7 @@ describe("a recorded capture", () => {
     const world = new FakeWorld();
     const { file, record } = recording();
     world.openFailure = new ExitError(69, "no BTF");
-    const state = kept(run(world, { ...LIVE, ...STREAM, record }));
+    const state = kept(run(world, { ...LIVE, ...STREAM, record }).then(outcomeOf));
     await settle();
     expect([state.result, file.isDiscarded, file.bytes.length]).toEqual([world.openFailure, true, 0]);
   });
@@ -79,7 +79,7 @@ describe("a recorded capture", () => {
   test("has a file that is closed at the end, with every refresh", async () => {
     const world = new FakeWorld();
     const { file, record } = recording();
-    const state = kept(run(world, { ...LIVE, ...STREAM, record, iterations: 2 }));
+    const state = kept(run(world, { ...LIVE, ...STREAM, record, iterations: 2 }).then(outcomeOf));
     await world.advance(2000);
     expect([state.result, file.isClosed, await times(file)]).toEqual([true, true, [0, 1e9, 2e9]]);
   });
@@ -87,7 +87,7 @@ describe("a recorded capture", () => {
   test("as a stream ends with 74 when the disk is full, and what was seen until then is told", async () => {
     const world = new FakeWorld();
     const { file, record } = recording();
-    const state = kept(run(world, { ...LIVE, ...STREAM, record }));
+    const state = kept(run(world, { ...LIVE, ...STREAM, record }).then(outcomeOf));
     await world.advance(2000);
     file.room = file.bytes.length + 1;
     await world.advance(3000);
@@ -104,7 +104,7 @@ describe("a recorded capture", () => {
     const world = new FakeWorld();
     const { file, record } = recording();
     file.room = 5;
-    const state = kept(run(world, { ...LIVE, ...STREAM, record }));
+    const state = kept(run(world, { ...LIVE, ...STREAM, record }).then(outcomeOf));
     await world.advance(1000);
     expect([state.result, file.bytes.length]).toEqual([
       expect.objectContaining({ exitCode: 74, message: FULL }),
@@ -116,7 +116,7 @@ describe("a recorded capture", () => {
     const world = new FakeWorld();
     const { file, record } = recording();
     file.closeFailure = systemError("EDQUOT", "EDQUOT: disk quota exceeded, close");
-    const state = kept(run(world, { ...LIVE, ...STREAM, record, iterations: 1 }));
+    const state = kept(run(world, { ...LIVE, ...STREAM, record, iterations: 1 }).then(outcomeOf));
     await world.advance(1000);
     expect(state.result).toMatchObject({ exitCode: 74 });
     expect(refreshes(world)).toBe(1);

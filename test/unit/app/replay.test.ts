@@ -11,7 +11,7 @@ import { jsonOutput } from "../../../src/sinks/json.ts";
 import { INFO, MemoryFile, memorySource } from "../../support/recordings.ts";
 import { curlRecord, seedEntry } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
-import { FakeWorld, settle } from "../../support/world.ts";
+import { FakeWorld, outcomeOf, settle } from "../../support/world.ts";
 
 beforeAll(() => {
   vi.stubEnv("TZ", "UTC");
@@ -85,7 +85,9 @@ async function streamed(bytes: Buffer, how: Partial<ReplayOptions> = {}, world =
   const keep = (result: unknown) => {
     state.result = result;
   };
-  streamFeed(world, STREAM, () => open(bytes, world, how)).then(keep, keep);
+  streamFeed(world, STREAM, () => open(bytes, world, how))
+    .then(outcomeOf)
+    .then(keep, keep);
   await settle();
   return { world, state };
 }
@@ -182,7 +184,7 @@ describe("the stream of a replay", () => {
     const ended = streamFeed(world, STREAM, () => new Replay(world, { ...HOW, speed: 1000 }, reader));
     await world.advance(1000);
     world.requestStop();
-    expect(await ended).toBe(true);
+    expect(outcomeOf(await ended)).toBe(true);
   });
 
   test("of a recorder that was killed says so once, and is whole up to there", async () => {

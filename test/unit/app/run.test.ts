@@ -6,7 +6,7 @@ import { RecordKind, type Seed } from "../../../src/lenses/flows/record.ts";
 import { csvOutput } from "../../../src/sinks/csv.ts";
 import { jsonOutput } from "../../../src/sinks/json.ts";
 import { curlRecord, NO_LOSSES, seedEntry } from "../../support/records.ts";
-import { FakeWorld, settle, systemError } from "../../support/world.ts";
+import { FakeWorld, outcomeOf, settle, systemError } from "../../support/world.ts";
 
 const LISTEN = 10;
 
@@ -29,7 +29,7 @@ async function started(fields: Partial<RunOptions> = {}, world = new FakeWorld()
   const keep = (result: unknown) => {
     state.result = result;
   };
-  run(world, options(fields)).then(keep, keep);
+  run(world, options(fields)).then(outcomeOf).then(keep, keep);
   await settle();
   return { world, state };
 }
@@ -356,16 +356,58 @@ describe("a slow reader", () => {
     expect(state.result).toBe(true);
   });
 
-  test("is given two seconds after a request to end", async () => {
+  test("is given two seconds after a request to end, and one for the lines under way and the last summary", async () => {
     const { world, state } = await started();
     world.stdout.stall();
     await world.advance(1000);
+    world.capture.ring.push(curlRecord(1));
+    await world.advance(1000);
     world.requestStop();
-    await world.advance(1999);
+    await world.advance(2999);
     expect(state.result).toBe("running");
     await world.advance(1);
-    expect(state.result).toBe(false);
+    expect(state.result).toEqual(
+      new ExitError(74, "1 event not written to standard output, the reader was too slow"),
+    );
     expect([world.timers, world.stopListeners]).toEqual([0, 0]);
+  });
+
+  test("that takes the lines under way during that second gets a last summary, which counts the rest", async () => {
+    const { world, state } = await started();
+    const ids = Array.from({ length: 1000 }, (_, i) => i + 1);
+    world.stdout.stall();
+    world.capture.ring.push(...ids.map((id) => curlRecord(id)));
+    await world.advance(1000);
+    world.capture.ring.push(...ids.map((id) => curlRecord(id, { kind: RecordKind.close, state: 7 })));
+    await world.advance(500);
+    world.requestStop();
+    await world.advance(2000);
+    expect(state.result).toBe("running");
+    world.stdout.resume();
+    await settle();
+    const lines = world.stdout.objects;
+    const written = lines.filter(({ event }) => event === "open").length;
+    expect(written).toBeGreaterThan(0);
+    expect(lines.map(({ event }) => event)).toEqual(["start", ...Array(written).fill("open"), "summary"]);
+    expect(lines.at(-1)).toMatchObject({ tcp: 0, events_skipped: 2000 - written });
+    expect(state.result).toEqual(
+      new ExitError(74, `${2000 - written} events not written to standard output, the reader was too slow`),
+    );
+  });
+
+  test("that has only the last summary to take gets it once", async () => {
+    const { world, state } = await started();
+    world.stdout.stall();
+    await world.advance(500);
+    world.requestStop();
+    await world.advance(2500);
+    world.stdout.resume();
+    await settle();
+    expect(told(world, "events_skipped")).toEqual([
+      [0, "start"],
+      [500, "summary", 0],
+    ]);
+    expect(state.result).toBe(true);
   });
 
   test("is given up at the second request", async () => {
@@ -377,7 +419,9 @@ describe("a slow reader", () => {
     expect(state.result).toBe("running");
     world.requestStop();
     await settle();
-    expect(state.result).toBe(false);
+    expect(state.result).toEqual(
+      new ExitError(74, "the last lines not written to standard output, the reader was too slow"),
+    );
     expect(world.timers).toBe(0);
   });
 

@@ -282,8 +282,11 @@ test("a reader that does not read is reported, so that nobody waits for it", asy
   world.stdout.stall();
   await world.advance(1000);
   world.requestStop();
-  await world.advance(2000);
-  expect(await outcome).toEqual({ exitCode: 0, isFlushed: false });
+  await world.advance(3000);
+  expect(await outcome).toEqual({ exitCode: 74, isFlushed: false });
+  expect(world.stderr.text).toBe(
+    "error: the last lines not written to standard output, the reader was too slow\n",
+  );
 });
 
 describe("at a terminal", () => {
@@ -511,7 +514,7 @@ describe("a log", () => {
     it.disk.isFull = true;
     await it.world.advance(1000);
     it.world.capture.ring.push(curlRecord(1));
-    await it.world.advance(3000);
+    await it.world.advance(4000);
     expect(await outcome).toEqual({ exitCode: 74, isFlushed: false });
     expect(it.world.stderr.text).toBe(`error: cannot write to ${path}: ${NO_SPACE}\n`);
   });

@@ -56,6 +56,17 @@ describe("a writer", () => {
     expect(stream.writes).toHaveLength(10_000);
   });
 
+  test("gives up what waits, and writes what comes later after the text under way", () => {
+    const { stream, writer } = made();
+    stream.stall();
+    writer.writePieces(["a", "b"]);
+    writer.write("c");
+    writer.drop();
+    writer.write("d");
+    stream.resume();
+    expect([stream.writes, writer.isIdle]).toEqual([["a", "d"], true]);
+  });
+
   test("writes nothing for an empty text", () => {
     const { stream, writer } = made();
     writer.write("");
