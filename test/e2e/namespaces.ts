@@ -1,6 +1,15 @@
 /** Scenarios in network namespaces of their own: every row there is of an end that a program counted, or wrong. */
-import { expect } from "vitest";
-import { addresses, type FlowEnd, facts, type Row, type Tcptop } from "./harness.ts";
+import { expect, type TestContext } from "vitest";
+import {
+  addresses,
+  type backends,
+  type FlowEnd,
+  facts,
+  type Row,
+  startOrSkip,
+  type Tcptop,
+  Traffic,
+} from "./harness.ts";
 
 /**
  * The rows in the network namespaces of these ends that opened from number `since` on. A namespace of an earlier
@@ -31,4 +40,18 @@ export async function expectRows(tcptop: Tcptop, ends: readonly FlowEnd[], since
   const { opens, closes } = await eventsAround(tcptop, ends, since);
   expect(facts(closes)).toEqual(facts(ends));
   expect(addresses(opens)).toEqual(addresses(ends));
+}
+
+/** The same for a scenario whose sockets are older than tcptop. */
+export async function expectExistingRows(
+  context: TestContext,
+  [backend, required]: (typeof backends)[number],
+  scenario: string,
+): Promise<void> {
+  const traffic = new Traffic(scenario, { existing: 1, hold: 1 });
+  await traffic.ready();
+  const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "5");
+  await tcptop.refreshed();
+  traffic.go();
+  await expectRows(tcptop, await traffic.ends(context), 0);
 }

@@ -1,7 +1,7 @@
 /** Sockets that are neither TCP nor UDP have no row, whatever their protocol's number, and do not change others'. */
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { backends, sharedTcptop, startOrSkip, Traffic } from "./harness.ts";
-import { expectRows } from "./namespaces.ts";
+import { expectExistingRows, expectRows } from "./namespaces.ts";
 
 const SCENARIOS = [
   ["every socket that can be made", "sockets"],
@@ -27,14 +27,7 @@ describe.for(backends)("%s", ([backend, required]) => {
 
   describe("older than tcptop", () => {
     for (const [title, scenario] of SCENARIOS) {
-      test(`${title} (${scenario})`, async (context) => {
-        const traffic = new Traffic(scenario, { existing: 1, hold: 1 });
-        await traffic.ready();
-        const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "5");
-        await tcptop.refreshed();
-        traffic.go();
-        await expectRows(tcptop, await traffic.ends(context), 0);
-      });
+      test(`${title} (${scenario})`, (context) => expectExistingRows(context, [backend, required], scenario));
     }
   });
 
