@@ -1,7 +1,7 @@
 /** Files that tcptop writes to: opened without following planted links, and locked. */
 import { constants } from "node:fs";
-import { dirname } from "node:path";
 import { ExitCode, type ExitCodeValue, ExitError, reasonOf } from "./errors.ts";
+import { atDestination, type Destination, UntrustedLink } from "./safe-path.ts";
 
 /** Facts of stat(2). `uid` is 0 on systems without user ids. */
 export interface FileFacts {
@@ -23,7 +23,10 @@ export interface Files {
   factsAt(path: string): FileFacts;
   /** Of a symbolic link itself. */
   linkFactsAt(path: string): FileFacts;
-  realPath(path: string): string;
+  linkTarget(path: string): string;
+  /** A descriptor that stands for a directory, not for a link to one; null where no path leads through such. */
+  openFolder(path: string): number | null;
+  workingFolder(): string;
   read(fd: number, to: Uint8Array, position: number): number;
   write(fd: number, bytes: Uint8Array, from: number): number;
   truncate(fd: number, bytes: number): void;
@@ -34,6 +37,8 @@ export interface Files {
   lock(fd: number): boolean;
   /** null on systems without user ids. */
   readonly userId: number | null;
+  /** Who called sudo; null: nobody. */
+  readonly invokerId: number | null;
 }
 
 /** The identity of a file under any name. */
@@ -75,9 +80,6 @@ const FLAGS =
 
 const NEW = constants.O_CREAT | constants.O_EXCL;
 
-const STICKY = 0o1000;
-const WRITABLE_BY_OTHERS = 0o022;
-
 /** More files of one day than anybody sets aside. */
 const MAX_ASIDE = 1000;
 
@@ -112,19 +114,17 @@ export class OutputFile {
 
   /** Opens and locks the file at the path, or a new one. `cannotCreate`: exit code when none can be made. */
   open(takesExisting: boolean, cannotCreate: ExitCodeValue = ExitCode.cannotCreate): OpenFile {
-    const entry = this.#entry(cannotCreate);
-    return entry === null ? this.create(this.path, cannotCreate) : this.#openEntry(entry, takesExisting);
+    return this.#at(this.path, cannotCreate, (to) => {
+      if (to.facts === null && to.isLinked) {
+        throw this.refusal("it is a symbolic link to a file that does not exist");
+      }
+      return to.facts === null ? this.#make(to, cannotCreate) : this.#openThere(to, to.facts, takesExisting);
+    });
   }
 
   /** Makes and locks a file that is not there. */
   create(place: string, cannotCreate: ExitCodeValue): OpenFile {
-    let fd: number;
-    try {
-      fd = this.#files.open(place, FLAGS | NEW, MODE);
-    } catch (error) {
-      throw this.#creationError(error, cannotCreate);
-    }
-    return this.#checked({ fd, place, isNew: true }, () => {});
+    return this.#at(place, cannotCreate, (to) => this.#make(to, cannotCreate));
   }
 
   /**
@@ -183,38 +183,43 @@ export class OutputFile {
     }
   }
 
-  /** null: the path does not exist. */
-  #entry(cannotCreate: ExitCodeValue): FileFacts | null {
+  #at<T>(path: string, cannotCreate: ExitCodeValue, use: (to: Destination) => T): T {
     try {
-      return this.#files.linkFactsAt(this.path);
+      return atDestination(this.#files, path, use);
     } catch (error) {
-      if (isMissing(error)) return null;
-      throw this.#creationError(error, cannotCreate);
+      if (error instanceof ExitError) throw error;
+      throw error instanceof UntrustedLink
+        ? this.refusal(error.message)
+        : this.#creationError(error, cannotCreate);
     }
   }
 
-  #openEntry(entry: FileFacts, takesExisting: boolean): OpenFile {
-    this.#refusePlanted(entry, this.path);
+  #make({ place, reach }: Destination, cannotCreate: ExitCodeValue): OpenFile {
     let fd: number;
-    let place: string;
     try {
-      place = this.#files.realPath(this.path);
-      // Checked before opening as well: opening a device may have effects.
-      this.#refuseUnlessFile(this.#files.factsAt(place));
-      this.#refuseInUse(this.#files.factsAt(place));
-      if (!takesExisting) throw this.refusal("it exists; --overwrite replaces it");
-      fd = this.#files.open(place, FLAGS);
+      fd = this.#files.open(reach, FLAGS | NEW, MODE);
     } catch (error) {
-      if (isMissing(error) && entry.isSymbolicLink()) {
-        throw this.refusal("it is a symbolic link to a file that does not exist");
-      }
-      throw error instanceof ExitError ? error : this.ioError(error);
+      throw this.#creationError(error, cannotCreate);
     }
-    return this.#checked({ fd, place, isNew: false }, (facts) => {
+    return this.#checked({ fd, place, isNew: true }, () => {});
+  }
+
+  #openThere({ place, reach, isShared }: Destination, seen: FileFacts, takesExisting: boolean): OpenFile {
+    const check = (facts: FileFacts) => {
       this.#refuseUnlessFile(facts);
       this.#refuseInUse(facts);
-      this.#refusePlanted(facts, place);
-    });
+      if (isShared) this.#refusePlanted(facts);
+    };
+    // Checked before opening as well: opening a device may have effects.
+    check(seen);
+    if (!takesExisting) throw this.refusal("it exists; --overwrite replaces it");
+    let fd: number;
+    try {
+      fd = this.#files.open(reach, FLAGS);
+    } catch (error) {
+      throw this.ioError(error);
+    }
+    return this.#checked({ fd, place, isNew: false }, check);
   }
 
   /** Checks the open file and locks it. Closes the file when either fails. */
@@ -240,20 +245,16 @@ export class OutputFile {
   }
 
   /**
-   * In a directory where everybody may put files, refuses a file of another user than this one or the directory's
-   * owner, and a file with a second name: either may be a trap. Linux refuses the same where fs.protected_symlinks,
-   * fs.protected_regular and fs.protected_hardlinks are set.
+   * Where others may put files, refuses a file of another user than this one, root or who called sudo, and a file
+   * with a second name: either may be a trap. Linux refuses some of that where fs.protected_regular and
+   * fs.protected_hardlinks are set.
    */
-  #refusePlanted(facts: FileFacts, place: string): void {
-    const { userId } = this.#files;
-    if (userId === null) return;
-    const folder = this.#files.factsAt(dirname(place));
-    if ((folder.mode & STICKY) === 0 || (folder.mode & WRITABLE_BY_OTHERS) === 0) return;
-    const { uid } = facts;
-    if (uid !== userId && uid !== folder.uid) {
+  #refusePlanted({ uid, nlink }: FileFacts): void {
+    const { userId, invokerId } = this.#files;
+    if (![0, userId, invokerId].includes(uid)) {
       throw this.refusal(`it belongs to user ${uid}, in a directory where others may put files`);
     }
-    if (facts.isFile() && facts.nlink > 1) {
+    if (nlink > 1) {
       throw this.refusal("it has a second name (a hard link), in a directory where others may put files");
     }
   }

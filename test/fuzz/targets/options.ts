@@ -139,7 +139,9 @@ const noFiles: Host["files"] = {
   facts: refuse,
   factsAt: refuse,
   linkFactsAt: refuse,
-  realPath: refuse,
+  linkTarget: refuse,
+  openFolder: refuse,
+  workingFolder: () => "/",
   read: refuse,
   write: refuse,
   truncate: refuse,
@@ -147,6 +149,7 @@ const noFiles: Host["files"] = {
   unlink: refuse,
   close: refuse,
   userId: null,
+  invokerId: null,
 };
 
 /** As the program does it, up to where it would capture. */

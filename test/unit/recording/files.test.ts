@@ -87,7 +87,7 @@ describe("making a file", () => {
     };
     expect(failure(() => make(path("shared/planted"), true, { linkFactsAt }))).toEqual({
       exitCode: 73,
-      message: `cannot record to ${path("shared/planted")}: it belongs to user ${owner + 1}, in a directory where others may put files`,
+      message: `cannot record to ${path("shared/planted")}: the symbolic link ${path("shared/planted")} belongs to user ${owner + 1}`,
     });
     linkSync(path("secret"), path("shared/hard"));
     expect(failure(() => make(path("shared/hard"), true))).toEqual({

@@ -408,17 +408,22 @@ describe("where everybody may put files", () => {
       symlinkSync(join(elsewhere, "target"), path);
       chmodSync(folder, 0o1777);
       const links = asUser(owner, (facts) => (facts.isSymbolicLink() ? { uid: owner + 1 } : {}));
-      expect(failure(() => openFile(links))).toEqual([73, planted(owner + 1)]);
+      expect(failure(() => openFile(links))).toEqual([
+        73,
+        `cannot log to ${path}: the symbolic link ${path} belongs to user ${owner + 1}`,
+      ]);
     } finally {
       rmSync(elsewhere, { recursive: true });
     }
   });
 
-  test("one's own file and the directory's owner's are fine", () => {
+  test("one's own file, root's and that of who called sudo are fine", () => {
     chmodSync(folder, 0o1777);
     openFile().append("1,open\n");
-    openFile(asUser(owner + 1)).append("2,open\n");
-    expect(text()).toBe(`${HEADER}1,open\n2,open\n`);
+    openFile(asUser(owner, () => ({ uid: 0 }))).append("2,open\n");
+    const bySudo = { ...asUser(owner, () => ({ uid: owner + 1 })), invokerId: owner + 1 };
+    openFile(bySudo).append("3,open\n");
+    expect(text()).toBe(`${HEADER}1,open\n2,open\n3,open\n`);
   });
 
   test("a file with another name, too, is refused with 73", () => {
@@ -498,7 +503,7 @@ describe("when writing fails", () => {
   });
 
   test("at closing, it is 74", () => {
-    let isClosed = false;
+    let isClosed = true;
     const close = (fd: number) => {
       systemFiles.close(fd);
       if (!isClosed) {
@@ -508,6 +513,7 @@ describe("when writing fails", () => {
     };
     const file = openFile({ close });
     file.append("1,open\n");
+    isClosed = false;
     expect(failure(() => file.close())).toEqual([74, `cannot write to ${path}: EDQUOT: disk quota exceeded`]);
     file.close();
   });
