@@ -53,15 +53,21 @@ const KEY_CELLS = 11;
 /** Two pages side by side need so much room. */
 const TWO_COLUMNS = 100;
 
-function keyText([keys, meaning]: readonly [string, string]): string {
-  return ` ${padEnd(keys, KEY_CELLS)}${meaning}`;
+function keyTexts([keys, meaning]: readonly [string, string], columns: number): string[] {
+  return wrap(meaning, columns - KEY_CELLS).map(
+    (text, i) => ` ${padEnd(i === 0 ? keys : "", KEY_CELLS)}${text.slice(1)}`,
+  );
 }
 
-function sideBySide(texts: readonly string[], columns: number): string[] {
-  if (columns < TWO_COLUMNS) return [...texts];
-  const half = Math.ceil(texts.length / 2);
+function sideBySide(keys: readonly (readonly [string, string])[], columns: number): string[] {
+  const textsOf = (some: typeof keys, cells: number) => some.flatMap((pair) => keyTexts(pair, cells));
+  if (columns < TWO_COLUMNS) return textsOf(keys, columns);
+  const half = Math.ceil(keys.length / 2);
   const cells = Math.floor(columns / 2);
-  return texts.slice(0, half).map((text, i) => padEnd(text, cells) + (texts[half + i] ?? ""));
+  const left = textsOf(keys.slice(0, half), cells);
+  const right = textsOf(keys.slice(half), cells);
+  const rows = Math.max(left.length, right.length);
+  return Array.from({ length: rows }, (_, i) => padEnd(left[i] ?? "", cells) + (right[i] ?? ""));
 }
 
 /** In a replay the keys of the player come first. */
@@ -77,7 +83,7 @@ function wrap(text: string, columns: number): string[] {
   const lines = [""];
   for (const word of text.split(" ")) {
     const longer = `${lines.at(-1)} ${word}`;
-    if (displayWidth(longer) < columns || lines.at(-1) === "") lines[lines.length - 1] = longer;
+    if (displayWidth(longer) <= columns || lines.at(-1) === "") lines[lines.length - 1] = longer;
     else lines.push(` ${word}`);
   }
   return lines;
@@ -105,13 +111,20 @@ function remarksOf(info: SessionInfo): string[] {
   ];
 }
 
+function titleTexts({ version }: SessionInfo, columns: number): string[] {
+  return wrap(
+    `tcptop ${version}: every TCP connection and UDP flow, who owns it, exact to the byte`,
+    columns,
+  );
+}
+
 function helpTexts(info: SessionInfo, columns: number): string[] {
   return [
-    ` tcptop ${info.version}: every TCP connection and UDP flow, who owns it, exact to the byte`,
+    ...titleTexts(info, columns),
     "",
-    ...sideBySide(keysFor(info).map(keyText), columns),
+    ...sideBySide(keysFor(info), columns),
     "",
-    ...sideBySide(MARKS.map(keyText), columns),
+    ...sideBySide(MARKS, columns),
     "",
     ...remarksOf(info).flatMap((text) => wrap(text, columns)),
   ];
@@ -125,10 +138,11 @@ export function helpScrollLimit(info: SessionInfo, { columns, rows }: Size): num
 /** The page from line `top` on, and a bar that says how to leave. */
 export function helpLines(info: SessionInfo, top: number, size: Size): Line[] {
   const texts = helpTexts(info, size.columns);
+  const titleRows = titleTexts(info, size.columns).length;
   const first = Math.min(top, helpScrollLimit(info, size));
   const body = Array.from({ length: size.rows - 1 }, (_, i) => {
     const index = first + i;
-    return textLine(texts[index] ?? "", size.columns, index === 0 ? "strong" : "plain");
+    return textLine(texts[index] ?? "", size.columns, index < titleRows ? "strong" : "plain");
   });
   const more = first + body.length < texts.length ? "   ↓ more" : "";
   return [...body, new LineWriter(size.columns).add(` Esc back${more}`).done(true)];

@@ -284,11 +284,19 @@ function typeFilter(state: UiState, input: Input): Change {
   return edited(pressKey(typed, input.name));
 }
 
-const HELP_SCROLL: Readonly<Record<string, number>> = { up: -1, down: 1, pageup: -10, pagedown: 10 };
+/** By how many lines a key scrolls the page of keys, `pageRows` at a time. */
+const HELP_SCROLL: Readonly<Record<string, (pageRows: number) => number>> = {
+  up: () => -1,
+  down: () => 1,
+  pageup: (pageRows) => -Math.max(1, pageRows),
+  pagedown: (pageRows) => Math.max(1, pageRows),
+  home: () => -Infinity,
+  end: () => Infinity,
+};
 
 function inPanel(state: UiState, name: string, context: Context): Change {
   const { panel } = state;
-  const lines = Object.hasOwn(HELP_SCROLL, name) ? HELP_SCROLL[name] : undefined;
+  const lines = Object.hasOwn(HELP_SCROLL, name) ? HELP_SCROLL[name]?.(context.layout.pageRows) : undefined;
   if (panel?.kind === "help" && lines !== undefined) {
     return set(state, { panel: { kind: "help", top: clamp(panel.top + lines, 0, context.helpLimit) } });
   }

@@ -308,6 +308,29 @@ describe("pages", () => {
     await expectScreen(desk({ columns, rows: 24 }).press("?"), `help-${columns}`);
   });
 
+  test("every word of help in 40 columns and 8 lines, a page at a time", () => {
+    const words = (text: string) => text.split(/\s+/).filter((word) => word !== "");
+    const whole = words(
+      desk({ columns: 99, rows: 99 })
+        .press("?")
+        .text.replace(/ Esc back.*/, ""),
+    );
+    const shown = desk({ columns: 40, rows: 8 }).press("?");
+    const seen: string[] = [];
+    let top = -1;
+    while (shown.state.panel?.kind === "help" && shown.state.panel.top > top) {
+      ({ top } = shown.state.panel);
+      const lines = shown.text.split("\n").slice(0, 7);
+      for (const [i, line] of lines.entries()) seen[top + i] = line;
+      shown.press("pagedown");
+    }
+    expect(shown.text).not.toContain("more");
+    const sorted = (list: string[]) => list.sort();
+    expect(sorted(words(seen.join(" ")))).toEqual(sorted(whole));
+    const { panel } = shown.state;
+    expect(shown.press("home", "end").state.panel).toEqual(panel);
+  });
+
   test.for([60, 80, 120])("details of TCP at %i columns", async (columns) => {
     const shown = desk({ columns, rows: 30 });
     shown.processes.set(1234, {

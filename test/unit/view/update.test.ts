@@ -302,7 +302,10 @@ describe("the rest", () => {
     const shown = desk().press(key);
     expect(shown.state.panel).toEqual({ kind: "help", top: 0 });
     expect(shown.press("down", "down", "up").state.panel).toEqual({ kind: "help", top: 1 });
-    expect(shown.press("pagedown").state.panel).toEqual({ kind: "help", top: 11 });
+    expect(shown.press("pagedown").state.panel).toEqual({ kind: "help", top: 1 + shown.layout.pageRows });
+    expect(shown.press("pageup").state.panel).toEqual({ kind: "help", top: 1 });
+    expect(shown.press("end").text).toContain("Linux 6.");
+    expect(shown.press("home").state.panel).toEqual({ kind: "help", top: 0 });
     expect(shown.press("escape").state.panel).toBe(null);
     expect(desk().press(key, key === "h" ? "?" : key).state.panel).toBe(null);
   });
