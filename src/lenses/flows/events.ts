@@ -21,12 +21,13 @@ export interface Selection {
 /**
  * Turns snapshots into events. A reader hears of every connection in the same way: an open, updates, a
  * close; also where the filter lets it through only later, when its owner becomes known, or not any
- * more, when another process has taken it over.
+ * more, when another process has taken it over. One that has left the filter closes with what it was shown with
+ * last, so that closes and open rows add up to the sums (`Sums`).
  */
 export class EventSource {
   readonly #selection: Selection;
-  /** Keys of the connections that were opened and not closed, as the reader knows them; with a filter only. */
-  readonly #told = new Set<number>();
+  /** Connections that were opened and not closed, as the reader knows them; with a filter only. */
+  readonly #told = new Map<number, Connection>();
 
   constructor(selection: Selection) {
     this.#selection = selection;
@@ -75,16 +76,24 @@ export class EventSource {
     };
   }
 
-  #tell({ key }: Connection): "open" | "update" {
-    if (this.#told.has(key)) return "update";
-    this.#told.add(key);
-    return "open";
+  #tell(connection: Connection): "open" | "update" {
+    const { key } = connection;
+    const event = this.#told.has(key) ? "update" : "open";
+    this.#told.set(key, connection);
+    return event;
   }
 
   #close(connection: Connection): ConnectionEvent[] {
-    const close = eventOf("close", connection);
-    return this.#told.delete(connection.key) ? [close] : [eventOf("open", connection), close];
+    const before = this.#told.get(connection.key);
+    if (before === undefined) return [eventOf("open", connection), eventOf("close", connection)];
+    this.#told.delete(connection.key);
+    return [eventOf("close", this.#selection.filter?.(connection) ? connection : ended(before, connection))];
   }
+}
+
+/** The end of a connection that the filter lets through no more. */
+function ended(before: Connection, { phase, state }: Connection): Connection {
+  return { ...before, phase, state, rateIn: 0, rateOut: 0 };
 }
 
 function eventOf(event: ConnectionEvent["event"], connection: Connection): ConnectionEvent {

@@ -26,6 +26,21 @@ describe("the lines of a refresh", () => {
     expect(listed(null, ({ key }) => key === 1)).toEqual(["open 1", "close 1"]);
   });
 
+  test("close a connection that has left the filter with what it was shown with last", () => {
+    const owner = (pid: number) => ({ pid, process: "x", uid: null, cgroupId: null, startNs: null });
+    const source = new EventSource({
+      filter: (row) => row.owner?.pid === 7,
+      order: { column: null, reverse: false },
+    });
+    const shown = connection({ key: 1, owner: owner(7), bytesOut: 1000, rateOut: 1000 });
+    const end = { state: "CLOSE", phase: { kind: "closing", closedNs: 5 } } as const;
+    source.of(snapshot({ opened: [shown] }));
+    source.of(snapshot({ updated: [{ ...shown, owner: owner(8), bytesOut: 1400 }] }));
+    expect(source.of(snapshot({ closed: [{ ...shown, ...end, owner: owner(8), bytesOut: 1500 }] }))).toEqual([
+      { event: "close", connection: { ...shown, ...end, rateIn: 0, rateOut: 0 } },
+    ]);
+  });
+
   test("open a connection that the filter lets through late, and close it even when it no longer does", () => {
     const owner = (pid: number) => ({ pid, process: "x", uid: null, cgroupId: null, startNs: null });
     const source = new EventSource({

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Connection } from "../../../../src/lenses/flows/connection.ts";
+import { EventSource } from "../../../../src/lenses/flows/events.ts";
 import { Aggregator } from "../../../../src/lenses/flows/model/aggregator.ts";
 import { perSecond, sum, ZERO } from "../../../../src/lenses/flows/model/counters.ts";
 import { RecordFlag, RecordKind } from "../../../../src/lenses/flows/record.ts";
@@ -98,6 +99,23 @@ test("a filter that lets everything through has the machine's own sums at every 
       const sums = new Sums(() => true);
       play(steps, (snapshot) => {
         expect(sums.add(snapshot)).toEqual({ totals: snapshot.totals, counts: snapshot.counts });
+      });
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("closes and the rows still open, as the stream shows them last, add up to the sums", () => {
+  fc.assert(
+    fc.property(history, (steps) => {
+      const sums = new Sums(isOfOne);
+      const source = new EventSource({ filter: isOfOne, order: { column: null, reverse: false } });
+      const last = new Map<number, Connection>();
+      play(steps, (snapshot) => {
+        const { totals } = sums.add(snapshot);
+        for (const { connection } of source.of(snapshot)) last.set(connection.key, connection);
+        expect(totals).toMatchObject([...last.values()].reduce(sum, ZERO));
+        expect([...last.values()].filter((row) => !isOfOne(row))).toEqual([]);
       });
     }),
     { numRuns: 300 },
