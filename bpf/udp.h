@@ -183,10 +183,9 @@ static __noinline void count_untracked_datagrams(const struct udp_key *key, cons
 {
 	__u8 seen = 1;
 
-	if (!bpf_map_lookup_elem(&udp_untracked, key)) {
-		bpf_map_update_elem(&udp_untracked, key, &seen, BPF_ANY);
+	/* Of two processors that meet the flow at once one enters it. */
+	if (!bpf_map_lookup_elem(&udp_untracked, key) && !bpf_map_update_elem(&udp_untracked, key, &seen, BPF_NOEXIST))
 		count(&losses.flows_untracked, 1);
-	}
 	count(&losses.datagrams_untracked, d->packets);
 	count(&losses.bytes_untracked, d->bytes);
 }
