@@ -1,6 +1,7 @@
 // The native platform trait: the calls of a capture. Nothing here depends on Node.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -40,6 +41,12 @@ struct Failure : std::runtime_error {
 	std::string log;
 	std::vector<StepDown> step_downs;
 };
+
+// Whether a system call failed for want of file descriptors, which no other backend has more of.
+inline bool is_out_of_files(int error)
+{
+	return error == EMFILE || error == ENFILE;
+}
 
 // A running capture. Destruction detaches everything. Every call fails by throwing Failure.
 // Calls come from one thread, but owners() may run on another beside them.

@@ -52,6 +52,7 @@ std::string cgroup2_mount(const std::string &line)
 CgroupRoot open_cgroup_root()
 {
 	std::ifstream mounts("/proc/self/mountinfo");
+	int error = mounts ? 0 : errno;
 	std::string line, why = "cgroup v2 is not mounted";
 
 	while (std::getline(mounts, line)) {
@@ -61,13 +62,14 @@ CgroupRoot open_cgroup_root()
 		struct stat folder = {};
 		int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd >= 0 && fstat(fd, &folder) == 0 && folder.st_ino == root_inode)
-			return {fd, path, ""};
-		why = fd < 0 ? path + ": " + strerror(errno)
+			return {fd, path, "", 0};
+		error = fd < 0 ? errno : 0;
+		why = fd < 0 ? path + ": " + strerror(error)
 			     : path + " is a part of the cgroup tree, as in a container with a cgroup namespace";
 		if (fd >= 0)
 			::close(fd);
 	}
-	return {-1, "", why};
+	return {-1, "", why, error};
 }
 
 } // namespace tcptop

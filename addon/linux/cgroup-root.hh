@@ -11,6 +11,7 @@ struct CgroupRoot {
 	int fd = -1;
 	std::string path;
 	std::string why; // empty with a folder
+	int error = 0;	 // errno of the last try, 0 if it did not fail
 };
 
 // A cgroup_skb program sees sockets of its own cgroup's tree only, so it goes on the root, wherever that is

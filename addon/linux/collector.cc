@@ -348,11 +348,13 @@ std::unique_ptr<Collector> open_collector(const Settings &settings)
 	std::vector<BpfObject> sources = candidates(settings, preemptible);
 	std::unique_ptr<Loaded> spare;
 	auto use = [&](Loaded loaded) {
+		std::vector<StepDown> told = steps;
+		for (const StepDown &remark : remarks(loaded.backend, settings, preemptible))
+			told.push_back(remark);
+		auto collector = std::make_unique<LinuxCollector>(std::move(loaded), std::move(told));
 		kernel.reset();
 		malloc_trim(0); // libbpf has parsed the kernel's BTF: tens of megabytes for a moment
-		for (const StepDown &remark : remarks(loaded.backend, settings, preemptible))
-			steps.push_back(remark);
-		return std::make_unique<LinuxCollector>(std::move(loaded), std::move(steps));
+		return collector;
 	};
 	for (const BpfObject &source : sources) {
 		if (spare && source.backend == std::string(by_tracing))
@@ -363,6 +365,8 @@ std::unique_ptr<Collector> open_collector(const Settings &settings)
 				return use(std::move(loaded));
 			spare = std::make_unique<Loaded>(std::move(loaded));
 		} catch (const Failure &failure) {
+			if (is_out_of_files(failure.error))
+				throw;
 			steps.push_back({source.backend, failure.stage + ": " + failure.what()});
 			log += failure.log;
 			error = failure.error;

@@ -271,6 +271,8 @@ void attach_cgroup(Loaded &out)
 {
 	CgroupRoot root = open_cgroup_root();
 	Fd folder(root.fd);
+	if (is_out_of_files(root.error))
+		throw failed("attach", root.error, "root cgroup");
 	std::string why = root.why;
 	std::vector<Link> links;
 	bpf_program *program;
@@ -284,6 +286,8 @@ void attach_cgroup(Loaded &out)
 				break;
 			}
 			bpf_link *link = bpf_program__attach_cgroup(program, folder.get());
+			if (!link && is_out_of_files(errno))
+				throw failed("attach", errno, root.path);
 			if (!link && hook_of(program).type != "cgroup_skb") {
 				out.limits.push_back({out.backend, "UDP that an unconnected socket sends through IPsec "
 								   "is counted as untracked (" +

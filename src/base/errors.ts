@@ -1,5 +1,7 @@
 /** Errors that end the program with one line on stderr and an exit code of sysexits.h. */
 
+import { constants } from "node:os";
+
 /** Exit codes, a contract with scripts (sysexits.h). */
 export const ExitCode = {
   ok: 0,
@@ -34,6 +36,26 @@ export class ExitError extends Error {
 
 /** Bytes that no writer writes. The message names the field and the rule, and follows `NAME: byte N: `. */
 export class DamageError extends Error {}
+
+const TOO_MANY_FILES = "too many open files; raise the limit (ulimit -n)";
+
+/** By Node's name, by the number that the addon has from the system, or in what the dynamic linker says. */
+function isOutOfFiles(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { EMFILE, ENFILE } = constants.errno;
+  const code: unknown = Reflect.get(error, "code");
+  const number: unknown = Reflect.get(error, "errno");
+  if (code === "ERR_DLOPEN_FAILED") return error.message.endsWith(": Too many open files");
+  return code === "EMFILE" || code === "ENFILE" || number === EMFILE || number === ENFILE;
+}
+
+/** What to tell of an error: its own line, or that there are too few file descriptors for the program. */
+export function tellable(error: unknown): unknown {
+  if (error instanceof ExitError ? error.exitCode !== ExitCode.unavailable : !isOutOfFiles(error))
+    return error;
+  const cause = error instanceof ExitError ? error.cause : error;
+  return isOutOfFiles(cause) ? new ExitError(ExitCode.unavailable, TOO_MANY_FILES, { cause }) : error;
+}
 
 /** The message of an error without the name of the call: Node has `ENOSPC: no space left on device, write`. */
 export function reasonOf(error: unknown): string {

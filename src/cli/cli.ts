@@ -5,7 +5,7 @@ import { Replay } from "../app/replay.ts";
 import { type Ending, run, type StreamFeedOptions, streamFeed } from "../app/run.ts";
 import { runScreen, type ShowOptions, showFeed } from "../app/screen.ts";
 import type { World } from "../app/world.ts";
-import { ExitCode, type ExitCodeValue, ExitError } from "../base/errors.ts";
+import { ExitCode, type ExitCodeValue, ExitError, tellable } from "../base/errors.ts";
 import type { FileInUse, Files } from "../base/output-file.ts";
 import { sanitise } from "../base/sanitise.ts";
 import type { Sink } from "../core/sink.ts";
@@ -266,7 +266,8 @@ export async function runCli(args: readonly string[], host: Host): Promise<Outco
         : replay(request.options.replay, request.options, host));
     if (failure !== null) tell(failure);
     return { exitCode: failure?.exitCode ?? ExitCode.ok, isFlushed };
-  } catch (error) {
+  } catch (thrown) {
+    const error = tellable(thrown);
     tell(error);
     return { exitCode: error instanceof ExitError ? error.exitCode : ExitCode.software, isFlushed: true };
   }

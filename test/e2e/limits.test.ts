@@ -1,7 +1,9 @@
 /** Full tables: what does not fit is counted as lost and shown, and what is in the table stays exact. */
+import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   backends,
+  cannotRun,
   type FlowEnd,
   facts,
   NO_LOSSES,
@@ -10,6 +12,7 @@ import {
   scaled,
   sharedTcptop,
   startOrSkip,
+  TCPTOP,
   Traffic,
 } from "./harness.ts";
 
@@ -19,6 +22,21 @@ function endsSeen(ends: readonly FlowEnd[], rows: readonly Row[]): FlowEnd[] {
     rows.some((row) => row.local_port === end.local_port && row.remote_port === end.remote_port),
   );
 }
+
+test.skipIf(cannotRun !== null)("with few open files it works, or one line names the limit", () => {
+  const answers = new Map<number, string>();
+  for (let files = 20; files <= 70; files++) {
+    const script = `ulimit -n ${files} && exec "$0" "$@"`;
+    const args = ["-c", script, process.execPath, TCPTOP, "-b", "-n", "2", "-d", "0.1"];
+    const { status, signal, stderr } = spawnSync("sh", args, { encoding: "utf8" });
+    answers.set(files, signal ?? (status === 0 ? "works" : `${status} ${stderr}`));
+  }
+  const isLimit =
+    /^69 error: (tcptop cannot be loaded: )?too many open files; raise the limit \(ulimit -n\)\n$/;
+  expect([...answers].filter(([, answer]) => answer !== "works" && !isLimit.test(answer))).toEqual([]);
+  expect(answers.get(20)).toMatch(isLimit);
+  expect(answers.get(70)).toBe("works");
+});
 
 describe.for(backends)("%s", ([backend, required]) => {
   test("a record of another size is counted", async (context) => {
