@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { OutputStream } from "../sinks/text-writer.ts";
 
-export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+export type StopSignal = NodeJS.Signals;
 
 export type Cancel = () => void;
 

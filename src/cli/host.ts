@@ -1,5 +1,6 @@
 /** The real machine. */
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants as flags, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
@@ -8,7 +9,26 @@ import type { OutputStream } from "../sinks/text-writer.ts";
 import type { Host } from "./cli.ts";
 import { standardFiles, systemFiles } from "./files.ts";
 
-const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Requests to end. */
+const ASKING: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+
+/**
+ * Signals that end a program in other ways. The program ends as at a request, and then by the signal itself. Node
+ * ignores SIGPIPE and SIGXFSZ; faults (SIGSEGV and its like) leave nothing to go on with.
+ */
+const ENDING: readonly NodeJS.Signals[] = [
+  "SIGABRT",
+  "SIGALRM",
+  "SIGIO",
+  "SIGPROF",
+  "SIGPWR",
+  "SIGSTKFLT",
+  "SIGUSR2",
+  "SIGVTALRM",
+  "SIGXCPU",
+];
+
+const STOP_SIGNALS = [...ASKING, ...ENDING].filter((signal) => signal in constants.signals);
 
 /**
  * A file or device, written in full before `done` is called. Node's own stream for these gives up
@@ -54,7 +74,7 @@ function screenOpener({ stdin, stdout, env }: NodeJS.Process): Host["openScreen"
 /** Whether the program belongs to a terminal, wherever its input and output go. */
 function hasTerminal(): boolean {
   try {
-    closeSync(openSync("/dev/tty", constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK));
+    closeSync(openSync("/dev/tty", flags.O_RDONLY | flags.O_NOCTTY | flags.O_NONBLOCK));
     return true;
   } catch {
     return false;
@@ -79,6 +99,14 @@ const openRecording: Host["openRecording"] = (from) => {
   return openRecordingSource(path, process.stdin);
 };
 
+/** The signal that the program has ended at and still has to end by; null: none. */
+let endedBy: NodeJS.Signals | null = null;
+
+/** Ends by the signal that the program has ended at, if that was no mere request. */
+export function endBySignal(): void {
+  if (endedBy !== null) process.kill(process.pid, endedBy);
+}
+
 export function systemHost(): Host {
   const hadTerminal = hasTerminal();
   return {
@@ -94,9 +122,13 @@ export function systemHost(): Host {
       return () => clearTimeout(timer);
     },
     onStop(call) {
-      for (const signal of STOP_SIGNALS) process.on(signal, call);
+      const listener = (signal: NodeJS.Signals) => {
+        if (ENDING.includes(signal)) endedBy ??= signal;
+        call(signal);
+      };
+      for (const signal of STOP_SIGNALS) process.on(signal, listener);
       return () => {
-        for (const signal of STOP_SIGNALS) process.off(signal, call);
+        for (const signal of STOP_SIGNALS) process.off(signal, listener);
       };
     },
     hasLostTerminal: () => hadTerminal && !hasTerminal(),

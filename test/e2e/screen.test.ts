@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { displayWidth } from "../../src/base/width.ts";
@@ -167,6 +167,7 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
     ["SIGTERM", () => process.kill(tcptopPid(), "SIGTERM")],
     ["SIGHUP", () => process.kill(tcptopPid(), "SIGHUP")],
     ["SIGINT", () => process.kill(tcptopPid(), "SIGINT")],
+    ["SIGQUIT", () => process.kill(tcptopPid(), "SIGQUIT")],
   ] as const)("%s leaves the terminal as it was, with 0", async ([, end]) => {
     const terminal = open(watched(`sh -c 'echo $$ > ${folder}/pid; exec ${RUN}'`));
     await terminal.line(/PROTO LOCAL +REMOTE/);
@@ -183,6 +184,17 @@ describe.skipIf(cannotRun)(`the screen${cannotRun ? `: ${cannotRun}` : ""}`, () 
     expect(await eventually(async () => !existsSync(`/proc/${pid}`))).toBe(true);
     expect(readFileSync(errors, "utf8")).toBe("");
   });
+
+  test.for(["SIGUSR2", "SIGALRM", "SIGIO", "SIGPROF", "SIGABRT"] as const)(
+    "%s leaves the terminal as it was, and ends it by itself",
+    async (signal) => {
+      const terminal = open(watched(`sh -c 'echo $$ > ${folder}/pid; exec ${RUN}'`));
+      await terminal.line(/PROTO LOCAL +REMOTE/);
+      process.kill(tcptopPid(), signal);
+      await terminal.printed(new RegExp(`left code=${128 + constants.signals[signal]}`));
+      expect(Object.fromEntries(terminal.screen.modes)).toEqual(LEFT);
+    },
+  );
 
   test("a crash leaves the terminal as it was, and says so below", async () => {
     const crash = "process.on('SIGUSR2', () => { throw new Error('boom'); })";

@@ -53,6 +53,47 @@ test("package.json asks for the same", () => {
   expect(engines.node).toBe(">=20.17.0");
 });
 
+describe.skipIf(process.platform !== "linux")("signals that end a program", () => {
+  /** The demo as a stream that has begun, when the signal comes. */
+  async function endedBy(signal: NodeJS.Signals) {
+    const child = spawn(PROGRAM, ["--demo", "--format", "json"], { stdio: ["ignore", "pipe", "pipe"] });
+    let text = "";
+    let errors = "";
+    child.stderr.on("data", (data: Buffer) => {
+      errors += String(data);
+    });
+    child.stdout.on("data", (data: Buffer) => {
+      const hadBegun = text.includes("\n");
+      text += String(data);
+      if (!hadBegun && text.includes("\n")) child.kill(signal);
+    });
+    const [code, by] = await once(child, "close");
+    return { code, by, errors, isWhole: text.endsWith("\n") };
+  }
+
+  test.for(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const)(
+    "%s is a request to end: 0",
+    async (signal) => {
+      expect(await endedBy(signal)).toEqual({ code: 0, by: null, errors: "", isWhole: true });
+    },
+  );
+
+  const ends = [
+    "SIGUSR2",
+    "SIGALRM",
+    "SIGIO",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGXCPU",
+    "SIGPWR",
+    "SIGSTKFLT",
+    "SIGABRT",
+  ];
+  test.for(ends as NodeJS.Signals[])("%s ends it in order, and then by itself", async (signal) => {
+    expect(await endedBy(signal)).toEqual({ code: null, by: signal, errors: "", isWhole: true });
+  });
+});
+
 test.for([20, 24, 32, 40])("with %i open files: one line, exit 69", (files) => {
   const script = `ulimit -n ${files} && exec "$0" "$@"`;
   const command = ["-c", script, process.execPath, PROGRAM, "--demo", "--batch", "-n", "1"];

@@ -35,8 +35,8 @@ describe("the machine", () => {
     expect(systemHost().version).toBe(version);
   });
 
-  test("hears SIGINT, SIGTERM and SIGHUP for as long as it is asked to", () => {
-    const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  test("hears SIGINT, SIGTERM, SIGHUP and SIGQUIT for as long as it is asked to", () => {
+    const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
     const before = signals.map((signal) => process.listenerCount(signal));
     let requests = 0;
     const cancel = systemHost().onStop(() => {
@@ -44,7 +44,7 @@ describe("the machine", () => {
     });
     for (const signal of signals) process.emit(signal, signal);
     cancel();
-    expect(requests).toBe(3);
+    expect(requests).toBe(4);
     expect(signals.map((signal) => process.listenerCount(signal))).toEqual(before);
   });
 });
