@@ -30,7 +30,7 @@ export class Live implements Feed {
     try {
       this.#capture = world.platform.open(captureOptions);
     } catch (error) {
-      recorder?.discard();
+      recorder?.close();
       throw error;
     }
     this.#recorder = recorder;

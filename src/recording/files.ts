@@ -32,8 +32,7 @@ export function createRecordingFile(
       if (files.facts(fd).nlink === 0) throw new Error("the file was removed");
     },
     truncate: (length) => files.truncate(fd, length),
-    close: () => files.close(fd),
-    discard() {
+    close() {
       try {
         if (file.isNew) output.removeEmpty(file);
       } finally {

@@ -11,9 +11,8 @@ export interface RecordingFile {
   append(bytes: Uint8Array): void;
   /** Cuts the file to `length` bytes. */
   truncate(length: number): void;
+  /** One that was made and has nothing in it is removed. */
   close(): void;
-  /** Closes a file that nothing was written to, and leaves the disk as it was before. */
-  discard(): void;
 }
 
 /** Operations of this size are written as a part, before the refresh is complete. */
@@ -77,11 +76,6 @@ export class RecordingWriter implements Recorder {
       this.#append(encodeFrame(FrameKind.refresh, this.#operations.take(), at));
     }
     if (this.#failure !== null) this.#missed++;
-  }
-
-  /** Gives the file up before anything is written. */
-  discard(): void {
-    this.#file.discard();
   }
 
   close(): void {

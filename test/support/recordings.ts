@@ -21,7 +21,6 @@ export const INFO: RecordingInfo = {
 export class MemoryFile implements RecordingFile {
   bytes = Buffer.alloc(0);
   isClosed = false;
-  isDiscarded = false;
   /** Room on its disk. */
   room = Number.POSITIVE_INFINITY;
   closeFailure: Error | null = null;
@@ -34,10 +33,6 @@ export class MemoryFile implements RecordingFile {
 
   truncate(length: number): void {
     this.bytes = this.bytes.subarray(0, length);
-  }
-
-  discard(): void {
-    this.isDiscarded = true;
   }
 
   close(): void {

@@ -73,7 +73,7 @@ describe("a recorded capture", () => {
     world.openFailure = new ExitError(69, "no BTF");
     const state = kept(run(world, { ...LIVE, ...STREAM, record }).then(outcomeOf));
     await settle();
-    expect([state.result, file.isDiscarded, file.bytes.length]).toEqual([world.openFailure, true, 0]);
+    expect([state.result, file.isClosed, file.bytes.length]).toEqual([world.openFailure, true, 0]);
   });
 
   test("has a file that is closed at the end, with every refresh", async () => {

@@ -64,9 +64,24 @@ describe("making a file", () => {
 
   test("leaves all as it was where nothing is written", () => {
     writeFileSync(path("old"), "old");
-    make(path("old"), true).discard();
-    make(path("fresh"), true).discard();
+    make(path("old"), true).close();
+    make(path("fresh"), true).close();
     expect([readFileSync(path("old"), "utf8"), existsSync(path("fresh"))]).toEqual(["old", false]);
+  });
+
+  test("leaves no file behind on a disk that is full from the start", () => {
+    const write = () => {
+      throw new Error("ENOSPC: no space left on device, write");
+    };
+    const file = make(path("full"), false, { write });
+    expect(() => file.append(Buffer.from("abc"))).toThrow("ENOSPC");
+    file.truncate(0);
+    file.close();
+    expect(existsSync(path("full"))).toBe(false);
+    const again = make(path("full"), false);
+    again.append(Buffer.from("abc"));
+    again.close();
+    expect(readFileSync(path("full"), "utf8")).toBe("abc");
   });
 
   test("does not follow a link that somebody has put there", () => {
@@ -115,7 +130,9 @@ describe("making a file", () => {
   test("gives it to its owner to write and to its group to read", () => {
     const before = process.umask(0);
     try {
-      make(path("mode"), false).close();
+      const file = make(path("mode"), false);
+      file.append(Buffer.from("x"));
+      file.close();
     } finally {
       process.umask(before);
     }
@@ -135,7 +152,7 @@ describe("making a file", () => {
     const file = make(path("mine"), false);
     renameSync(path("mine"), path("moved"));
     writeFileSync(path("mine"), "");
-    file.discard();
+    file.close();
     expect([existsSync(path("mine")), existsSync(path("moved"))]).toEqual([true, true]);
   });
 
