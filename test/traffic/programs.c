@@ -5,11 +5,16 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static int bpf(int command, union bpf_attr *attr)
 {
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+
+	/* Before 5.11 programs and maps count as locked memory. */
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	return syscall(__NR_bpf, command, attr, sizeof(*attr));
 }
 
