@@ -49,13 +49,14 @@ export const KERNEL_TESTS = [
   "privileges",
   "program",
   "sockets",
+  "sweep",
   "tcp-edges",
   "tcp-sharers",
   "twins",
   "udp-edges",
 ];
 /** Those of them that are not about one backend. */
-const FILES_OF_PROGRAM = ["privileges", "program"];
+const FILES_OF_PROGRAM = ["privileges", "program", "sweep"];
 // Emulation is slow: a tenth of the traffic.
 const SCALE = "0.1";
 const CPUS_PER_GUEST = 2;
