@@ -91,11 +91,10 @@ void Translation::look_again()
 
 std::string Translation::fault() const
 {
-	return awaits_conntrack_ && exists("/sys/module/nf_conntrack")
-		   ? "UDP that is translated (NAT) has its translated addresses: the kernel does not describe the "
-		     "types "
-		     "of nf_conntrack"
-		   : "";
+	if (!awaits_conntrack_ || !exists("/sys/module/nf_conntrack"))
+		return "";
+	return "UDP that is translated (NAT) has its translated addresses: the kernel does not describe the types of "
+	       "nf_conntrack";
 }
 
 } // namespace tcptop
