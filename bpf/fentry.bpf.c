@@ -54,16 +54,14 @@ int BPF_PROG(cleanup_rbuf, struct sock *sk, int copied)
 SEC("?fentry/mptcp_sendmsg")
 int BPF_PROG(multipath_send, struct sock *sk)
 {
-	if (has_multipath())
-		multipath_called(sk);
+	multipath_called(sk);
 	return 0;
 }
 
 SEC("?fentry/mptcp_recvmsg")
 int BPF_PROG(multipath_receive, struct sock *sk)
 {
-	if (has_multipath())
-		multipath_called(sk);
+	multipath_called(sk);
 	return 0;
 }
 

@@ -57,16 +57,14 @@ int BPF_KPROBE(cleanup_rbuf, struct sock *sk, int copied)
 SEC("?kprobe/mptcp_sendmsg")
 int BPF_KPROBE(multipath_send, struct sock *sk)
 {
-	if (has_multipath())
-		multipath_called(sk);
+	multipath_called(sk);
 	return 0;
 }
 
 SEC("?kprobe/mptcp_recvmsg")
 int BPF_KPROBE(multipath_receive, struct sock *sk)
 {
-	if (has_multipath())
-		multipath_called(sk);
+	multipath_called(sk);
 	return 0;
 }
 

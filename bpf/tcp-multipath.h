@@ -39,6 +39,8 @@ static __always_inline void multipath_called(const struct sock *sk)
 {
 	struct list_head *at = NULL;
 
+	if (!has_multipath())
+		return;
 	for (int i = 0; i < MOST_SUBFLOWS; i++) {
 		struct sock *subflow = next_subflow(sk, &at);
 		struct tcp_flow *f;

@@ -25,8 +25,7 @@ int BPF_PROG(send_ended, struct sock *sk, int ret, int flags)
 		tcp_call_ended(sk, ret > 0 ? ret : 0, 0);
 		break;
 	case SOCKET_MULTIPATH:
-		if (has_multipath())
-			multipath_called(sk);
+		multipath_called(sk);
 		break;
 	case SOCKET_UDP:
 		udp_send_ended(sk, ret);
@@ -47,8 +46,7 @@ int BPF_PROG(recv_ended, struct sock *sk, int ret, int flags)
 		tcp_call_ended(sk, 0, took && ret > 0 ? ret : 0);
 		break;
 	case SOCKET_MULTIPATH:
-		if (has_multipath())
-			multipath_called(sk);
+		multipath_called(sk);
 		break;
 	case SOCKET_UDP:
 		udp_receive_ended(sk, took ? ret : -1);
