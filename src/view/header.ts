@@ -47,15 +47,15 @@ export function isRefusal(stepDown: StepDown, info: SessionInfo): boolean {
   return stepDown.backend !== info.backend && BACKENDS.some((name) => name === stepDown.backend);
 }
 
-/** Why there is no better backend, from the full reasons to none; the page of keys has them in full. */
-function stepDownNotes(info: SessionInfo): string[] {
-  const { stepDowns } = info;
-  if (stepDowns.length === 0) return [];
-  const namesOf = (some: readonly StepDown[]) => some.map(({ backend }) => backend).join(", ");
-  const reasons = stepDowns.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
-  const refused = namesOf(stepDowns.filter((one) => isRefusal(one, info)));
-  const limited = namesOf(stepDowns.filter((one) => !isRefusal(one, info)));
-  const names = [refused && `not ${refused}`, limited && `limits: ${limited}`].filter(Boolean).join("; ");
+/**
+ * What the backend in use cannot do, from the full reasons to names. A backend that was passed over costs the user
+ * nothing; the page of keys has these as well.
+ */
+function limitNotes(info: SessionInfo): string[] {
+  const limits = info.stepDowns.filter((one) => !isRefusal(one, info));
+  if (limits.length === 0) return [];
+  const reasons = limits.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
+  const names = `limits: ${[...new Set(limits.map(({ backend }) => backend))].join(", ")}`;
   return [reasons, `${names}, ? says why`, names].map((text) => ` (${sanitise(text)})`);
 }
 
@@ -117,7 +117,7 @@ function titleLine(facts: HeaderFacts, columns: number): Line {
   line.add(left);
   const right = displayWidth(mark) + displayWidth(pace);
   const room = line.left - right - 2;
-  const note = stepDownNotes(info).find((text) => displayWidth(text) <= room);
+  const note = limitNotes(info).find((text) => displayWidth(text) <= room);
   if (note !== undefined) line.add(note, "quiet");
   const kernel = ` · Linux ${sanitise(info.kernel)}`;
   if (displayWidth(kernel) + right + 1 < line.left) line.add(kernel);

@@ -170,13 +170,13 @@ describe("states", () => {
     await expectScreen(desk(size, rows).press("end", "up", "enter"), "owner-marks-details-assumed");
   });
 
-  test("losses and a lesser backend", async () => {
+  test("losses and a limit of the backend", async () => {
     const shown = desk({ columns: 120, rows: 18 });
     shown.losses = LOST;
     shown.info = {
       ...shown.info,
       backend: "tracepoint",
-      stepDowns: [{ backend: "fentry", reason: "this kernel has no BTF\x1b[2J" }],
+      stepDowns: [{ backend: "tracepoint", reason: "no cgroup v2\x1b[2J" }],
     };
     await expectScreen(shown.redraw(), "incomplete");
   });
@@ -191,6 +191,17 @@ describe("states", () => {
     shown.info = { ...shown.info, backend: "tracepoint", stepDowns };
     await expectScreen(shown.redraw(), "limited");
     await expectScreen(shown.press("?"), "limited-help");
+  });
+
+  test("a backend that was passed over stands on the page of keys, not in the title", () => {
+    const shown = desk({ columns: 120, rows: 60 });
+    const title = () => lineText(shown.redraw().frame.lines[0] as Line);
+    shown.info = { ...shown.info, backend: "tracepoint" };
+    const before = title();
+    const passedOver = { backend: "fentry", reason: "used last" };
+    shown.info = { ...shown.info, stepDowns: [passedOver] };
+    expect(title()).toBe(before);
+    expect(shown.press("?").text).toContain("Not fentry: used last");
   });
 
   test.for([60, 80])("while it is recorded, at %i columns", async (columns) => {
