@@ -26,8 +26,8 @@ const STDOUT_FD = 1;
 
 /** How the stream ended. */
 export interface Ending {
-  /** The feed's failure, or 74 where text could not be written; null: none. */
-  readonly failure: ExitError | null;
+  /** All that failed: the stream (74), the feed, and what a slow reader did not take (74). The first has the exit code. */
+  readonly failures: readonly ExitError[];
   /** Whether no text waits. If some does, the reader is idle and the program must not wait for it. */
   readonly isFlushed: boolean;
 }
@@ -83,7 +83,8 @@ export async function streamFeed<F extends Feed>(
       feed.close();
     }
     const unwritten = await flush(writer, stream, stop);
-    return { failure: writer.error ?? feed.failure ?? unwritten, isFlushed: writer.isIdle };
+    const failures = [writer.error, feed.failure, unwritten].filter((failure) => failure !== null);
+    return { failures, isFlushed: writer.isIdle };
   } finally {
     stopListening();
   }

@@ -56,7 +56,7 @@ export interface Outcome {
 const NS_PER_S = 1e9;
 
 /** The end of the screen. */
-const SHOWN: Ending = { failure: null, isFlushed: true };
+const SHOWN: Ending = { failures: [], isFlushed: true };
 
 /** Colour is used on request and on terminals that have it, never against NO_COLOR. */
 function wantsColor({ color }: Options, { environment, stdout }: Host): boolean {
@@ -230,14 +230,14 @@ async function capture(options: Options, host: Host): Promise<Ending> {
     log.close();
     for (const remark of remarks) warn(remark);
   }
-  return { ...ending, failure: log.error ?? ending.failure };
+  return log.error === null ? ending : { ...ending, failures: [log.error, ...ending.failures] };
 }
 
 async function print(text: string, host: Host): Promise<Ending> {
   const writer = new TextWriter(host.stdout, "standard output");
   writer.write(text);
   await writer.flushed();
-  return { failure: writer.error, isFlushed: true };
+  return { failures: writer.error === null ? [] : [writer.error], isFlushed: true };
 }
 
 /** The one line of an error; with `--debug` also its stack. */
@@ -254,18 +254,18 @@ function stackOf(error: unknown): string[] {
   return error.cause === undefined ? lines : [...lines, "caused by:", ...stackOf(error.cause)];
 }
 
-/** Runs tcptop with the arguments that follow its name. Every failure becomes one line and an exit code. */
+/** Runs tcptop with the arguments that follow its name. Every failure becomes one line; the first has the exit code. */
 export async function runCli(args: readonly string[], host: Host): Promise<Outcome> {
   const tell = (error: unknown) => host.stderr.write(describe(error, args.includes("--debug")), () => {});
   try {
     const request = parseArguments(args, host.version);
-    const { failure, isFlushed } = await (request.kind === "print"
+    const { failures, isFlushed } = await (request.kind === "print"
       ? print(request.text, host)
       : request.options.replay === null
         ? capture(request.options, host)
         : replay(request.options.replay, request.options, host));
-    if (failure !== null) tell(failure);
-    return { exitCode: failure?.exitCode ?? ExitCode.ok, isFlushed };
+    for (const failure of failures) tell(failure);
+    return { exitCode: failures[0]?.exitCode ?? ExitCode.ok, isFlushed };
   } catch (thrown) {
     const error = tellable(thrown);
     tell(error);

@@ -18,9 +18,10 @@ export function systemError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
-/** The failure that a stream ended with, else whether all was written. */
-export function outcomeOf({ failure, isFlushed }: Ending): unknown {
-  return failure ?? isFlushed;
+/** The failure or failures that a stream ended with, else whether all was written. */
+export function outcomeOf({ failures, isFlushed }: Ending): unknown {
+  if (failures.length > 1) return failures;
+  return failures[0] ?? isFlushed;
 }
 
 /** Keeps what is written; by default all of it arrives at once. */

@@ -100,6 +100,22 @@ describe("a recorded capture", () => {
     ]);
   });
 
+  test("as a stream that ends with a full disk before a slow reader says both", async () => {
+    const world = new FakeWorld();
+    const { file, record } = recording();
+    const state = kept(run(world, { ...LIVE, ...STREAM, record }).then(outcomeOf));
+    await world.advance(1000);
+    world.stdout.stall();
+    await world.advance(1000);
+    file.room = file.bytes.length + 1;
+    await world.advance(1000);
+    await world.advance(3000);
+    expect(state.result).toEqual([
+      expect.objectContaining({ exitCode: 74, message: FULL }),
+      new ExitError(74, "the last lines not written to standard output, the reader was too slow"),
+    ]);
+  });
+
   test("as a stream ends at once where not even the beginning has room", async () => {
     const world = new FakeWorld();
     const { file, record } = recording();

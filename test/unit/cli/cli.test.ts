@@ -506,7 +506,7 @@ describe("a log", () => {
     expect(rows()).toEqual([["open", "40001"]]);
   });
 
-  test("that fails while nobody reads the stream does not wait for its reader", async () => {
+  test("that fails while nobody reads the stream does not wait for its reader: both are said", async () => {
     const it = withLog();
     const outcome = runCli(["--format", "json", "-l", path], it.host);
     await settle();
@@ -516,7 +516,10 @@ describe("a log", () => {
     it.world.capture.ring.push(curlRecord(1));
     await it.world.advance(4000);
     expect(await outcome).toEqual({ exitCode: 74, isFlushed: false });
-    expect(it.world.stderr.text).toBe(`error: cannot write to ${path}: ${NO_SPACE}\n`);
+    expect(it.world.stderr.text).toBe(
+      `error: cannot write to ${path}: ${NO_SPACE}\n` +
+        "error: 1 event not written to standard output, the reader was too slow\n",
+    );
   });
 
   test("misses nothing while nobody reads the stream", async () => {
@@ -536,6 +539,23 @@ describe("a log", () => {
     ]);
     it.world.requestStop();
     await it.world.advance(2000);
+  });
+
+  test("that cannot be opened again before a slow reader has the exit code", async () => {
+    const it = withLog();
+    const outcome = runCli(["--format", "json", "-l", path], it.host);
+    await settle();
+    it.world.stdout.stall();
+    await it.world.advance(1000);
+    rmSync(path);
+    writeFileSync(path, "notes\n");
+    it.world.requestStop("SIGHUP");
+    await it.world.advance(3000);
+    expect(await outcome).toEqual({ exitCode: 73, isFlushed: false });
+    expect(it.world.stderr.text).toBe(
+      `error: cannot log to ${path}: its first line is not the header of a tcptop log; --overwrite replaces it\n` +
+        "error: the last lines not written to standard output, the reader was too slow\n",
+    );
   });
 
   test("that cannot be written is a warning on the screen, and 74 when it has been left", async () => {
