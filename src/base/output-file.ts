@@ -128,22 +128,15 @@ export class OutputFile {
   }
 
   /**
-   * Renames a file to a free name with the date, in its directory. Returns the new path; null when another file has
-   * taken its place.
+   * Renames a file to a free name with the date, in its directory, which is held open meanwhile. Returns the new path;
+   * null when another file has taken its place.
    */
   setAside({ fd, place }: OpenFile, date: string): string | null {
-    const files = this.#files;
     try {
-      if (!isSame(files.facts(fd), files.linkFactsAt(place))) return null;
-      const to = this.#reserve(`${place}.${date}`);
-      try {
-        files.rename(place, to);
-      } catch (error) {
-        files.unlink(to);
-        throw error;
-      }
-      return to;
+      return atDestination(this.#files, place, (to) => this.#setAsideThere(fd, to, date));
     } catch (error) {
+      if (error instanceof ExitError) throw error;
+      if (error instanceof UntrustedLink) throw this.refusal(error.message);
       if (isMissing(error)) return null;
       const message = `cannot rename ${this.path}, the log of an older tcptop: ${reasonOf(error)}`;
       throw new ExitError(ExitCode.ioError, message, { cause: error });
@@ -153,10 +146,12 @@ export class OutputFile {
   /** Removes a file that was made and never written to. Leaves another file in its place alone. */
   removeEmpty({ fd, place }: OpenFile): void {
     try {
-      const mine = this.#files.facts(fd);
-      if (mine.size === 0 && isSame(mine, this.#files.linkFactsAt(place))) this.#files.unlink(place);
+      atDestination(this.#files, place, ({ reach, facts }) => {
+        const mine = this.#files.facts(fd);
+        if (mine.size === 0 && facts !== null && isSame(mine, facts)) this.#files.unlink(reach);
+      });
     } catch (error) {
-      if (!isMissing(error)) throw this.ioError(error);
+      if (!isMissing(error) && !(error instanceof UntrustedLink)) throw this.ioError(error);
     }
   }
 
@@ -170,13 +165,29 @@ export class OutputFile {
     });
   }
 
-  /** An empty file of a name that was free, for a rename to replace. */
-  #reserve(wanted: string): string {
+  #setAsideThere(fd: number, { place, reach, facts }: Destination, date: string): string | null {
+    const files = this.#files;
+    const mine = files.facts(fd);
+    if (facts === null || !isSame(mine, facts)) return null;
+    const suffix = this.#reserve(reach, date);
+    try {
+      files.rename(reach, reach + suffix);
+    } catch (error) {
+      files.unlink(reach + suffix);
+      throw error;
+    }
+    const to = place + suffix;
+    if (isSame(mine, files.linkFactsAt(reach + suffix))) return to;
+    throw this.refusal(`another program replaced it, and what it put there is now ${to}`);
+  }
+
+  /** Makes an empty file for a rename to replace. Returns what its name has behind that of `reach`. */
+  #reserve(reach: string, date: string): string {
     for (let number = 1; ; number++) {
-      const path = number === 1 ? wanted : `${wanted}.${number}`;
+      const suffix = number === 1 ? `.${date}` : `.${date}.${number}`;
       try {
-        this.#files.close(this.#files.open(path, FLAGS | NEW, MODE));
-        return path;
+        this.#files.close(this.#files.open(reach + suffix, FLAGS | NEW, MODE));
+        return suffix;
       } catch (error) {
         if (codeOf(error) !== "EEXIST" || number === MAX_ASIDE) throw error;
       }

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -297,6 +298,61 @@ describe("what is written to as before", ROOT_ONLY, () => {
     }
   });
 });
+
+describe(
+  "a file that is open already, while its user puts another directory in the place of its own",
+  ROOT_ONLY,
+  () => {
+    const DATE = "2026-11-21";
+
+    /** Opens own/victim, whose directory becomes a link to that of private/victim while `call` is made. */
+    function swapping(call: "rename" | "unlink") {
+      folder("own", 0o755, STRANGER);
+      const calls = {
+        lock: () => true,
+        [call](...paths: [string, string]) {
+          renameSync(at("own"), at("away"));
+          link(at("private"), "own");
+          systemFiles[call](...paths);
+        },
+      };
+      const output = new OutputFile(
+        { ...systemFiles, ...calls },
+        at("own/victim"),
+        { verb: "log", hint: "" },
+        [],
+      );
+      return { output, opened: output.open(true) };
+    }
+
+    test("is set aside where it is", () => {
+      const { output, opened } = swapping("rename");
+      writeFileSync(at("own/victim"), "mine");
+      expect(output.setAside(opened, DATE)).toBe(at(`own/victim.${DATE}`));
+      closeSync(opened.fd);
+      expect([readdirSync(at("away")), readdirSync(at("private"))]).toEqual([[`victim.${DATE}`], ["victim"]]);
+      expect(readFileSync(at(`away/victim.${DATE}`), "utf8")).toBe("mine");
+    });
+
+    test("is removed where it is", () => {
+      const { output, opened } = swapping("unlink");
+      output.removeEmpty(opened);
+      closeSync(opened.fd);
+      expect([readdirSync(at("away")), readdirSync(at("private"))]).toEqual([[], ["victim"]]);
+    });
+
+    test("is not looked for behind that link", () => {
+      const { output, opened } = swapping("rename");
+      renameSync(at("own"), at("away"));
+      link(at("private"), "own");
+      expect(() => output.setAside(opened, DATE)).toThrow(
+        `cannot log to ${at("own/victim")}: the symbolic link ${at("own")} belongs to user ${STRANGER}`,
+      );
+      closeSync(opened.fd);
+      expect([readdirSync(at("away")), readdirSync(at("private"))]).toEqual([["victim"], ["victim"]]);
+    });
+  },
+);
 
 test("links that lead to each other are 73", () => {
   symlinkSync("b", at("a"));

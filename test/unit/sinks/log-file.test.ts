@@ -349,6 +349,21 @@ describe("a file of an older version", () => {
     expect(readdirSync(folder)).toEqual(["log.csv", "log.csv.1"]);
   });
 
+  test("that is replaced while it is renamed: what was renamed instead is named", () => {
+    writeFileSync(path, OLDER);
+    const rename: Files["rename"] = (from, to) => {
+      renameSync(path, `${path}.1`);
+      writeFileSync(path, "another's");
+      systemFiles.rename(from, to);
+    };
+    const file = openFile({ rename });
+    expect(failure(() => file.append("1,open\n"))).toEqual([
+      73,
+      `cannot log to ${path}: another program replaced it, and what it put there is now ${aside()}`,
+    ]);
+    expect([text(`${path}.1`), text(aside())]).toEqual([OLDER, "another's"]);
+  });
+
   test("that cannot be set aside is 74 and stays, and nothing else does", () => {
     writeFileSync(path, OLDER);
     let isRefused = true;
