@@ -6,6 +6,7 @@ import { connectionsView } from "./lenses/flows/views/connections.ts";
 import { hostsView, processesView } from "./lenses/flows/views/grouped.ts";
 
 export type { TableSizes } from "./lenses/flows/bounds.ts";
+export { FlowCapture } from "./lenses/flows/capture.ts";
 export { isKnownWireVersion } from "./lenses/flows/decode.ts";
 export type { Tallies } from "./lenses/flows/figures.ts";
 export { figureLines } from "./lenses/flows/header.ts";
@@ -14,7 +15,9 @@ export { WIRE_VERSION } from "./lenses/flows/layout.gen.ts";
 export type { Losses } from "./lenses/flows/losses.ts";
 export type { FlowOperation as ModelOperation } from "./lenses/flows/operation.ts";
 export { decodeOperations, type Operation, OperationWriter } from "./lenses/flows/operations.ts";
+export { openPrograms } from "./lenses/flows/programs.ts";
 export type { Refresh } from "./lenses/flows/snapshot.ts";
+export { tcpTableSize } from "./lenses/flows/table-size.ts";
 
 /** What the views of the screen list. */
 export type Item = Connection;

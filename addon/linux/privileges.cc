@@ -17,7 +17,8 @@
 #include <cstring>
 #include <set>
 
-#include "collector.hh"
+#include "../broker/failure.hh"
+#include "../source.hh"
 
 namespace tcptop
 {

@@ -1,7 +1,10 @@
 /** What tcptop needs of an operating system; every platform implements this and nothing more. */
 import type { ProcessFacts, ProcessId } from "../core/process.ts";
+import type { SourceHost, StepDown } from "../core/source.ts";
 import type { TableSizes } from "../lenses/flows/bounds.ts";
 import type { FlowSource } from "../lenses/flows/source.ts";
+
+export type { StepDown };
 
 export const BACKENDS = ["fentry", "kprobe", "tracepoint"] as const;
 export type Backend = (typeof BACKENDS)[number];
@@ -17,13 +20,8 @@ export interface CaptureOptions {
   readonly maxTcpFlows?: number | undefined;
   readonly maxUdpFlows?: number | undefined;
   readonly ringBytes?: number | undefined;
-}
-
-/** A backend that was tried and could not be used, or a part of the chosen one that is missing. */
-export interface StepDown {
-  readonly backend: string;
-  /** One line for the user. */
-  readonly reason: string;
+  /** Opens what else is captured, before privileges are given up. */
+  readonly openSources?: ((host: SourceHost) => void) | undefined;
 }
 
 /** A running capture. */

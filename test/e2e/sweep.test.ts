@@ -8,9 +8,11 @@ import { readlinkSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, expect, type TestContext, test } from "vitest";
+import { FlowCapture } from "../../src/lenses/flows/capture.ts";
 import { decodeRecords } from "../../src/lenses/flows/decode.ts";
+import { openPrograms } from "../../src/lenses/flows/programs.ts";
 import type { FlowRecord } from "../../src/lenses/flows/record.ts";
-import { loadNative, type Session } from "../../src/platform/linux/native.ts";
+import { loadNative, nativeHost } from "../../src/platform/linux/native.ts";
 import { thisProcessMayCapture } from "../../src/platform/linux/privilege.ts";
 import { built } from "../support/build.ts";
 
@@ -24,16 +26,12 @@ afterEach(() => {
 });
 
 /** Tables of few places: a sweep walks all of them, and most of its time has to go to flows. */
-function start(): Session {
+function start(): FlowCapture {
   const small = { maxTcpFlows: 512, maxUdpFlows: 64 };
-  const session = new (loadNative().Session)({
-    backend: "auto",
-    udpIdleNs: 5e9,
-    ringBytes: 16 << 20,
-    ...small,
-  });
-  closing.push(() => session.close());
-  return session;
+  const options = { backend: "auto", udpIdleNs: 5e9, ringBytes: 16 << 20, ...small };
+  const capture = new FlowCapture(openPrograms(nativeHost(loadNative()), options));
+  closing.push(() => capture.close());
+  return capture;
 }
 
 /** Connections without pause in a network namespace of this number, until the test is over. */
@@ -50,7 +48,7 @@ async function startRestless(context: TestContext) {
 test.skipIf(!thisProcessMayCapture())(
   "what a sweep tells of a flow is never another's",
   async (context) => {
-    const session = start();
+    const capture = start();
     const { netns, hasEnded } = await startRestless(context);
     const ports = new Map<bigint, string>();
     const wrong: object[] = [];
@@ -65,21 +63,18 @@ test.skipIf(!thisProcessMayCapture())(
       const isPossible = [bytesIn, bytesOut].every((bytes) => bytes === 0 || bytes === MESSAGE);
       if (!isPossible || before !== now) wrong.push({ kind, state, bytesIn, bytesOut, before, now });
     };
-    const buffer = new Uint8Array(1 << 20);
-    const take = (read: (to: Uint8Array) => number, each: (record: FlowRecord) => void) => {
-      for (let bytes = read(buffer); bytes > 0; bytes = read(buffer))
-        invalid += decodeRecords(buffer.subarray(0, bytes), each);
+    const take = (each: (record: FlowRecord) => void) => (records: Uint8Array) => {
+      invalid += decodeRecords(records, each);
     };
     while (told < TOLD && !hasEnded()) {
       await setImmediate();
-      take((to) => session.drain(to), check);
+      capture.drain(take(check));
       for (let i = 0; i < 100; i++) {
-        take(
-          (to) => session.sweepAll(to),
-          (record) => {
+        capture.sweepAll(
+          take((record) => {
             check(record);
             if (record.netns === netns) told++;
-          },
+          }),
         );
       }
     }

@@ -1,14 +1,15 @@
 /** Linux: the BPF capture of the addon, and /proc for the existing connections. */
 import { readFileSync } from "node:fs";
+import { release } from "node:os";
 import { ExitCode, ExitError } from "../../base/errors.ts";
 import { procWorld } from "../../base/proc-world.ts";
+import { isSourceError, NothingWorks } from "../../core/source.ts";
+import { FlowCapture, openPrograms, tcpTableSize } from "../../lenses.ts";
 import type { Capture, CaptureOptions, Platform, StepDown } from "../platform.ts";
-import { LinuxCapture } from "./capture.ts";
-import { isNativeError, loadNative, type NativeAddon, type NativeError } from "./native.ts";
+import { loadNative, type NativeAddon, nativeHost } from "./native.ts";
 import { pidRemarksHere } from "./pid-namespace.ts";
 import { thisProcessMayCapture, whatIsHiddenHere, whyRefusedHere } from "./privilege.ts";
 import { readProcessFacts } from "./process-facts.ts";
-import { tcpTableSize } from "./table-size.ts";
 
 const DEFAULT_MAX_UDP_FLOWS = 32_768;
 /** Some 11,000 events between two drains; the mapping counts twice as resident memory. */
@@ -22,13 +23,16 @@ function readSockstat(): string {
   }
 }
 
-/** The one line a user gets for a capture that cannot be opened. */
-function openFailure(error: NativeError): ExitError {
+/** The one line a user gets for a capture that cannot be opened; other errors as they are. */
+function openFailure(error: unknown): unknown {
+  if (error instanceof NothingWorks) {
+    const tried = error.stepDowns.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
+    return new ExitError(ExitCode.unavailable, `${error.message} (${tried})`, { cause: error });
+  }
+  if (!isSourceError(error)) return error;
   if (error.code === "NO_PERMISSION")
     return new ExitError(ExitCode.noPermission, whyRefusedHere(), { cause: error });
-  const tried = error.stepDowns.map(({ backend, reason }) => `${backend}: ${reason}`).join("; ");
-  const message = tried === "" ? error.message : `${error.message} (${tried})`;
-  return new ExitError(ExitCode.unavailable, message, { cause: error });
+  return new ExitError(ExitCode.unavailable, error.message, { cause: error });
 }
 
 /** Sockets that cannot be seen: as an ordinary user, and without `/proc`. */
@@ -43,7 +47,7 @@ function confine(native: NativeAddon, { opensFilesLater = false }: CaptureOption
     native.confine(opensFilesLater);
     return [];
   } catch (error) {
-    if (!isNativeError(error)) throw error;
+    if (!isSourceError(error)) throw error;
     return [{ backend: "privileges", reason: `could not be given up: ${error.message}` }];
   }
 }
@@ -59,21 +63,28 @@ export const linuxPlatform: Platform = {
 
   open(options: CaptureOptions): Capture {
     const native = loadNative();
+    const host = nativeHost(native);
     try {
-      const tableSizes = {
-        maxTcpFlows: options.maxTcpFlows ?? tcpTableSize(readSockstat()),
-        maxUdpFlows: options.maxUdpFlows ?? DEFAULT_MAX_UDP_FLOWS,
-      };
-      const session = new native.Session({
+      const programs = openPrograms(host, {
         backend: options.backend,
         udpIdleNs: options.udpIdleNs,
-        ...tableSizes,
+        maxTcpFlows: options.maxTcpFlows ?? tcpTableSize(readSockstat()),
+        maxUdpFlows: options.maxUdpFlows ?? DEFAULT_MAX_UDP_FLOWS,
         ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
       });
-      const stepDowns = [...session.stepDowns, ...limits(), ...pidRemarksHere(), ...confine(native, options)];
-      return new LinuxCapture(session, { stepDowns, tableSizes });
+      options.openSources?.(host);
+      native.endLoading();
+      const { backend, tableSizes } = programs;
+      const stepDowns = [
+        ...programs.stepDowns,
+        ...limits(),
+        ...pidRemarksHere(),
+        ...confine(native, options),
+      ];
+      const flows = new FlowCapture(programs);
+      return Object.assign(flows, { backend, kernel: release(), stepDowns, tableSizes });
     } catch (error) {
-      throw isNativeError(error) ? openFailure(error) : error;
+      throw openFailure(error);
     }
   },
 };

@@ -2,39 +2,46 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import type { NativeSource, SourceSpec } from "../../../src/core/source.ts";
 import { LOSSES, OWNER, RECORD } from "../../../src/lenses/flows/layout.gen.ts";
-import type { NativeAddon, Session, SessionOptions } from "../../../src/platform/linux/native.ts";
+import { OWNERS, SWEEP_TCP } from "../../../src/lenses/flows/programs.ts";
+import type { NativeAddon } from "../../../src/platform/linux/native.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 
 const addon = join(process.cwd(), "build/cmake/Release/tcptop.node");
 const native = createRequire(import.meta.url)(addon) as NativeAddon;
 
-const OPTIONS: SessionOptions = {
-  backend: "auto",
-  udpIdleNs: 5e9,
-  maxTcpFlows: 1024,
-  maxUdpFlows: 1024,
-  ringBytes: 65_536,
+const SPEC: SourceSpec & { readonly object: string } = {
+  object: "tracepoint",
+  ring: { map: "events", recordBytes: RECORD.size },
+  constants: { start_ns: 1n, udp_idle_ns: 5_000_000_000n },
+  sizes: { tcp_flows: 1024, udp_flows: 1024, events: 65_536 },
+  iterators: {
+    [SWEEP_TCP]: { map: "tcp_flows", recordBytes: RECORD.size },
+    [OWNERS]: { map: null, recordBytes: OWNER.size },
+  },
+  variables: { losses: LOSSES.size, unowned_flows: 8, walks: 4, report_all: 1 },
+  conditions: { datagram_dropped: { parameters: 4 } },
 };
 
-/** Opening takes longer than a thousand calls: a session stays open until an input closes it. */
-const sessions: (Session | null)[] = [null, null];
+/** Opening takes longer than a thousand calls: a source stays open until an input closes it. */
+const sources: (NativeSource | null)[] = [null, null];
 
-function isOpen(session: Session): boolean {
+function isOpen(source: NativeSource): boolean {
   try {
-    return session.backend !== "";
+    return source.has("walks");
   } catch {
     return false;
   }
 }
 
-function sessionOf(choices: Choices): Session {
-  const place = choices.below(sessions.length);
-  const known = sessions[place] ?? null;
-  const session = known !== null && isOpen(known) ? known : new native.Session(OPTIONS);
-  sessions[place] = session;
-  return session;
+function sourceOf(choices: Choices): NativeSource {
+  const place = choices.below(sources.length);
+  const known = sources[place] ?? null;
+  const source = known !== null && isOpen(known) ? known : new native.Source(SPEC);
+  sources[place] = source;
+  return source;
 }
 
 class Boom extends Error {}
@@ -43,7 +50,7 @@ function boom(): never {
   throw new Boom("from JavaScript");
 }
 
-/** Values of every kind, among them objects whose reading throws, or closes the session that is being used. */
+/** Values of every kind, among them objects whose reading throws, or closes the source that is being used. */
 function anything(choices: Choices): unknown {
   const kinds: readonly (() => unknown)[] = [
     () => undefined,
@@ -64,7 +71,7 @@ function anything(choices: Choices): unknown {
     () => ({ valueOf: boom, toString: boom }),
     () => new Date(Number.NaN),
     () => Object.create(null),
-    () => sessions[0],
+    () => sources[0],
     () => memory(choices),
   ];
   return choices.pick(kinds)();
@@ -121,11 +128,12 @@ function attempt(call: () => unknown): unknown {
 }
 
 /** Fills memory with a pattern around what a call may write, and looks that only that has changed. */
-function checkFill(session: Session, method: "drain" | "sweep" | "sweepAll", choices: Choices): void {
+function checkFill(source: NativeSource, method: "drain" | "iterate", choices: Choices): void {
   const length = RECORD.size * choices.below(16) + choices.below(RECORD.size);
   const before = choices.below(64);
   const whole = new Uint8Array(before + length + 64).fill(0xa5);
-  const written = attempt(() => session[method](whole.subarray(before, before + length)));
+  const to = whole.subarray(before, before + length);
+  const written = attempt(() => (method === "drain" ? source.drain(to) : source.iterate(SWEEP_TCP, to)));
   const end = before + (typeof written === "number" ? written : 0);
   if (written !== undefined) {
     assert.ok(typeof written === "number" && written >= 0 && written <= length);
@@ -136,63 +144,65 @@ function checkFill(session: Session, method: "drain" | "sweep" | "sweepAll", cho
   }
 }
 
-function hostileOptions(choices: Choices): unknown {
+function hostileSpec(choices: Choices): unknown {
   if (choices.flag()) return anything(choices);
-  const options: Record<string, unknown> = { ...OPTIONS, backend: "nonsense" };
-  const name = choices.pick(Object.keys(OPTIONS));
-  if (choices.byte() < 0xf0) options[name] = anything(choices);
+  // Only what is refused: a source that opens is one more way into the kernel.
+  const spec: Record<string, unknown> = { ...SPEC, object: "nonsense" };
+  const name = choices.pick(Object.keys(SPEC));
+  const kind = choices.byte();
+  if (kind < 0x60) spec[name] = anything(choices);
+  else if (kind < 0xf0) spec[name] = { [choices.text(40)]: anything(choices), walks: anything(choices) };
   else {
-    Object.defineProperty(options, name, {
+    Object.defineProperty(spec, name, {
       get() {
-        for (const session of sessions) session?.close();
+        for (const source of sources) source?.close();
         return boom();
       },
     });
   }
-  // Only what is refused: a session that opens is one more way into the kernel.
-  return options;
+  return spec;
 }
 
 const METHODS = [
-  ...["drain", "sweep", "sweepAll", "owners", "losses", "unowned", "backend", "stepDowns", "close"],
+  ...["drain", "iterate", "walk", "has", "read", "write", "skipped", "leftOut", "close"],
 ] as const;
 
 function callWith(choices: Choices, pending: Promise<unknown>[]): void {
   // Closing is rare: opening again takes a thousand times as long as a call.
   const method = METHODS[choices.byte() === 0xff ? METHODS.length - 1 : choices.below(METHODS.length - 1)];
   assert.ok(method !== undefined);
-  const receiver = choices.flag() ? sessionOf(choices) : anything(choices);
-  const descriptor = Object.getOwnPropertyDescriptor(native.Session.prototype, method);
+  const receiver = choices.flag() ? sourceOf(choices) : anything(choices);
+  const descriptor = Object.getOwnPropertyDescriptor(native.Source.prototype, method);
   const called: unknown = descriptor?.value ?? descriptor?.get;
   assert.ok(typeof called === "function");
-  const args = Array.from({ length: choices.below(3) }, () => anything(choices));
+  const args = Array.from({ length: choices.below(3) }, () =>
+    choices.flag() ? anything(choices) : choices.pick([OWNERS, SWEEP_TCP, "walks", "losses", 7n]),
+  );
   const answer = attempt(() => Reflect.apply(called, receiver, args));
   if (answer instanceof Promise) pending.push(answer);
 }
 
-function checkOwners(session: Session, pending: Promise<unknown>[]): void {
-  const owners = attempt(() => session.owners());
+function checkOwners(source: NativeSource, pending: Promise<unknown>[]): void {
+  const owners = attempt(() => source.walk(OWNERS));
   if (!(owners instanceof Promise)) return;
   pending.push(owners.then((bytes: Uint8Array) => assert.equal(bytes.byteLength % OWNER.size, 0)));
 }
 
-function checkState(session: Session): void {
-  const losses = attempt(() => session.losses());
+function checkState(source: NativeSource): void {
+  const losses = attempt(() => source.read("losses"));
   if (losses !== undefined) assert.equal((losses as Uint8Array).byteLength, LOSSES.size);
-  const unowned = attempt(() => session.unowned());
-  assert.ok(unowned === undefined || Number.isSafeInteger(unowned));
-  const backend = attempt(() => session.backend);
-  assert.ok(backend === undefined || typeof backend === "string");
-  const stepDowns = attempt(() => session.stepDowns);
-  assert.ok(stepDowns === undefined || Array.isArray(stepDowns));
+  const missed = attempt(() => source.skipped("consume"));
+  assert.ok(missed === undefined || Number.isSafeInteger(missed));
+  const leftOut = attempt(() => source.leftOut);
+  assert.ok(leftOut === undefined || Array.isArray(leftOut));
 }
 
 function close(choices: Choices): void {
-  const place = choices.below(sessions.length);
-  const session = sessions[place];
-  session?.close();
-  if (session) checkState(session);
-  sessions[place] = null;
+  const place = choices.below(sources.length);
+  const source = sources[place];
+  source?.close();
+  if (source) checkState(source);
+  sources[place] = null;
 }
 
 export const target: Target = {
@@ -202,13 +212,12 @@ export const target: Target = {
     for (let step = 0; step < 24 && !choices.isOver; step++) {
       const kind = choices.byte();
       if (kind < 0x60) callWith(choices, pending);
-      else if (kind < 0x90)
-        checkFill(sessionOf(choices), choices.pick(["drain", "sweep", "sweepAll"]), choices);
-      else if (kind < 0xa8) attempt(() => Reflect.construct(native.Session, [hostileOptions(choices)]));
+      else if (kind < 0x90) checkFill(sourceOf(choices), choices.pick(["drain", "iterate"]), choices);
+      else if (kind < 0xa8) attempt(() => Reflect.construct(native.Source, [hostileSpec(choices)]));
       else if (kind < 0xb8) attempt(() => Reflect.apply(native.hasReader, null, [anything(choices)]));
-      else if (kind < 0xc0) attempt(() => Reflect.apply(native.Session, anything(choices), [OPTIONS]));
-      else if (kind < 0xd8) checkState(sessionOf(choices));
-      else if (kind < 0xfc) checkOwners(sessionOf(choices), pending);
+      else if (kind < 0xc0) attempt(() => Reflect.apply(native.Source, anything(choices), [SPEC]));
+      else if (kind < 0xd8) checkState(sourceOf(choices));
+      else if (kind < 0xfc) checkOwners(sourceOf(choices), pending);
       else close(choices);
     }
     const ends = await Promise.allSettled(pending);

@@ -1,22 +1,25 @@
-/** The addon's session on the real kernel: arguments, errors, and every way of closing it. */
+/** The addon's sources on the real kernel: arguments, errors, and every way of closing them. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
-import { createConnection, createServer } from "node:net";
+import { type AddressInfo, createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { isSourceError, type NativeSource, type SourceSpec } from "../../src/core/source.ts";
 import { decodeOwners, decodeRecords } from "../../src/lenses/flows/decode.ts";
 import { LOSSES, OWNER, RECORD } from "../../src/lenses/flows/layout.gen.ts";
 import {
-  isNativeError,
-  loadNative,
-  type Session,
-  type SessionOptions,
-} from "../../src/platform/linux/native.ts";
+  OWNERS,
+  openPrograms,
+  type Programs,
+  SWEEP_TCP,
+  SWEEP_UDP,
+} from "../../src/lenses/flows/programs.ts";
+import { loadNative, nativeHost } from "../../src/platform/linux/native.ts";
 import { thisProcessMayCapture } from "../../src/platform/linux/privilege.ts";
 
-const OPTIONS: SessionOptions = {
+const OPTIONS = {
   backend: "auto",
   udpIdleNs: 5e9,
   maxTcpFlows: 65_536,
@@ -24,13 +27,33 @@ const OPTIONS: SessionOptions = {
   ringBytes: 16 << 20,
 };
 
-const native = loadNative();
-const open: Session[] = [];
+/** What any object may be loaded with. */
+const SPEC: SourceSpec & { readonly object: string } = {
+  object: "tracepoint",
+  ring: { map: "events", recordBytes: RECORD.size },
+  constants: { start_ns: 1n },
+  sizes: { tcp_flows: 64 },
+  iterators: { [OWNERS]: { map: null, recordBytes: null } },
+  variables: { walks: 4, losses: LOSSES.size, report_all: 1 },
+};
 
-function start(options: Partial<SessionOptions> = {}): Session {
-  const session = new native.Session({ ...OPTIONS, ...options });
-  open.push(session);
-  return session;
+const native = loadNative();
+const open: NativeSource[] = [];
+
+function startPrograms(options: Partial<typeof OPTIONS> = {}): Programs {
+  const programs = openPrograms(nativeHost(native), { ...OPTIONS, ...options });
+  open.push(programs.source);
+  return programs;
+}
+
+function start(): NativeSource {
+  return startPrograms().source;
+}
+
+function openSpec(spec: Partial<typeof SPEC>): NativeSource {
+  const source = new native.Source({ ...SPEC, ...spec });
+  open.push(source);
+  return source;
 }
 
 function codeOf(action: () => unknown): string | undefined {
@@ -38,26 +61,38 @@ function codeOf(action: () => unknown): string | undefined {
     action();
     return undefined;
   } catch (error) {
-    return isNativeError(error) ? error.code : String(error);
+    return isSourceError(error) ? error.code : String(error);
   }
 }
 
 afterEach(() => {
-  for (const session of open.splice(0)) session.close();
+  for (const source of open.splice(0)) source.close();
+  native.endLoading();
 });
 
 describe("arguments of the addon", () => {
   it.each([
-    ["no options", []],
-    ["options that are no object", [1]],
-    ["a backend that is no string", [{ ...OPTIONS, backend: 1 }]],
-    ["a table of no size", [{ ...OPTIONS, maxTcpFlows: 0 }]],
-    ["a size that is no number", [{ ...OPTIONS, ringBytes: "4096" }]],
-    ["a time that is not a number", [{ ...OPTIONS, udpIdleNs: Number.NaN }]],
+    ["nothing", []],
+    ["what is no object", [1]],
+    ["an object's name that is no string", [{ ...SPEC, object: 1 }]],
+    ["an object's name that is too long", [{ ...SPEC, object: "x".repeat(32) }]],
+    ["a name with a NUL", [{ ...SPEC, object: "a\0b" }]],
+    ["a table of no size", [{ ...SPEC, sizes: { tcp_flows: 0 } }]],
+    ["a size that is no number", [{ ...SPEC, sizes: { tcp_flows: "64" } }]],
+    ["a constant that is no bigint", [{ ...SPEC, constants: { start_ns: 1 } }]],
+    ["a constant of more than 64 bits", [{ ...SPEC, constants: { start_ns: 1n << 64n } }]],
+    ["a record of no bytes", [{ ...SPEC, ring: { map: "events", recordBytes: 0 } }]],
+    ["more variables than there is room for", [{ ...SPEC, variables: many(33) }]],
+    ["an iterator that is no object", [{ ...SPEC, iterators: { [OWNERS]: 1 } }]],
   ])("refuses %s", (_, args) => {
-    expect(() => Reflect.construct(native.Session, args)).toThrow(/must be|out of range|takes one object/);
+    expect(() => Reflect.construct(native.Source, args)).toThrow(/must be|out of range|too many/);
   });
 });
+
+/** So many names, each with the number 1. */
+function many(count: number): Record<string, number> {
+  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`name${i}`, 1]));
+}
 
 describe("a pipe's reader", () => {
   it("is there until it closes its end", async () => {
@@ -127,28 +162,58 @@ sys.stdin.read()`;
   });
 });
 
-describe.skipIf(!thisProcessMayCapture())("a session", () => {
-  it("names an unknown backend", () => {
-    expect(codeOf(() => start({ backend: "nonsense" }))).toBe("NO_BACKEND");
-    expect(() => start({ backend: "nonsense" })).toThrow("no backend is called nonsense");
+describe.skipIf(!thisProcessMayCapture())("what is not there", () => {
+  it.each([
+    ["an object", { object: "nonsense" }, "no BPF object is called nonsense"],
+    ["a map", { sizes: { nonsense: 1 } }, "map nonsense"],
+    ["a ring", { ring: { map: "nonsense", recordBytes: 8 } }, "map nonsense"],
+    ["a constant", { constants: { nonsense: 1n } }, "constant nonsense"],
+    ["an iterator", { iterators: { nonsense: { map: null, recordBytes: 8 } } }, "program nonsense"],
+  ])("is named: %s", (_, spec, message) => {
+    expect(() => openSpec(spec)).toThrow(message);
   });
 
+  it("is no variable of the object", () => {
+    const source = openSpec({ variables: { nonsense: 4, walks: 4 } });
+    expect([source.has("nonsense"), source.has("walks")]).toEqual([false, true]);
+    expect(() => source.read("nonsense")).toThrow(RangeError);
+    expect(() => source.write("nonsense", 1n)).toThrow(RangeError);
+    expect(() => source.has("else")).toThrow(RangeError);
+  });
+});
+
+describe.skipIf(!thisProcessMayCapture())("a variable", () => {
+  it("is shared with the programs, and takes what it has room for", () => {
+    const source = openSpec({});
+    expect([...source.read("walks")]).toEqual([0, 0, 0, 0]);
+    source.write("walks", 0xffff_ffffn);
+    expect([...source.read("walks")]).toEqual([255, 255, 255, 255]);
+    source.write("report_all", 255n);
+    expect([...source.read("report_all")]).toEqual([255]);
+    expect(() => source.write("walks", 1n << 32n)).toThrow(RangeError);
+    expect(() => source.write("report_all", 256n)).toThrow(RangeError);
+    expect(() => source.write("losses", 1n)).toThrow(RangeError);
+    expect([...source.read("losses")]).toEqual(new Array(LOSSES.size).fill(0));
+  });
+});
+
+describe.skipIf(!thisProcessMayCapture())("a source", () => {
   it("says why each backend that was tried could not be used", () => {
-    const session = start();
+    const { stepDowns, backend } = startPrograms();
     const preference = ["fentry", "kprobe", "tracepoint"];
-    const reasons = session.stepDowns.map((step) => step.backend);
+    const reasons = stepDowns.map((step) => step.backend);
     // On a kernel that may preempt its tasks the order is turned round, and fentry is said to come last.
-    const isTurned = session.stepDowns.some(({ reason }) => reason.startsWith("used last"));
+    const isTurned = stepDowns.some(({ reason }) => reason.startsWith("used last"));
     const tried = isTurned ? preference.reverse() : preference;
-    const before = tried.slice(0, tried.indexOf(session.backend));
+    const before = tried.slice(0, tried.indexOf(backend));
     expect(reasons.slice(0, before.length)).toEqual(before);
     if (isTurned) expect(reasons).toContain("fentry");
-    for (const { reason } of session.stepDowns) expect(reason).toMatch(/^[^\n]+$/);
+    for (const { reason } of stepDowns) expect(reason).toMatch(/^[^\n]+$/);
   });
 
   it("delivers a connection's bytes, totals and owner", async () => {
-    const session = start();
-    await session.owners();
+    const source = start();
+    await source.walk(OWNERS);
     const server = createServer((socket) => socket.on("data", (data) => socket.end(data)));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -163,7 +228,7 @@ describe.skipIf(!thisProcessMayCapture())("a session", () => {
 
     const closes: { end: string; in: number; out: number; pid: number }[] = [];
     const batch = new Uint8Array(RECORD.size * 64);
-    for (let bytes = session.drain(batch); bytes > 0; bytes = session.drain(batch)) {
+    for (let bytes = source.drain(batch); bytes > 0; bytes = source.drain(batch)) {
       expect(bytes % RECORD.size).toBe(0);
       decodeRecords(batch.subarray(0, bytes), (record) => {
         const end = record.localPort === address.port ? "server" : "client";
@@ -177,11 +242,11 @@ describe.skipIf(!thisProcessMayCapture())("a session", () => {
       { end: "client", in: 12_345, out: 12_345, pid: process.pid },
       { end: "server", in: 12_345, out: 12_345, pid: process.pid },
     ]);
-    expect([...session.losses()]).toEqual(new Array(LOSSES.size).fill(0));
+    expect([...source.read("losses")]).toEqual(new Array(LOSSES.size).fill(0));
   });
 
   it("cuts a drain at the size of the array and goes on with the next call", async () => {
-    const session = start();
+    const source = start();
     const server = createServer((socket) => socket.end("hello")).listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();
@@ -197,32 +262,34 @@ describe.skipIf(!thisProcessMayCapture())("a session", () => {
 
     const one = new Uint8Array(RECORD.size + 5);
     let calls = 0;
-    while (session.drain(one) === RECORD.size) calls++;
+    let bytes = source.drain(one);
+    for (; bytes === RECORD.size; bytes = source.drain(one)) calls++;
     expect(calls).toBeGreaterThanOrEqual(12);
-    expect(session.drain(one)).toBe(0);
+    expect(bytes).toBe(0);
   });
 
   it("finds who holds a socket", async () => {
-    const session = start();
+    const source = start();
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
-    const bytes = await session.owners();
+    const bytes = await source.walk(OWNERS);
     expect(bytes.byteLength % OWNER.size).toBe(0);
     expect([...decodeOwners(bytes).values()].map((owner) => owner.pid)).toContain(process.pid);
     server.close();
   });
 
-  it("sweeps in as many calls as the array needs, and ends each sweep with 0", () => {
-    const session = start();
+  it("iterates in as many calls as the array needs, and ends each pass with 0", () => {
+    const source = start();
     const batch = new Uint8Array(RECORD.size);
-    for (let sweep = 0; sweep < 3; sweep++) {
+    for (const program of [SWEEP_TCP, SWEEP_UDP, SWEEP_TCP]) {
       let calls = 0;
-      while (session.sweep(batch) > 0) expect(++calls).toBeLessThan(10_000);
+      while (source.iterate(program, batch) > 0) expect(++calls).toBeLessThan(10_000);
     }
+    expect(() => source.iterate("nonsense", batch)).toThrow(RangeError);
   });
 
   it("reports a connection that does not move in a sweep of all, and only there", async () => {
-    const session = start();
+    const source = start();
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();
@@ -230,9 +297,11 @@ describe.skipIf(!thisProcessMayCapture())("a session", () => {
     const client = createConnection(address.port, "127.0.0.1");
     await Promise.all([once(client, "connect"), once(server, "connection")]);
     const batch = new Uint8Array(RECORD.size * 64);
-    const portsBy = (method: "sweep" | "sweepAll"): number[] => {
+    const portsBy = (all: bigint): number[] => {
       const ports: number[] = [];
-      for (let bytes = session[method](batch); bytes > 0; bytes = session[method](batch)) {
+      source.write("report_all", all);
+      const read = () => source.iterate(SWEEP_TCP, batch);
+      for (let bytes = read(); bytes > 0; bytes = read()) {
         decodeRecords(batch.subarray(0, bytes), ({ localPort, remotePort }) =>
           ports.push(localPort, remotePort),
         );
@@ -240,56 +309,67 @@ describe.skipIf(!thisProcessMayCapture())("a session", () => {
       return ports.filter((port) => port === address.port);
     };
     // Names an owner, which a sweep then reports: once.
-    await session.owners();
-    for (let sweeps = 0; portsBy("sweep").length > 0; sweeps++) expect(sweeps).toBeLessThan(100);
-    expect(portsBy("sweepAll")).toHaveLength(2);
-    expect(portsBy("sweep")).toEqual([]);
+    await source.walk(OWNERS);
+    for (let sweeps = 0; portsBy(0n).length > 0; sweeps++) expect(sweeps).toBeLessThan(100);
+    expect(portsBy(1n)).toHaveLength(2);
+    expect(portsBy(0n)).toEqual([]);
     client.destroy();
     server.close();
     await once(server, "close");
   });
 
-  it.each(["drain", "sweep", "sweepAll"] as const)(
-    "refuses to %s into anything but a large enough Uint8Array",
-    (method) => {
-      const session = start();
-      const call = (...args: unknown[]) => Reflect.apply(session[method], session, args);
+  it("refuses to write into anything but a large enough Uint8Array", () => {
+    const source = start();
+    for (const [method, before] of [
+      ["drain", []],
+      ["iterate", [SWEEP_TCP]],
+    ] as const) {
+      const call = (...args: unknown[]) => Reflect.apply(source[method], source, [...before, ...args]);
       expect(() => call()).toThrow(TypeError);
       expect(() => call(new Float64Array(1000))).toThrow(TypeError);
       expect(() => call(new Uint8Array(RECORD.size - 1))).toThrow(RangeError);
-    },
-  );
+    }
+  });
 
   it("can be closed twice, and says so when it is used afterwards", () => {
-    const session = start();
-    session.close();
-    session.close();
+    const source = start();
+    source.close();
+    source.close();
     const batch = new Uint8Array(RECORD.size);
     for (const use of [
-      () => session.drain(batch),
-      () => session.sweep(batch),
-      () => session.sweepAll(batch),
-      () => session.owners(),
-      () => session.losses(),
-      () => session.unowned(),
-      () => session.backend,
-      () => session.stepDowns,
+      () => source.drain(batch),
+      () => source.iterate(SWEEP_TCP, batch),
+      () => source.walk(OWNERS),
+      () => source.has("walks"),
+      () => source.read("walks"),
+      () => source.write("walks", 1n),
+      () => source.skipped("consume"),
+      () => source.leftOut,
     ]) {
       expect(codeOf(use)).toBe("CLOSED");
     }
   });
 
   it("can be closed while it reads owners and in the middle of a sweep", async () => {
-    const session = start();
-    const owners = Array.from({ length: 8 }, () => session.owners());
-    session.sweep(new Uint8Array(RECORD.size));
-    session.close();
+    const source = start();
+    const owners = Array.from({ length: 8 }, () => source.walk(OWNERS));
+    source.iterate(SWEEP_TCP, new Uint8Array(RECORD.size));
+    source.close();
     for (const bytes of await Promise.all(owners)) expect(bytes.byteLength % OWNER.size).toBe(0);
-    expect(codeOf(() => session.owners())).toBe("CLOSED");
+    expect(codeOf(() => source.walk(OWNERS))).toBe("CLOSED");
   });
 
-  it("can be opened many times in one process", () => {
-    const sessions = [start(), start(), start()];
-    expect(new Set(sessions.map((session) => session.backend)).size).toBe(1);
+  it("can be opened many times in one process, each with records of its own", async () => {
+    const programs = [startPrograms(), startPrograms(), startPrograms()];
+    expect(new Set(programs.map(({ backend }) => backend)).size).toBe(1);
+    const server = createServer((socket) => socket.end("hello")).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = createConnection((server.address() as AddressInfo).port, "127.0.0.1");
+    client.resume();
+    await once(client, "close");
+    server.close();
+    await once(server, "close");
+    const batch = new Uint8Array(RECORD.size * 64);
+    for (const { source } of programs) expect(source.drain(batch)).toBeGreaterThanOrEqual(4 * RECORD.size);
   });
 });

@@ -1,12 +1,26 @@
-// The collector of platforms that have no capture: it compiles, so it shows what a port must provide.
-#include "collector.hh"
+// The sources of platforms that have no capture: it compiles, so it shows what a port must provide.
+#include "../source.hh"
 
 namespace tcptop
 {
 
-std::unique_ptr<Collector> open_collector(const Settings &)
+std::unique_ptr<Source> open_source(const LoadRequest &, const RecordSizes &)
 {
 	throw Failure("UNSUPPORTED", "open", 0, "this operating system has no capture; tcptop needs Linux");
+}
+
+bool find_conntrack(Conntrack *)
+{
+	return false;
+}
+
+void end_loading()
+{
+}
+
+Facts facts()
+{
+	return {};
 }
 
 void confine(bool)

@@ -4,6 +4,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <deque>
 #include <mutex>
 
@@ -63,6 +64,14 @@ std::string log_tail()
 	for (const std::string &line : lines)
 		text += line + "\n";
 	return text;
+}
+
+Failure failed(const std::string &stage, int error, const std::string &what)
+{
+	Failure failure("FAILED", stage, error, what + ": " + strerror(error));
+
+	failure.log = log_tail();
+	return failure;
 }
 
 } // namespace tcptop

@@ -1,4 +1,4 @@
-// The BPF objects inside the addon.
+// The BPF objects that are built in.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +9,14 @@ namespace tcptop
 {
 
 struct BpfObject {
-	const char *backend;
+	const char *name;
 	const void *data;
 	size_t size;
 };
 
-// In order of preference: cheapest hooks first.
 const std::vector<BpfObject> &bpf_objects();
+
+// Null where there is none of that name.
+const BpfObject *find_object(const std::string &name);
 
 } // namespace tcptop

@@ -1,18 +1,16 @@
 #include "objects.hh"
 
 // libbpf reads the ELF image in place and wants it aligned.
-#define EMBED(name)                                                                                                    \
+#define OBJECT(name)                                                                                                   \
 	asm(".pushsection .rodata\n"                                                                                   \
 	    ".balign 8\n"                                                                                              \
 	    "object_" #name "_begin:\n"                                                                                \
 	    ".incbin \"" BPF_OBJECT_DIR "/" #name ".bpf.o\"\n"                                                         \
 	    "object_" #name "_end:\n"                                                                                  \
 	    ".popsection\n");                                                                                          \
-	extern "C" __attribute__((visibility("hidden"))) const char object_##name##_begin[], object_##name##_end[]
-
-EMBED(fentry);
-EMBED(kprobe);
-EMBED(tracepoint);
+	extern "C" __attribute__((visibility("hidden"))) const char object_##name##_begin[], object_##name##_end[];
+#include "objects.def"
+#undef OBJECT
 
 namespace tcptop
 {
@@ -20,12 +18,19 @@ namespace tcptop
 const std::vector<BpfObject> &bpf_objects()
 {
 	static const std::vector<BpfObject> objects = {
-	    {"fentry", object_fentry_begin, static_cast<size_t>(object_fentry_end - object_fentry_begin)},
-	    {"kprobe", object_kprobe_begin, static_cast<size_t>(object_kprobe_end - object_kprobe_begin)},
-	    {"tracepoint", object_tracepoint_begin,
-	     static_cast<size_t>(object_tracepoint_end - object_tracepoint_begin)},
+#define OBJECT(name) {#name, object_##name##_begin, static_cast<size_t>(object_##name##_end - object_##name##_begin)},
+#include "objects.def"
+#undef OBJECT
 	};
 	return objects;
+}
+
+const BpfObject *find_object(const std::string &name)
+{
+	for (const BpfObject &object : bpf_objects())
+		if (name == object.name)
+			return &object;
+	return nullptr;
 }
 
 } // namespace tcptop

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { tcpTableSize } from "../../../src/platform/linux/table-size.ts";
+import { tcpTableSize } from "../../../../src/lenses/flows/table-size.ts";
 
 const sockstat = (alloc: number) =>
   `sockets: used 90\nTCP: inuse 5 orphan 0 tw 0 alloc ${alloc} mem 1\nUDP: inuse 2 mem 0\n`;

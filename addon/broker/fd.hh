@@ -1,0 +1,40 @@
+// A file descriptor that is closed with its owner.
+#pragma once
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace tcptop
+{
+
+class Fd
+{
+      public:
+	Fd() = default;
+	explicit Fd(int fd) : fd_(fd)
+	{
+	}
+	Fd(Fd &&other) noexcept : fd_(std::exchange(other.fd_, -1))
+	{
+	}
+	Fd &operator=(Fd &&other) noexcept
+	{
+		std::swap(fd_, other.fd_);
+		return *this;
+	}
+	~Fd()
+	{
+		if (fd_ >= 0)
+			::close(fd_);
+	}
+	int get() const
+	{
+		return fd_;
+	}
+
+      private:
+	int fd_ = -1;
+};
+
+} // namespace tcptop

@@ -1,0 +1,53 @@
+/** What the kernel does to packets on their way out: NAT, by its connection tracking, and IPsec. */
+import type { NativeSource, SourceHost } from "../../core/source.ts";
+
+const CONNTRACK_TYPES = "kernel/btf/nf_conntrack";
+const CONNTRACK = "module/nf_conntrack";
+const IPSEC = ["module/esp4", "module/esp6"] as const;
+
+/**
+ * Has the programs of the `tracepoint` backend undo both (bpf/udp-cgroup.h). On most kernels both are modules, which
+ * may be loaded after the start.
+ */
+export class Translation {
+  readonly #host: SourceHost;
+  readonly #source: NativeSource;
+  #awaitsConntrack: boolean;
+  #mayHide = false;
+
+  constructor(host: SourceHost, source: NativeSource) {
+    this.#host = host;
+    this.#source = source;
+    this.#awaitsConntrack = !this.#learnConntrack();
+    this.lookAgain();
+  }
+
+  /** Cheap while nothing has been loaded; before each sweep. */
+  lookAgain(): void {
+    if (!this.#mayHide && IPSEC.some((module) => this.#host.hasInSys(module))) {
+      this.#mayHide = true;
+      this.#source.write("udp_may_hide", 1n);
+    }
+    if (!this.#awaitsConntrack || !this.#host.hasInSys(CONNTRACK_TYPES)) return;
+    this.#awaitsConntrack = false;
+    this.#learnConntrack();
+  }
+
+  /** Why NAT is not undone although it may be at work; null: it is, or there is none. */
+  fault(): string | null {
+    if (!this.#awaitsConntrack || !this.#host.hasInSys(CONNTRACK)) return null;
+    return (
+      "UDP that is translated (NAT) has its translated addresses: the kernel does not describe the types of " +
+      "nf_conntrack"
+    );
+  }
+
+  #learnConntrack(): boolean {
+    const places = this.#host.conntrack();
+    if (places === null) return false;
+    this.#source.write("tracked_tuples_at", BigInt(places.tuplesAt));
+    this.#source.write("tracked_tuple_stride", BigInt(places.tupleStride));
+    this.#source.write("tracked_status_at", BigInt(places.statusAt));
+    return true;
+  }
+}
