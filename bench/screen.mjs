@@ -19,15 +19,17 @@ const CPU_LIMITS = new Map([
 const SIZE = { columns: 120, rows: 40 };
 
 /** @typedef {typeof import("../src/view/frame.ts")} FrameModule */
-/** @typedef {typeof import("../src/lenses/flows/figures.ts")} FiguresModule */
+/** @typedef {typeof import("../src/app/screen-lenses.ts")} LensesModule */
+/** @typedef {typeof import("../src/lenses/flows/parts.ts")} FlowsModule */
 /** @typedef {typeof import("../src/view/listing.ts")} ListingModule */
 /** @typedef {typeof import("../src/view/state.ts")} StateModule */
 /** @typedef {typeof import("../src/view/update.ts")} UpdateModule */
 /** @typedef {typeof import("../src/tui/keys.ts")} KeysModule */
 /** @typedef {typeof import("../src/tui/renderer.ts")} RendererModule */
-/** @typedef {FrameModule & FiguresModule & ListingModule & StateModule & UpdateModule & KeysModule & RendererModule} Parts */
+/** @typedef {FrameModule & LensesModule & FlowsModule & ListingModule & StateModule & UpdateModule & KeysModule & RendererModule} Parts */
 /** @typedef {import("../src/lenses/flows/connection.ts").Connection} Connection */
 /** @typedef {import("../src/lenses/flows/snapshot.ts").Snapshot} Snapshot */
+/** @typedef {import("../src/core/refresh.ts").Refresh} Refresh */
 /** @typedef {import("../src/view/listing.ts").Listing} Listing */
 /** @typedef {import("../src/view/layout.ts").Layout} Layout */
 
@@ -36,10 +38,28 @@ const INFO = {
   backend: "fentry",
   kernel: "6.12.0",
   stepDowns: [],
-  tableSizes: { maxTcpFlows: 65_536, maxUdpFlows: 32_768 },
+  facts: new Map([["flows", { maxTcpFlows: 65_536, maxUdpFlows: 32_768 }]]),
   startedNs: 1e9,
   isReplay: false,
 };
+
+/** What flows are without an option. */
+const SETTINGS = {
+  filter: { pids: [], processes: [], ports: [], hosts: [], protocols: [], families: [], noLoopback: false },
+  all: false,
+  udpTimeoutS: 5,
+  maxTcpFlows: undefined,
+  maxUdpFlows: undefined,
+};
+
+/**
+ * @param {Snapshot} snapshot
+ * @returns {Refresh}
+ */
+function refreshOf(snapshot) {
+  const at = { nowNs: snapshot.timeNs, wallMs: snapshot.timeNs / 1e6 };
+  return { at, snapshots: new Map([["flows", snapshot]]) };
+}
 
 /** @type {Snapshot["losses"]} */
 const NO_LOSSES = {
@@ -72,7 +92,7 @@ const KEYS = [
 async function loadParts() {
   const paths = [
     ...["frame", "listing", "state", "update"].map((name) => `view/${name}`),
-    ...["lenses/flows/figures", "tui/keys", "tui/renderer"],
+    ...["app/screen-lenses", "lenses/flows/parts", "tui/keys", "tui/renderer"],
   ];
   return /** @type {Parts} */ (Object.assign({}, ...(await Promise.all(paths.map(fromDist)))));
 }
@@ -171,7 +191,8 @@ class TimedScreen {
   #keys;
   #figures;
   #state;
-  #snapshot;
+  #refresh;
+  #lenses;
   #shown;
 
   /**
@@ -180,13 +201,19 @@ class TimedScreen {
    */
   constructor(parts, snapshot) {
     this.#parts = parts;
-    this.#snapshot = snapshot;
+    this.#refresh = refreshOf(snapshot);
+    this.#lenses = [parts.parts(SETTINGS)];
     this.#renderer = new parts.Renderer(nullTerminal(), { colors: 256, isUtf8: true });
     this.#renderer.enter();
     this.#keys = new parts.KeyDecoder();
-    this.#figures = new parts.Figures(null);
-    this.#state = parts.initialState({ style: "human", delayS: 1, all: false, order: null });
-    this.#figures.record(snapshot, snapshot.timeNs / 1e6);
+    this.#figures = new parts.ScreenFigures(this.#lenses);
+    this.#state = parts.initialState({
+      ...parts.choicesOf(this.#lenses),
+      style: "human",
+      delayS: 1,
+      order: { key: null, reverse: false },
+    });
+    this.#figures.record(this.#refresh);
     const { frame, shown } = this.#compute(null);
     this.#shown = shown;
     this.#renderer.draw(frame);
@@ -198,8 +225,8 @@ class TimedScreen {
    */
   refresh(snapshot) {
     const startMs = performance.now();
-    this.#snapshot = snapshot;
-    this.#figures.record(snapshot, snapshot.timeNs / 1e6);
+    this.#refresh = refreshOf(snapshot);
+    this.#figures.record(this.#refresh);
     const frame = this.#next();
     const computedMs = performance.now();
     this.#renderer.forget();
@@ -214,7 +241,7 @@ class TimedScreen {
   type(text) {
     const startMs = performance.now();
     for (const input of this.#keys.decode(text)) {
-      const context = { snapshot: this.#snapshot, ...this.#shown, helpLimit: 0, isReplay: false };
+      const context = { refresh: this.#refresh, ...this.#shown, helpLimit: 0, isReplay: false };
       this.#state = this.#parts.update(this.#state, input, context).state;
       this.#renderer.draw(this.#next());
     }
@@ -234,19 +261,18 @@ class TimedScreen {
   /** @param {{ listing: Listing, layout: Layout } | null} before */
   #compute(before) {
     const { listEntries, settle, draw } = this.#parts;
-    const snapshot = this.#snapshot;
-    const listing = listEntries(snapshot, this.#state, null, before?.listing ?? null);
+    const refresh = this.#refresh;
+    const listing = listEntries(refresh, this.#state, before?.listing ?? null);
     const state = settle(this.#state, listing, before);
-    const wallMs = snapshot.timeNs / 1e6;
+    const figures = this.#figures.of(state.view);
     const scene = {
-      info: INFO,
-      snapshot,
-      wallMs,
-      tallies: this.#figures.talliesOf(state.filter, snapshot, listing.passing),
-      seriesOf: (/** @type {number} */ key) => this.#figures.seriesOf(key),
+      info: { ...INFO, lenses: this.#lenses },
+      refresh,
+      header: figures.header({ words: state.filter, refresh, passing: listing.passing }),
+      pastOf: (/** @type {object} */ item) => figures.pastOf(item),
       filterOptions: "",
       state,
-      losses: "",
+      losses: [],
       isRecorded: false,
       logWarning: "",
       notice: "",

@@ -10,10 +10,12 @@ import { fromDist, root } from "./lib.mjs";
 const { describeOptions } = /** @type {typeof import("../src/cli/options.ts")} */ (
   await fromDist("cli/options")
 );
-const { LOSS_COUNTERS } = /** @type {typeof import("../src/lenses/flows/losses.ts")} */ (
-  await fromDist("lenses/flows/losses")
-);
-const { KEYS } = /** @type {typeof import("../src/view/help.ts")} */ (await fromDist("view/help"));
+const { LENSES, LOSS_COUNTERS } = /** @type {typeof import("../src/lenses.ts")} */ (await fromDist("lenses"));
+const { keysOf } = /** @type {typeof import("../src/view/help.ts")} */ (await fromDist("view/help"));
+
+/** Options are collected, and none is given. */
+const none = { flag() {}, value() {}, list() {} };
+const lenses = await Promise.all(LENSES.map(async (lens) => (await lens.load()).parts(lens.options(none))));
 
 const PAGE = "man/tcptop.8";
 
@@ -21,7 +23,7 @@ const options = describeOptions();
 const texts = {
   [PAGE]: fillPage(readFileSync(join(root, PAGE), "utf8"), {
     options: optionList(options),
-    keys: keyList(KEYS),
+    keys: keyList(keysOf(lenses)),
     losses: lossList(LOSS_COUNTERS),
   }),
   "README.md": fillReadme(readFileSync(join(root, "README.md"), "utf8"), {

@@ -98,7 +98,7 @@ export function keyList(keys) {
 
 /**
  * The counters of what was lost.
- * @param {typeof import("../../src/lenses/flows/losses.ts").LOSS_COUNTERS} counters
+ * @param {readonly import("../../src/core/losses.ts").LossCounter[]} counters
  */
 export function lossList(counters) {
   const items = counters.map(

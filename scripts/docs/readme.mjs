@@ -2,7 +2,7 @@
 
 /**
  * The counters of what was lost: what each counts, and what then is missing.
- * @param {typeof import("../../src/lenses/flows/losses.ts").LOSS_COUNTERS} counters
+ * @param {readonly import("../../src/core/losses.ts").LossCounter[]} counters
  */
 export function lossTable(counters) {
   const rows = counters.map(({ key, counts, missing }) => {

@@ -1,6 +1,6 @@
 /** The source of refreshes: a capture or a recording. */
 import type { ExitError } from "../base/errors.ts";
-import type { Refresh } from "../lenses.ts";
+import type { Refresh } from "../core/refresh.ts";
 import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";
 import type { PlayStatus } from "../view/play.ts";
@@ -31,7 +31,7 @@ export interface Feed {
   /** Shows refreshes until a request to end, the last iteration or the end of the feed. */
   follow(stop: Stop, sinks: FanOut<Refresh>): Promise<void>;
   setDelay(delayNs: number): void;
-  /** Whether the sockets that carry no flow are shown too. */
-  setAll(all: boolean): void;
+  /** Turns a switch of a lens. */
+  turn(lens: string, id: string, isOn: boolean): void;
   close(): void;
 }

@@ -1,15 +1,15 @@
-/** What SIGHUP means where there is a log. */
+/** What SIGHUP means where there are logs. */
 import type { Log } from "../sinks/log.ts";
 import type { World } from "./world.ts";
 
-/** A `World` where SIGHUP reopens the log. Without its terminal SIGHUP stays a request to end. */
-export function reopenedByHangup(world: World, log: Log): World {
+/** A `World` where SIGHUP reopens the logs. Without its terminal SIGHUP stays a request to end. */
+export function reopenedByHangup(world: World, logs: readonly Log[]): World {
   return {
     ...world,
     onStop: (call) =>
       world.onStop((signal) => {
-        if (signal === "SIGHUP" && !world.hasLostTerminal()) log.reopen();
-        else call(signal);
+        if (signal !== "SIGHUP" || world.hasLostTerminal()) call(signal);
+        else for (const log of logs) log.reopen();
       }),
   };
 }

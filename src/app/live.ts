@@ -1,7 +1,8 @@
 /** The feed of a running capture, which is recorded on request. */
 import type { ExitError } from "../base/errors.ts";
-import type { Refresh } from "../lenses.ts";
-import type { Capture } from "../platform/platform.ts";
+import type { LensParts } from "../core/lens.ts";
+import type { Refresh } from "../core/refresh.ts";
+import type { Capture, CaptureOptions } from "../platform/platform.ts";
 import type { RecordingWriter } from "../recording/writer.ts";
 import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";
@@ -11,6 +12,9 @@ import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
 export interface LiveOptions extends LoopOptions {
+  readonly capture: CaptureOptions;
+  /** Those that are on. */
+  readonly lenses: readonly LensParts[];
   readonly version: string;
   /** Makes the file of a recording before privileges are given up. Absent: nothing is recorded. */
   readonly record?: (() => RecordingWriter) | undefined;
@@ -25,7 +29,7 @@ export class Live implements Feed {
 
   /** Opens the capture. Throws ExitError as the platform does, and 73 where the recording cannot be made. */
   constructor(world: World, options: LiveOptions) {
-    const { record, capture: captureOptions, version } = options;
+    const { record, capture: captureOptions, version, lenses } = options;
     const recorder = record?.() ?? null;
     try {
       this.#capture = world.platform.open(captureOptions);
@@ -34,10 +38,23 @@ export class Live implements Feed {
       throw error;
     }
     this.#recorder = recorder;
-    this.#loop = new Loop(world, options, this.#capture, recorder);
+    const { clock } = world;
+    const startNs = clock.monotonicNs();
+    const source = this.#capture;
+    const intakes = lenses.map((lens) => {
+      return { lens: lens.id, intake: lens.intake(source, { recorder, clock, startNs }) };
+    });
+    this.#loop = new Loop(world, options, startNs, intakes);
     const { backend, kernel, stepDowns, tableSizes } = this.#capture;
-    this.info = { version, backend, kernel, stepDowns, tableSizes };
-    this.#recorder?.begin({ ...this.info, udpIdleNs: captureOptions.udpIdleNs, startNs: this.startNs });
+    this.info = {
+      version,
+      backend,
+      kernel,
+      stepDowns,
+      facts: new Map(lenses.map(({ id }) => [id, tableSizes])),
+    };
+    const { udpIdleNs } = captureOptions;
+    this.#recorder?.begin({ version, backend, kernel, stepDowns, tableSizes, udpIdleNs, startNs });
   }
 
   get startNs(): number {
@@ -69,8 +86,8 @@ export class Live implements Feed {
     this.#loop.setDelay(delayNs);
   }
 
-  setAll(all: boolean): void {
-    this.#loop.setAll(all);
+  turn(lens: string, id: string, isOn: boolean): void {
+    this.#loop.turn(lens, id, isOn);
   }
 
   close(): void {

@@ -1,22 +1,25 @@
 /** The loop of refreshes from the capture to the sinks. No other part of a capture has timers. */
-import { FlowIntake, type FlowRecorder } from "../lenses/flows/intake.ts";
-import type { Refresh } from "../lenses.ts";
-import type { Capture, CaptureOptions } from "../platform/platform.ts";
+import type { Intake } from "../core/lens.ts";
+import type { Refresh } from "../core/refresh.ts";
 import type { FanOut } from "../sinks/fan-out.ts";
 import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
 export interface LoopOptions {
-  readonly capture: CaptureOptions;
   /** Nanoseconds from one refresh to the next. */
   readonly delayNs: number;
   /** null: until a request to end. */
   readonly iterations: number | null;
-  /** Also the sockets that carry no flow: listening, TIME_WAIT. */
-  readonly all: boolean;
 }
 
-/** The ring buffer is emptied at least this often, so that a burst does not fill it. */
+/** The way to the model of one lens. */
+export interface LensIntake {
+  /** Its id. */
+  readonly lens: string;
+  readonly intake: Intake;
+}
+
+/** The ring buffers are emptied at least this often, so that a burst does not fill them. */
 const DRAIN_INTERVAL_NS = 100e6;
 
 export class Loop {
@@ -24,29 +27,26 @@ export class Loop {
   readonly startNs: number;
   readonly #world: World;
   readonly #iterations: number | null;
-  readonly #intake: FlowIntake;
+  readonly #lenses: readonly LensIntake[];
   #delayNs: number;
   /** Refreshes come at whole multiples of the delay after this time. */
   #gridNs = 0;
 
-  /** `recorder` gets all that reaches the model. */
-  constructor(world: World, options: LoopOptions, capture: Capture, recorder: FlowRecorder | null = null) {
+  /** `startNs`: when the capture began. `lenses`: a refresh has them in this order. */
+  constructor(world: World, options: LoopOptions, startNs: number, lenses: readonly LensIntake[]) {
     this.#world = world;
     this.#iterations = options.iterations;
     this.#delayNs = options.delayNs;
-    this.startNs = world.clock.monotonicNs();
-    const {
-      all,
-      capture: { udpIdleNs },
-    } = options;
-    this.#intake = new FlowIntake(capture, recorder, world.clock, { udpIdleNs, startNs: this.startNs, all });
+    this.startNs = startNs;
+    this.#lenses = lenses;
   }
 
-  /** Reads the existing connections, then refreshes until a request to end or the last iteration. */
+  /** Reads what there is already, then refreshes until a request to end or the last iteration. */
   async follow(stop: Stop, sinks: FanOut<Refresh>): Promise<void> {
-    const seed = await stop.orNext(this.#intake.seed());
-    if (seed === null || stop.requests > 0) return;
-    sinks.start(this.#intake.begin(seed));
+    const seeds = await stop.orNext(Promise.all(this.#lenses.map(({ intake }) => intake.seed())));
+    if (seeds === null || stop.requests > 0) return;
+    for (const { intake } of this.#lenses) intake.begin();
+    sinks.start(this.#refresh());
     await this.#refreshOnTime(stop, sinks);
   }
 
@@ -56,9 +56,17 @@ export class Loop {
     this.#gridNs = this.#world.clock.monotonicNs();
   }
 
-  /** Shows the sockets that carry no flow from the next refresh on, or no more. */
-  setAll(all: boolean): void {
-    this.#intake.setAll(all);
+  /** Turns a switch of a lens. */
+  turn(lens: string, id: string, isOn: boolean): void {
+    this.#lenses.find((one) => one.lens === lens)?.intake.turn(id, isOn);
+  }
+
+  /** All lenses are read before any is shown, so that they are of one moment. */
+  #refresh(): Refresh {
+    const { clock } = this.#world;
+    for (const { intake } of this.#lenses) intake.collect();
+    const at = { nowNs: clock.monotonicNs(), wallMs: clock.wallMs() };
+    return { at, snapshots: new Map(this.#lenses.map(({ lens, intake }) => [lens, intake.refresh(at)])) };
   }
 
   /**
@@ -75,14 +83,14 @@ export class Loop {
       const nowNs = clock.monotonicNs();
       const isDue = nowNs >= this.#nextAfter(lastNs);
       if (stop.requests === 0 && !isDue) {
-        this.#intake.drain();
-        if (!this.#intake.isCrowded) continue;
+        for (const { intake } of this.#lenses) intake.drain();
+        if (!this.#lenses.some(({ intake }) => intake.isCrowded)) continue;
       }
       if (isDue) refreshes++;
       const isLast = refreshes === this.#iterations || stop.requests > 0;
-      sinks.refresh(this.#intake.refresh(), isLast);
+      sinks.refresh(this.#refresh(), isLast);
       if (isLast || sinks.hasEnded) return;
-      this.#intake.readAhead();
+      for (const { intake } of this.#lenses) intake.readAhead();
       // A refresh that takes longer than the delay must not follow itself at once: signals and pipes wait for a pause.
       lastNs = clock.monotonicNs();
     }

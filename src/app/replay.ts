@@ -1,9 +1,11 @@
 /** The feed of a recording: its refreshes at their own pace, faster or slower, from any position. */
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { Slices } from "../base/slices.ts";
+import type { LensParts } from "../core/lens.ts";
+import type { Refresh } from "../core/refresh.ts";
 import { FlowModel } from "../lenses/flows/model/model.ts";
 import type { SeedEntry } from "../lenses/flows/record.ts";
-import type { Refresh } from "../lenses.ts";
+import { FLOWS } from "../lenses/flows/snapshot.ts";
 import type { RecordingFrame, RecordingReader, RecordingSpan } from "../recording/reader.ts";
 import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";
@@ -19,8 +21,8 @@ export interface ReplayOptions {
   readonly speed: number;
   /** null: to the end of the recording. */
   readonly iterations: number | null;
-  /** Whether the sockets that carry no flow are shown too, as far as they were recorded. */
-  readonly all: boolean;
+  /** Those that are on. */
+  readonly lenses: readonly LensParts[];
   /** Whether the replay waits for a request to end at the end of the recording. */
   readonly staysAtEnd: boolean;
 }
@@ -79,10 +81,10 @@ export class Replay implements Feed, Player {
     this.#options = options;
     this.#reader = reader;
     this.#slices = new Slices(world.clock);
-    this.#all = options.all;
+    this.#all = options.lenses.some(({ switches }) => switches.some(({ isOn }) => isOn));
     this.#speed = options.speed;
     const { version, backend, kernel, stepDowns, tableSizes, startNs } = reader.info;
-    this.info = { version, backend, kernel, stepDowns, tableSizes };
+    this.info = { version, backend, kernel, stepDowns, facts: new Map([[FLOWS.lens, tableSizes]]) };
     this.startNs = startNs;
     this.#model = this.#newModel();
   }
@@ -136,10 +138,10 @@ export class Replay implements Feed, Player {
   /** The pace is that of the recording. */
   setDelay(): void {}
 
-  /** Shows the sockets that carry no flow from the next refresh on, or no more. */
-  setAll(all: boolean): void {
-    this.#all = all;
-    this.#model.apply({ kind: "sockets", entries: all ? this.#sockets : [] });
+  /** The one switch: shows the sockets that carry no flow from the next refresh on, or no more. */
+  turn(_lens: string, _id: string, isOn: boolean): void {
+    this.#all = isOn;
+    this.#model.apply({ kind: "sockets", entries: isOn ? this.#sockets : [] });
   }
 
   async follow(stop: Stop, sinks: FanOut<Refresh>): Promise<void> {
@@ -279,7 +281,7 @@ export class Replay implements Feed, Player {
     for (const operation of frame.operations()) {
       if (operation.kind === "losses") {
         const at = { nowNs: frame.nowNs, wallMs: frame.wallMs };
-        refresh = { at, snapshot: this.#model.refresh(at.nowNs, operation.losses) };
+        refresh = FLOWS.alone(at, this.#model.refresh(at.nowNs, operation.losses));
       } else if (operation.kind === "sockets") {
         this.#arrivingSockets.push(...operation.entries);
         if (operation.isLast) this.#setSockets();

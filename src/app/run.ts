@@ -1,12 +1,10 @@
 /** Runs with the stream on standard output. */
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { sanitise } from "../base/sanitise.ts";
+import type { Refresh } from "../core/refresh.ts";
 import type { Sink } from "../core/sink.ts";
-import type { Selection } from "../lenses/flows/events.ts";
-import type { Refresh } from "../lenses.ts";
 import { FanOut } from "../sinks/fan-out.ts";
-import type { Output } from "../sinks/output.ts";
-import { Stream } from "../sinks/stream.ts";
+import { Stream, type StreamOptions } from "../sinks/stream.ts";
 import { TextWriter } from "../sinks/text-writer.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";
@@ -14,8 +12,7 @@ import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
 export interface StreamFeedOptions {
-  readonly output: Output;
-  readonly selection: Selection;
+  readonly stream: Omit<StreamOptions, "hasReader">;
   /** What gets the refreshes besides the stream. */
   readonly sinks?: readonly Sink<Refresh>[];
 }
@@ -65,7 +62,7 @@ export async function streamFeed<F extends Feed>(
 ): Promise<Ending> {
   const stop = new Stop(world);
   const writer = new TextWriter(world.stdout, "standard output");
-  const { sinks = [], output, selection } = options;
+  const { sinks = [] } = options;
   const hasReader = () => world.platform.hasReader(STDOUT_FD);
   const warn = (text: string) => {
     if (text !== "") world.stderr.write(text, () => {});
@@ -74,7 +71,7 @@ export async function streamFeed<F extends Feed>(
   for (const source of [writer, ...sinks]) source.onEnd?.(() => stop.request());
   try {
     const feed = await openFeed(stop);
-    const stream = new Stream(writer, feed.info, { output, selection, hasReader });
+    const stream = new Stream(writer, feed.info, { ...options.stream, hasReader });
     try {
       await feed.follow(stop, new FanOut([...sinks, stream]));
       warn(stream.lossWarning());

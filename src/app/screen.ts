@@ -1,10 +1,9 @@
 /** The screen: a frame for each refresh and each key, until the user quits. */
 import type { NumberStyle } from "../base/format.ts";
+import type { LensParts } from "../core/lens.ts";
+import type { Refresh } from "../core/refresh.ts";
 import type { Sink } from "../core/sink.ts";
-import type { Order } from "../core/view.ts";
-import { Figures, type Reading } from "../lenses/flows/figures.ts";
-import type { Accept } from "../lenses/flows/filter.ts";
-import type { Refresh } from "../lenses.ts";
+import type { TableOrder } from "../core/table.ts";
 import { FanOut } from "../sinks/fan-out.ts";
 import type { Screen } from "../tui/terminal.ts";
 import { draw } from "../view/frame.ts";
@@ -17,18 +16,15 @@ import { type Input, settle, update } from "../view/update.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";
 import { ProcessBook } from "./process-book.ts";
+import { choicesOf, filterOptionsOf, ScreenFigures } from "./screen-lenses.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
 export interface ShowOptions {
   readonly delayNs: number;
-  readonly all: boolean;
-  /** The command line's filter, null: everything. */
-  readonly accept: Accept | null;
-  /** The command line's filter as options, as the screen shows it. */
-  readonly filterOptions: string;
-  /** null: the busiest first. */
-  readonly order: Order | null;
+  /** Those that are on; the first has a view. */
+  readonly lenses: readonly LensParts[];
+  readonly order: TableOrder;
   readonly style: NumberStyle;
   /** What gets the refreshes besides the screen. */
   readonly sinks?: readonly Sink<Refresh>[];
@@ -37,7 +33,6 @@ export interface ShowOptions {
 export type ScreenOptions = LiveOptions & ShowOptions;
 
 const NS_PER_S = 1e9;
-const NS_PER_MS = 1e6;
 
 class ScreenSink implements Sink<Refresh> {
   readonly policy = "latest only";
@@ -48,9 +43,7 @@ class ScreenSink implements Sink<Refresh> {
   readonly #processes: ProcessBook;
   readonly #feed: Feed;
   readonly #quit: () => void;
-  #figures: Figures;
-  /** The figures at the time of the pause; null: not paused. */
-  #still: Reading | null = null;
+  readonly #figures: ScreenFigures;
   #state: UiState;
   #latest: Refresh | null = null;
   #shown: { readonly listing: Listing; readonly layout: Layout } | null = null;
@@ -59,12 +52,12 @@ class ScreenSink implements Sink<Refresh> {
     this.#screen = screen;
     this.#options = options;
     this.#feed = feed;
-    this.#info = { ...feed.info, startedNs: feed.startNs, isReplay: feed.player !== null };
+    const { style, lenses, order, delayNs } = options;
+    this.#info = { ...feed.info, lenses, startedNs: feed.startNs, isReplay: feed.player !== null };
     this.#processes = processes;
     this.#quit = quit;
-    const { style, all, order, delayNs } = options;
-    this.#state = initialState({ style, all, order, delayS: delayNs / NS_PER_S });
-    this.#figures = new Figures(options.accept);
+    this.#state = initialState({ ...choicesOf(lenses), style, order, delayS: delayNs / NS_PER_S });
+    this.#figures = new ScreenFigures(lenses);
     screen.listen({
       input: (input) => this.#input(input),
       changed: () => this.#show(),
@@ -84,11 +77,11 @@ class ScreenSink implements Sink<Refresh> {
 
   pass(refresh: Refresh): void {
     this.#latest = refresh;
-    this.#figures.record(refresh.snapshot, refresh.at.wallMs);
+    this.#figures.record(refresh);
   }
 
   rewind(): void {
-    this.#figures = new Figures(this.#options.accept, this.#state.filter);
+    this.#figures.rewind(this.#state.filter);
   }
 
   played(): void {
@@ -97,23 +90,21 @@ class ScreenSink implements Sink<Refresh> {
 
   #show(): void {
     if (this.#latest === null) return;
-    const { at, snapshot: newest } = this.#latest;
-    const snapshot = this.#state.paused ?? newest;
-    this.#still = this.#state.paused && (this.#still ?? this.#figures.freeze());
-    const figures = this.#still ?? this.#figures;
+    const refresh = this.#state.paused ?? this.#latest;
+    this.#figures.pause(this.#state.paused !== null);
     const before = this.#shown;
-    const listing = listEntries(snapshot, this.#state, this.#options.accept, before?.listing);
+    const listing = listEntries(refresh, this.#state, before?.listing);
     const state = settle(this.#state, listing, before);
+    const figures = this.#figures.of(state.view);
     const { frame, layout } = draw(
       {
         info: this.#info,
-        snapshot,
-        wallMs: at.wallMs - (at.nowNs - snapshot.timeNs) / NS_PER_MS,
-        tallies: figures.talliesOf(state.filter, snapshot, listing.passing),
-        seriesOf: (key) => figures.seriesOf(key),
-        filterOptions: this.#options.filterOptions,
+        refresh,
+        header: figures.header({ words: state.filter, refresh, passing: listing.passing }),
+        pastOf: (item) => figures.pastOf(item),
+        filterOptions: filterOptionsOf(this.#options.lenses),
         state,
-        losses: figures.losses,
+        losses: this.#figures.losses,
         isRecorded: this.#feed.isRecorded,
         logWarning: this.#warning,
         notice: this.#feed.notice,
@@ -140,7 +131,7 @@ class ScreenSink implements Sink<Refresh> {
     }
     const { state, effects } = update(this.#state, input, {
       ...this.#shown,
-      snapshot: this.#latest.snapshot,
+      refresh: this.#latest,
       helpLimit: helpScrollLimit(this.#info, this.#screen.size),
       isReplay: this.#info.isReplay,
     });
@@ -170,8 +161,8 @@ class ScreenSink implements Sink<Refresh> {
       case "delay":
         this.#feed.setDelay(effect.delayS * NS_PER_S);
         break;
-      case "all":
-        this.#feed.setAll(effect.all);
+      case "turn":
+        this.#feed.turn(effect.lens, effect.id, effect.isOn);
         break;
       case "play":
         this.#feed.player?.togglePause();

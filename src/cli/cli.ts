@@ -8,25 +8,24 @@ import type { World } from "../app/world.ts";
 import { ExitCode, type ExitCodeValue, ExitError, tellable } from "../base/errors.ts";
 import type { FileInUse, Files } from "../base/output-file.ts";
 import { sanitise } from "../base/sanitise.ts";
+import type { LensParts } from "../core/lens.ts";
+import { usageError } from "../core/options.ts";
+import type { Refresh } from "../core/refresh.ts";
 import type { Sink } from "../core/sink.ts";
-import type { Order } from "../core/view.ts";
-import type { Selection } from "../lenses/flows/events.ts";
-import { compileFilter, describeFilter } from "../lenses/flows/filter.ts";
-import type { Refresh } from "../lenses.ts";
+import type { Table } from "../core/table.ts";
+import { LENSES } from "../lenses.ts";
 import type { Platform } from "../platform/platform.ts";
 import { replayPlatform } from "../platform/replay/replay.ts";
 import type { RecordingFileOptions } from "../recording/files.ts";
 import { RecordingReader, type RecordingSource } from "../recording/reader.ts";
 import { type RecordingFile, RecordingWriter } from "../recording/writer.ts";
-import { CSV_HEADERS, csvOutput } from "../sinks/csv.ts";
+import { csvHeaders, csvOutput } from "../sinks/csv.ts";
 import { jsonOutput } from "../sinks/json.ts";
 import { Log } from "../sinks/log.ts";
 import { LogFile } from "../sinks/log-file.ts";
-import type { Output } from "../sinks/output.ts";
 import { textOutput } from "../sinks/text.ts";
 import { TextWriter } from "../sinks/text-writer.ts";
 import type { Screen } from "../tui/terminal.ts";
-import { BUSIEST } from "../view/state.ts";
 import { type Options, parseArguments, type ReplaySource } from "./options.ts";
 
 /** All that the command line needs of the machine. The platform is loaded only for a capture. */
@@ -64,14 +63,31 @@ function wantsColor({ color }: Options, { environment, stdout }: Host): boolean 
   return color ?? (stdout.isTerminal && environment.TERM !== "dumb");
 }
 
-function outputFor(options: Options, host: Host): Output {
-  switch (options.format) {
+/** The lenses that the options ask for. */
+function loadLenses({ lenses }: Options): Promise<LensParts[]> {
+  const on = LENSES.flatMap((lens) => {
+    const settings = lenses.get(lens.id);
+    return settings !== undefined && lens.isOn(settings) ? [{ lens, settings }] : [];
+  });
+  return Promise.all(on.map(async ({ lens, settings }) => (await lens.load()).parts(settings)));
+}
+
+/** What is streamed, and in which form. */
+function streamOf(options: Options, host: Host, lenses: readonly LensParts[]): StreamFeedOptions["stream"] {
+  const { format, order, raw } = options;
+  switch (format) {
     case "json":
-      return jsonOutput();
-    case "csv":
-      return csvOutput();
-    case "text":
-      return textOutput({ style: options.raw ? "raw" : "human", color: wantsColor(options, host) });
+      return { output: jsonOutput(lenses), lenses, order };
+    case "csv": {
+      const [lens] = lenses;
+      const [table] = lens?.tables ?? [];
+      if (lens === undefined || table === undefined) throw new Error("no lens has a table");
+      return { output: csvOutput(table), lenses: [{ ...lens, tables: [table] }], order };
+    }
+    case "text": {
+      const output = textOutput({ style: raw ? "raw" : "human", color: wantsColor(options, host) });
+      return { output, lenses, order };
+    }
   }
 }
 
@@ -87,60 +103,55 @@ function recorder(options: Options, host: Host, { files, inUse }: Disk): LiveOpt
   return () => new RecordingWriter(host.createRecording(files, record, { overwrite, inUse }), record);
 }
 
-function liveOptions(options: Options, host: Host, disk: Disk): LiveOptions {
+function liveOptions(options: Options, host: Host, disk: Disk, lenses: readonly LensParts[]): LiveOptions {
+  const [first] = lenses;
+  if (first === undefined) throw new Error("no lens is on");
   return {
     version: host.version,
     record: recorder(options, host, disk),
     capture: {
+      ...first.capture,
       backend: options.backend,
-      udpIdleNs: options.udpTimeoutS * NS_PER_S,
-      maxTcpFlows: options.maxTcpFlows,
-      maxUdpFlows: options.maxUdpFlows,
       ringBytes: options.ringBytes,
-      opensFilesLater: options.log !== null,
+      opensFilesLater: options.logs.size > 0,
     },
+    lenses,
     delayNs: options.delayS * NS_PER_S,
     iterations: options.iterations,
-    all: options.all,
   };
 }
 
-/** The order of the screen, null where the command line leaves it open. */
-function screenOrder({ order: { column, reverse } }: Options): Order | null {
-  return column === null ? (reverse ? { ...BUSIEST, reverse } : null) : { key: column.key, reverse };
-}
-
-/** The log's file, open before anything is captured. */
+/** A log's file, open before anything is captured. */
 function openLogFile(
   path: string,
+  table: Table,
   { overwrite }: Options,
   { files, inUse }: Disk,
   { clock }: Host,
   tell: (remark: string) => void,
 ): LogFile {
-  const file = new LogFile(files, path, { headers: CSV_HEADERS, wallMs: () => clock.wallMs(), inUse, tell });
+  const file = new LogFile(files, path, {
+    headers: csvHeaders(table),
+    wallMs: () => clock.wallMs(),
+    inUse,
+    tell,
+  });
   file.open(overwrite);
   return file;
 }
 
-function selectionOf(options: Options): Selection {
-  return { filter: compileFilter(options.filter), order: options.order };
-}
-
-function showOptions(options: Options, sinks: readonly Sink<Refresh>[]): ShowOptions {
+function showOptions(
+  options: Options,
+  lenses: readonly LensParts[],
+  sinks: readonly Sink<Refresh>[],
+): ShowOptions {
   return {
     delayNs: options.delayS * NS_PER_S,
-    all: options.all,
-    accept: compileFilter(options.filter),
-    filterOptions: describeFilter(options.filter),
-    order: screenOrder(options),
+    lenses,
+    order: options.order,
     style: options.raw ? "raw" : "human",
     sinks,
   };
-}
-
-function streamOptions(options: Options, host: Host, sinks: readonly Sink<Refresh>[]): StreamFeedOptions {
-  return { output: outputFor(options, host), selection: selectionOf(options), sinks };
 }
 
 /** Opens the screen for a person at a terminal, unless they ask for the stream (null). */
@@ -166,10 +177,11 @@ async function replay(from: ReplaySource, options: Options, host: Host): Promise
   const world: World = { ...host, platform: replayPlatform() };
   const open = screenOpener(options, host);
   const names = replayNames(from);
+  const lenses = await loadLenses(options);
   const openFeed = async () => {
     const source = host.openRecording(from);
-    const { speed, iterations, all } = options;
-    const how = { name: names.short, speed, iterations, all, staysAtEnd: open !== null };
+    const { speed, iterations } = options;
+    const how = { name: names.short, speed, iterations, lenses, staysAtEnd: open !== null };
     try {
       return new Replay(world, how, await RecordingReader.open(source, names.long));
     } catch (error) {
@@ -178,9 +190,9 @@ async function replay(from: ReplaySource, options: Options, host: Host): Promise
     }
   };
   if (open === null) {
-    return streamFeed(world, streamOptions(options, host, []), openFeed);
+    return streamFeed(world, { stream: streamOf(options, host, lenses) }, openFeed);
   }
-  await showFeed(world, open, showOptions(options, []), openFeed);
+  await showFeed(world, open, showOptions(options, lenses, []), openFeed);
   return SHOWN;
 }
 
@@ -188,49 +200,67 @@ async function replay(from: ReplaySource, options: Options, host: Host): Promise
 interface Show {
   readonly world: World;
   readonly disk: Disk;
+  readonly lenses: readonly LensParts[];
   readonly sinks: readonly Sink<Refresh>[];
 }
 
 /** Captures for the screen of a person at a terminal, or for the stream. */
-async function show(options: Options, host: Host, { world, disk, sinks }: Show): Promise<Ending> {
-  const live = liveOptions(options, host, disk);
+async function show(options: Options, host: Host, { world, disk, lenses, sinks }: Show): Promise<Ending> {
+  const live = liveOptions(options, host, disk, lenses);
   const open = screenOpener(options, host);
-  if (open === null) return run(world, { ...live, ...streamOptions(options, host, sinks) });
-  await runScreen(world, open, { ...live, ...showOptions(options, sinks) });
+  if (open === null) return run(world, { ...live, stream: streamOf(options, host, lenses), sinks });
+  await runScreen(world, open, { ...live, ...showOptions(options, lenses, sinks) });
   return SHOWN;
+}
+
+/** The tables that are logged. Throws ExitError 64 for one that no lens has which is on. */
+function logTargets({ logs }: Options, lenses: readonly LensParts[]) {
+  const tables = lenses.flatMap((lens) => lens.tables);
+  return [...logs].map(([id, path]) => {
+    const table = tables.find((one) => one.id === id);
+    if (table === undefined) throw usageError(`--log ${id}=${path}: ${id} is not captured`);
+    return { table, path };
+  });
 }
 
 /** Captures, shows and logs. */
 async function capture(options: Options, host: Host): Promise<Ending> {
+  const lenses = await loadLenses(options);
   const platform = await host.loadPlatform();
   platform.check();
   const world: World = { ...host, platform };
   const files: Files = { ...host.files, lock: (fd) => platform.lockFile(fd) };
   const disk: Disk = { files, inUse: host.standardFiles };
-  if (options.log === null) {
-    return show(options, host, { world, disk, sinks: [] });
-  }
+  const targets = logTargets(options, lenses);
+  if (targets.length === 0) return show(options, host, { world, disk, lenses, sinks: [] });
   const hasScreen = screenOpener(options, host) !== null;
   const warn = (remark: string) => host.stderr.write(`warning: ${sanitise(remark)}\n`, () => {});
   // Remarks that wait until the screen is closed.
   const remarks: string[] = [];
   const tell = hasScreen ? (remark: string) => void remarks.push(remark) : warn;
-  const file = openLogFile(options.log, options, disk, host, tell);
-  const log = new Log(file, { selection: selectionOf(options), endsOnFailure: !hasScreen });
-  for (const remark of remarks.splice(0)) warn(remark);
+  const opened: LogFile[] = [];
+  const inUse = () => [...disk.inUse, ...opened.flatMap((file) => file.inUse)];
+  const logs: Log[] = [];
   let ending: Ending;
   try {
-    const inUse = [...disk.inUse, ...file.inUse];
+    for (const { table, path } of targets) {
+      const file = openLogFile(path, table, options, { files, inUse: inUse() }, host, tell);
+      opened.push(file);
+      logs.push(new Log(file, { table, order: options.order, endsOnFailure: !hasScreen }));
+    }
+    for (const remark of remarks.splice(0)) warn(remark);
     ending = await show(options, host, {
-      world: reopenedByHangup(world, log),
-      disk: { files, inUse },
-      sinks: [log],
+      world: reopenedByHangup(world, logs),
+      disk: { files, inUse: inUse() },
+      lenses,
+      sinks: logs,
     });
   } finally {
-    log.close();
+    for (const log of logs) log.close();
     for (const remark of remarks) warn(remark);
   }
-  return log.error === null ? ending : { ...ending, failures: [log.error, ...ending.failures] };
+  const failures = logs.flatMap(({ error }) => (error === null ? [] : [error]));
+  return { ...ending, failures: [...failures, ...ending.failures] };
 }
 
 async function print(text: string, host: Host): Promise<Ending> {

@@ -1,12 +1,20 @@
 /** The command line: every flag, what it accepts, and the help; nothing is opened here. */
 import { Command, CommanderError, Option } from "commander";
-import { type AddressRange, parseAddressRange } from "../base/address.ts";
-import { ExitCode, ExitError } from "../base/errors.ts";
-import type { Column } from "../core/column.ts";
-import type { SortOrder } from "../core/sort.ts";
-import { COLUMN_KEYS, findColumn } from "../lenses/flows/columns.ts";
-import type { Connection } from "../lenses/flows/connection.ts";
-import type { Filter } from "../lenses/flows/filter.ts";
+import type { ExitError } from "../base/errors.ts";
+import {
+  numberBetween,
+  OPTION_GROUPS,
+  type OptionAdder,
+  type OptionGroup,
+  type OptionSpec,
+  oneOf,
+  SECONDS,
+  usageError,
+  type Value,
+  wholeNumber,
+} from "../core/options.ts";
+import type { TableOrder } from "../core/table.ts";
+import { LENSES } from "../lenses.ts";
 import { BACKENDS, type BackendChoice } from "../platform/platform.ts";
 import { FORMATS, type Format } from "../sinks/output.ts";
 
@@ -17,18 +25,13 @@ export interface Options {
   readonly delayS: number;
   /** null: until a request to end. */
   readonly iterations: number | null;
-  readonly filter: Filter;
-  readonly all: boolean;
-  readonly order: SortOrder<Connection>;
-  readonly udpTimeoutS: number;
+  readonly order: TableOrder;
   readonly raw: boolean;
   /** null: neither --color nor --no-color. */
   readonly color: boolean | null;
   readonly backend: BackendChoice;
-  /** null: no log. */
-  readonly log: string | null;
-  readonly maxTcpFlows: number | undefined;
-  readonly maxUdpFlows: number | undefined;
+  /** Paths by the ids of tables. */
+  readonly logs: ReadonlyMap<string, string>;
   readonly ringBytes: number | undefined;
   /** File of a recording to make, null: none. */
   readonly record: string | null;
@@ -38,6 +41,8 @@ export interface Options {
   readonly replay: ReplaySource | null;
   /** Factor of the speed of a replay. */
   readonly speed: number;
+  /** What the options of each lens were set to, by its id. */
+  readonly lenses: ReadonlyMap<string, object>;
 }
 
 /** A file (`-` is standard input), or the recording that comes with the program. */
@@ -65,49 +70,23 @@ export interface OptionFacts {
   readonly choices: readonly string[];
 }
 
-/** Description of an option that only tests use. */
-const HIDDEN = "";
-
-/** How a value is read; null: not accepted. */
-interface Value<T> {
-  /** Completes `'x' is not ...` and `needs a value: ...`. */
-  readonly accepted: string;
-  /** The accepted words, where they are few. */
-  readonly choices?: readonly string[];
-  parse(text: string): T | null;
-}
-
-function numberBetween(what: string, least: number, most: number, pattern: RegExp): Value<number> {
-  return {
-    accepted: `${what} from ${least} to ${most}`,
-    parse(text) {
-      const value = pattern.test(text) ? Number(text) : Number.NaN;
-      return value >= least && value <= most ? value : null;
-    },
-  };
-}
-
-function wholeNumber(what: string, least: number, most: number): Value<number> {
-  return numberBetween(what, least, most, /^(0|[1-9]\d*)$/);
-}
-
-const SECONDS = numberBetween("a number of seconds", 0.1, 86_400, /^((0|[1-9]\d*)(\.\d+)?|\.\d+)$/);
 const COUNT = wholeNumber("a whole number", 1, 1_000_000_000);
-
-function oneOf<T extends string>(choices: readonly T[]): Value<T> {
-  return {
-    accepted: `one of ${choices.join(", ")}`,
-    choices,
-    parse: (text) => choices.find((choice) => choice === text) ?? null,
-  };
-}
 
 const BACKEND: Value<BackendChoice> = oneOf(["auto", ...BACKENDS]);
 
-const SORT_COLUMN: Value<Column<Connection>> = {
-  accepted: `one of ${COLUMN_KEYS.join(", ")}`,
-  choices: COLUMN_KEYS,
-  parse: (text) => findColumn(text) ?? null,
+const SORT_KEYS = LENSES.flatMap(({ sortKeys }) => sortKeys);
+
+/** The key of a column, which one table or several have. */
+const SORT_KEY: Value<string> = {
+  accepted: `one of ${SORT_KEYS.join(", ")}`,
+  choices: SORT_KEYS,
+  parse(text) {
+    for (const lens of LENSES) {
+      const key = lens.sortKey(text);
+      if (key !== null) return key;
+    }
+    return null;
+  },
 };
 
 /** `-` is standard input. */
@@ -118,40 +97,12 @@ const RECORDING: Value<string> = {
 
 const SPEED = numberBetween("a number", 0.1, 1000, /^((0|[1-9]\d*)(\.\d+)?|\.\d+)$/);
 
-/** Options of a capture, which a replay refuses. */
-const CAPTURE_ONLY = [
-  "--delay",
-  "--interval",
-  "--udp-timeout",
-  "--backend",
-  "--record",
-  "--log",
-  "--max-tcp-flows",
-  "--max-udp-flows",
-  "--ring-bytes",
-] as const;
-
-const HOST: Value<AddressRange> = {
-  accepted: "an IP address or ADDRESS/PREFIX",
-  parse: parseAddressRange,
-};
-
-const PROCESS: Value<string> = {
-  accepted: "a process name or a part of one",
-  parse: (text) => (text === "" ? null : text),
-};
-
 /** Not `-`, and not the next option where the path was forgotten. */
 const FILE: Value<string> = {
   accepted: "the path of a file (./-x for one that begins with -)",
   parse: (text) => (text === "" || text.startsWith("-") ? null : text),
 };
 
-/** The kernel gives out no larger process id (PID_MAX_LIMIT, include/linux/threads.h). */
-const PID = wholeNumber("a process id", 1, 4_194_304);
-const PORT = wholeNumber("a port number", 1, 65_535);
-
-const FLOWS = wholeNumber("a whole number", 1, 1 << 24);
 const LEAST_RING_BYTES = 4096;
 const MOST_RING_BYTES = 1 << 30;
 
@@ -164,17 +115,9 @@ const RING_BYTES: Value<number> = {
   },
 };
 
-function usageError(message: string): ExitError {
-  return new ExitError(ExitCode.usage, message);
-}
-
 type Draft = { -readonly [Key in keyof Options]: Options[Key] };
-type FilterDraft = {
-  -readonly [Key in keyof Filter]: Filter[Key] extends readonly (infer T)[] ? T[] : Filter[Key];
-};
 
 const DEFAULT_DELAY_S = 1;
-const DEFAULT_UDP_TIMEOUT_S = 5;
 
 const AFTER_HELP = `
 Sizes are decimal: 1 kB is 1000 B. A line marked 'partial' belongs to a
@@ -197,43 +140,53 @@ Exit codes:
   74 reading or writing failed   77 no permission
 `;
 
+/** A table, and where it is logged to. */
+interface LogTarget {
+  readonly table: string;
+  readonly path: string;
+}
+
+/** `NAME=FILE` where NAME is a table; else a file of the first table. */
+const LOG: Value<LogTarget> = {
+  accepted: FILE.accepted,
+  parse(text) {
+    const tables = LENSES.flatMap((lens) => lens.tables);
+    const named = tables.find((table) => text.startsWith(`${table}=`));
+    const path = FILE.parse(named === undefined ? text : text.slice(named.length + 1));
+    const table = named ?? tables[0];
+    return path === null || table === undefined ? null : { table, path };
+  },
+};
+
 /** Reads one command line into a draft of the options; made anew for each. */
 class Parser {
   readonly #command: Command;
   /** What the value of an option accepts, by its flags. */
   readonly #values = new Map<string, Value<unknown>>();
-  /** Long names of the options given. */
+  /** Long names of the options given, and of those that say how to capture. */
   readonly #given = new Set<string>();
-  readonly #filter: FilterDraft = {
-    pids: [],
-    processes: [],
-    ports: [],
-    hosts: [],
-    protocols: [],
-    families: [],
-    noLoopback: false,
-  };
+  readonly #ofCapture: string[] = [];
+  readonly #lenses = new Map<string, object>();
+  readonly #logs = new Map<string, string>();
   readonly #draft: Draft = {
     isStream: false,
     format: "text",
     delayS: DEFAULT_DELAY_S,
     iterations: null,
-    filter: this.#filter,
-    all: false,
-    order: { column: null, reverse: false },
-    udpTimeoutS: DEFAULT_UDP_TIMEOUT_S,
+    order: { key: null, reverse: false },
     raw: false,
     color: null,
     backend: "auto",
-    log: null,
-    maxTcpFlows: undefined,
-    maxUdpFlows: undefined,
+    logs: this.#logs,
     ringBytes: undefined,
     record: null,
     overwrite: false,
     replay: null,
     speed: 1,
+    lenses: this.#lenses,
   };
+  /** The options in the order of the help: by groups, in each the program's own before those of the lenses. */
+  readonly #options: { readonly spec: OptionSpec; readonly option: Option }[] = [];
   #printed = "";
 
   constructor(version: string) {
@@ -252,24 +205,17 @@ class Parser {
       .exitOverride()
       .showSuggestionAfterError(false)
       .addHelpText("after", AFTER_HELP);
-    this.#addOutput();
-    this.#addRefresh();
-    this.#addFilters();
-    this.#addRecording();
-    this.#command.optionsGroup("Other:");
-    this.#value(
-      "--backend <name>",
-      `${["auto", ...BACKENDS].join(", ")} (default auto)`,
-      BACKEND,
-      (backend) => {
-        this.#draft.backend = backend;
-      },
-    );
-    this.#flag("--debug", "show where an error comes from", () => {});
+    this.#describeOutput();
+    this.#describeRefresh();
+    this.#describeRecordings();
+    this.#describeOthers();
+    for (const lens of LENSES) this.#lenses.set(lens.id, lens.options(this.#adder));
+    for (const group of ["output", "refresh", "filters", "recordings", "other"] as const)
+      this.#addGroup(group);
     this.#command
       .version(`tcptop ${version}`, "-V, --version", "show the version")
       .helpOption("-h, --help", "show this help");
-    this.#addTestKnobs();
+    this.#addGroup("hidden");
   }
 
   /** Throws ExitError 64 with one line that names the flag, the value and what is accepted. */
@@ -317,7 +263,7 @@ class Parser {
       return;
     }
     if (replay.length > 1) throw usageError("--replay and --demo: give one of them");
-    const surplus = CAPTURE_ONLY.find((name) => this.#given.has(name));
+    const surplus = this.#ofCapture.find((name) => this.#given.has(name));
     if (surplus === undefined) return;
     const isPace = surplus === "--delay" || surplus === "--interval";
     const reason = isPace ? "its refreshes are those of the recording; use --speed" : "nothing is captured";
@@ -333,171 +279,173 @@ class Parser {
     return usageError(`${message.replace(/^error: /, "")}; see tcptop --help`);
   }
 
-  #addOutput(): void {
+  /** Every option of a group. */
+  #addGroup(group: OptionGroup): void {
+    const ofGroup = this.#options.filter(({ spec }) => spec.group === group);
+    if (group !== "hidden") this.#command.optionsGroup(OPTION_GROUPS[group]);
+    for (const { spec, option } of ofGroup) {
+      this.#command.addOption(option.hideHelp(group === "hidden"));
+      if (spec.isOfCapture === true) this.#ofCapture.push(option.long ?? spec.flags);
+    }
+  }
+
+  #describeOutput(): void {
     const draft = this.#draft;
-    this.#command.optionsGroup("Output:");
-    this.#flag("-b, --batch", "a line for each update, as if not at a terminal", () => {
+    const { flag, value } = this.#adder;
+    const spec = (flags: string, description: string): OptionSpec => ({
+      group: "output",
+      flags,
+      description,
+    });
+    flag(spec("-b, --batch", "a line for each update, as if not at a terminal"), () => {
       draft.isStream = true;
     });
-    this.#value(
-      "--format <form>",
-      "text, json (an object a line) or csv (default text)",
+    value(
+      spec("--format <form>", "text, json (an object a line) or csv (default text)"),
       oneOf(FORMATS),
       (format) => {
         draft.format = format;
         draft.isStream = true;
       },
     );
-    this.#value("-l, --log <file>", "also log every refresh to FILE, as CSV", FILE, (log) => {
-      draft.log = log;
-    });
-    this.#flag("--overwrite", "replace the file of --log or --record", () => {
+    value(
+      { ...spec("-l, --log <file>", "also log every refresh to FILE, as CSV"), isOfCapture: true },
+      LOG,
+      ({ table, path }) => this.#logs.set(table, path),
+    );
+    flag(spec("--overwrite", "replace the file of --log or --record"), () => {
       draft.overwrite = true;
     });
-    this.#flag("--raw", "exact numbers in place of human-readable ones", () => {
+    flag(spec("--raw", "exact numbers in place of human-readable ones"), () => {
       draft.raw = true;
     });
-    this.#flag("--color", "colour even if the output is not a terminal", () => {
+    flag(spec("--color", "colour even if the output is not a terminal"), () => {
       draft.color = true;
     });
-    this.#flag("--no-color", "no colour; so does NO_COLOR in the environment", () => {
+    flag(spec("--no-color", "no colour; so does NO_COLOR in the environment"), () => {
       draft.color = false;
     });
-    this.#value(
-      "-s, --sort <column>",
-      "order: rate, bytes, rtt, pid, process, remote, ...",
-      SORT_COLUMN,
-      (column) => {
-        draft.order = { ...draft.order, column };
+    value(
+      spec("-s, --sort <column>", "order: rate, bytes, rtt, pid, process, remote, ..."),
+      SORT_KEY,
+      (key) => {
+        draft.order = { ...draft.order, key };
       },
     );
-    this.#flag("-r, --reverse", "reverse the order", () => {
+    flag(spec("-r, --reverse", "reverse the order"), () => {
       draft.order = { ...draft.order, reverse: true };
     });
   }
 
-  #addRefresh(): void {
+  #describeRefresh(): void {
     const draft = this.#draft;
+    const { value } = this.#adder;
+    const spec = (flags: string, description: string): OptionSpec => ({
+      group: "refresh",
+      flags,
+      description,
+    });
     const setDelay = (delayS: number) => {
       draft.delayS = delayS;
     };
-    this.#command.optionsGroup("Refresh:");
-    this.#value(
-      "-d, --delay <seconds>",
-      `time between refreshes (default ${DEFAULT_DELAY_S})`,
+    const ofDelay = (flags: string, description: string) => ({
+      ...spec(flags, description),
+      isOfCapture: true,
+    });
+    value(
+      ofDelay("-d, --delay <seconds>", `time between refreshes (default ${DEFAULT_DELAY_S})`),
       SECONDS,
       setDelay,
     );
-    this.#value("--interval <seconds>", "the same as --delay", SECONDS, setDelay);
-    this.#value("-n, --iterations <count>", "stop after this many refreshes", COUNT, (iterations) => {
+    value(ofDelay("--interval <seconds>", "the same as --delay"), SECONDS, setDelay);
+    value(spec("-n, --iterations <count>", "stop after this many refreshes"), COUNT, (iterations) => {
       draft.iterations = iterations;
     });
-    this.#value(
-      "--udp-timeout <seconds>",
-      `idle time that ends a UDP flow (default ${DEFAULT_UDP_TIMEOUT_S})`,
-      SECONDS,
-      (udpTimeoutS) => {
-        draft.udpTimeoutS = udpTimeoutS;
-      },
-    );
   }
 
-  #addFilters(): void {
-    const filter = this.#filter;
-    this.#command.optionsGroup("Filters (a connection must match one of each kind given):");
-    this.#list("-p, --pid <pid,...>", "owned by this process", PID, filter.pids);
-    this.#value(
-      "-c, --process <name>",
-      "name of the owner, or a part of it, in any case",
-      PROCESS,
-      (name) => {
-        filter.processes.push(name);
-      },
-    );
-    this.#list("--port <port,...>", "local or remote port", PORT, filter.ports);
-    this.#list("--host <address,...>", "local or remote address, or ADDRESS/PREFIX", HOST, filter.hosts);
-    this.#flag("-t, --tcp", "TCP connections", () => filter.protocols.push("tcp"));
-    this.#flag("-u, --udp", "UDP flows", () => filter.protocols.push("udp"));
-    this.#flag("-4, --ipv4", "IPv4", () => filter.families.push(4));
-    this.#flag("-6, --ipv6", "IPv6", () => filter.families.push(6));
-    this.#flag("--no-loopback", "hide flows between two loopback addresses", () => {
-      filter.noLoopback = true;
-    });
-    this.#flag("-a, --all", "also listening and TIME_WAIT sockets", () => {
-      this.#draft.all = true;
-    });
-  }
-
-  #addRecording(): void {
+  #describeRecordings(): void {
     const draft = this.#draft;
-    this.#command.optionsGroup("Recordings:");
-    this.#value("--record <file>", "save what is captured, to be shown again", FILE, (path) => {
-      draft.record = path;
+    const { flag, value } = this.#adder;
+    const spec = (flags: string, description: string): OptionSpec => ({
+      group: "recordings",
+      flags,
+      description,
     });
-    this.#value(
-      "--replay <file>",
-      "show a recording, without privileges; - reads a pipe",
+    value(
+      { ...spec("--record <file>", "save what is captured, to be shown again"), isOfCapture: true },
+      FILE,
+      (path) => {
+        draft.record = path;
+      },
+    );
+    value(
+      spec("--replay <file>", "show a recording, without privileges; - reads a pipe"),
       RECORDING,
       (path) => {
         draft.replay = { kind: "file", path };
       },
     );
-    this.#flag("--demo", "show the recording that comes with tcptop", () => {
+    flag(spec("--demo", "show the recording that comes with tcptop"), () => {
       draft.replay = { kind: "demo" };
     });
-    this.#value("--speed <factor>", "how much faster to replay, 0.1 to 1000 (default 1)", SPEED, (speed) => {
+    value(spec("--speed <factor>", "how much faster to replay, 0.1 to 1000 (default 1)"), SPEED, (speed) => {
       draft.speed = speed;
     });
   }
 
-  #addTestKnobs(): void {
+  #describeOthers(): void {
     const draft = this.#draft;
-    this.#value("--max-tcp-flows <count>", HIDDEN, FLOWS, (count) => {
-      draft.maxTcpFlows = count;
-    });
-    this.#value("--max-udp-flows <count>", HIDDEN, FLOWS, (count) => {
-      draft.maxUdpFlows = count;
-    });
-    this.#value("--ring-bytes <bytes>", HIDDEN, RING_BYTES, (bytes) => {
-      draft.ringBytes = bytes;
-    });
+    const { flag, value } = this.#adder;
+    value(
+      {
+        group: "other",
+        flags: "--backend <name>",
+        description: `${["auto", ...BACKENDS].join(", ")} (default auto)`,
+        isOfCapture: true,
+      },
+      BACKEND,
+      (backend) => {
+        draft.backend = backend;
+      },
+    );
+    flag({ group: "other", flags: "--debug", description: "show where an error comes from" }, () => {});
+    value(
+      { group: "hidden", flags: "--ring-bytes <bytes>", description: "", isOfCapture: true },
+      RING_BYTES,
+      (bytes) => {
+        draft.ringBytes = bytes;
+      },
+    );
   }
 
-  #flag(flags: string, description: string, set: () => void): void {
-    const option = new Option(flags, description);
-    this.#command.addOption(
+  readonly #adder: OptionAdder = {
+    flag: (spec, set) => {
+      const option = new Option(spec.flags, spec.description);
       option.argParser(() => {
-        this.#given.add(option.long ?? flags);
+        this.#given.add(option.long ?? spec.flags);
         set();
-      }),
-    );
-  }
+      });
+      this.#options.push({ spec, option });
+    },
+    value: (spec, value, set) => {
+      this.#addValue(spec, value, (flag, text) => set(read(flag, value, text)));
+    },
+    list: (spec, value, into) => {
+      this.#addValue(spec, value, (flag, text) => {
+        into.push(...text.split(",").map((item) => read(flag, value, item)));
+      });
+    },
+  };
 
-  #value<T>(flags: string, description: string, value: Value<T>, set: (value: T) => void): void {
-    this.#text(flags, description, value, (flag, text) => set(read(flag, value, text)));
-  }
-
-  /** An option whose value is a list with commas. */
-  #list<T>(flags: string, description: string, value: Value<T>, into: T[]): void {
-    this.#text(flags, description, value, (flag, text) => {
-      into.push(...text.split(",").map((item) => read(flag, value, item)));
+  #addValue(spec: OptionSpec, value: Value<unknown>, set: (flag: string, text: string) => void): void {
+    const option = new Option(spec.flags, spec.description);
+    this.#values.set(spec.flags, value);
+    option.argParser((text) => {
+      const flag = option.long ?? spec.flags;
+      this.#given.add(flag);
+      set(flag, text);
     });
-  }
-
-  #text(
-    flags: string,
-    description: string,
-    value: Value<unknown>,
-    set: (flag: string, text: string) => void,
-  ): void {
-    const option = new Option(flags, description).hideHelp(description === HIDDEN);
-    this.#values.set(flags, value);
-    this.#command.addOption(
-      option.argParser((text) => {
-        this.#given.add(option.long ?? flags);
-        set(option.long ?? flags, text);
-      }),
-    );
+    this.#options.push({ spec, option });
   }
 }
 

@@ -20,6 +20,8 @@ export interface Column<Row> {
   /** Heading for people. */
   readonly title: string;
   readonly kind: CellKind;
+  /** The version of its table that added it; absent: the first. */
+  readonly since?: number;
   /** `nowNs`: CLOCK_MONOTONIC of the refresh. */
   value(row: Row, nowNs: number): Cell;
 }

@@ -3,6 +3,7 @@ import type { NumberStyle } from "../base/format.ts";
 import type { Line, Size } from "./cells.ts";
 import type { CellKind } from "./column.ts";
 import type { ProcessFacts, ProcessId } from "./process.ts";
+import type { Refresh } from "./refresh.ts";
 import type { Shown } from "./tone.ts";
 
 /** Tells rows apart, through all refreshes. */
@@ -19,14 +20,17 @@ export interface ListWishes {
   readonly order: Order;
   /** Ids in the order they stay in; null: sorted anew at each refresh. */
   readonly frozen: readonly EntryId[] | null;
-  /** Groups whose members are shown. */
-  readonly unfolded: ReadonlySet<EntryId>;
+  /** Whether the rows under a row are shown. */
+  isUnfolded(id: EntryId): boolean;
 }
+
+/** What the columns of traffic show. */
+export type Numbers = "rates" | "totals";
 
 /** How the user wants the columns of a view. */
 export interface ColumnWishes {
   readonly isWide: boolean;
-  readonly numbers: "rates" | "totals";
+  readonly numbers: Numbers;
   readonly style: NumberStyle;
 }
 
@@ -57,7 +61,7 @@ export interface TableColumn<Row> {
 }
 
 export interface Listed<Row> {
-  /** A group stands in front of its members. */
+  /** A row stands in front of those under it. */
   readonly rows: readonly Row[];
   /** Groups among the rows. */
   readonly groups: number;
@@ -70,33 +74,70 @@ export interface DetailFacts<Past> {
   /** The item is not there any more. */
   readonly isGone: boolean;
   readonly past: Past;
-  /** null: unknown, for example because the process has ended. */
-  readonly process: ProcessFacts | null;
+  readonly describe: DescribeProcess;
   /** What is shown is a recording, which has no facts of processes. */
   readonly isReplay: boolean;
   readonly style: NumberStyle;
 }
 
-/** A view of `Item`s; a row is an item, or a group of them. `Past`: the last refreshes of an item. */
-export interface View<Item, Past, Row extends object = object, List extends Listed<Row> = Listed<Row>> {
+/** What rows are sorted by. */
+export interface SortColumn {
+  readonly kind: CellKind;
+  readonly title: string;
+  /** Sort keys of the columns whose headings show it too, where it is a sum of theirs. */
+  readonly parts?: readonly string[];
+}
+
+/** What is called how, one and many. */
+export type Words = readonly [one: string, many: string];
+
+/**
+ * A view of `Item`s; a row is an item, or a group of them. Rows may be a tree: each has a depth, and those under it can
+ * be folded. `Past`: the last refreshes of an item.
+ */
+export interface View<
+  Item extends object = object,
+  Past = unknown,
+  Row extends object = object,
+  List extends Listed<Row> = Listed<Row>,
+> {
   readonly id: string;
   /** On the page of keys. */
   readonly title: string;
-  /** What groups are called, one and many; null: there are none. */
-  readonly groupWords: readonly [one: string, many: string] | null;
+  readonly itemWords: Words;
+  /** null: there are no groups. */
+  readonly groupWords: Words | null;
+  /** Whether rows can be folded at all. */
+  readonly folds: boolean;
+  /** Whether rows are unfolded until the user folds them. */
+  readonly opensUnfolded: boolean;
+  /** Until the user asks for another. */
+  readonly order: Order;
   /** Keys of the keyboard that sort, with the column that each sorts by. */
-  readonly sortKeys: Readonly<Record<string, string>>;
+  sortKeys(numbers: Numbers): Readonly<Record<string, string>>;
+  /** The key that takes the place of a sort key where the columns change to these numbers; mostly itself. */
+  sortKeyFor(key: string, numbers: Numbers): string;
+  /** All items of a refresh. */
+  items(refresh: Refresh): readonly Item[];
+  /** Those that the filter of the command line and that of the screen let through; `words`: as typed. */
+  passing(items: readonly Item[], words: string): readonly Item[];
   list(items: readonly Item[], nowNs: number, wishes: ListWishes): List;
   columns(list: List, wishes: ColumnWishes): readonly TableColumn<Row>[];
   /** The column that gets the room which the others leave. */
   readonly filler?: TableColumn<Row>;
   /** A column that also says what those that found no room would have said. */
   standIn?(column: TableColumn<Row>, kept: readonly TableColumn<Row>[]): TableColumn<Row>;
-  /** The column that rows are sorted by, by its key; null where there is none. */
-  sortColumn(key: string): { readonly kind: CellKind; readonly title: string } | null;
+  /** What rows are sorted by, by its key; null where there is no such column. */
+  sortColumn(key: string): SortColumn | null;
   idOf(row: Row): EntryId;
   /** null for a group. */
   itemOf(row: Row): Item | null;
+  /** The id of the row of an item. */
+  keyOf(item: Item): EntryId;
+  /** 0 for rows under no other. A row stands under the last one before it that is less deep. */
+  depthOf(row: Row): number;
+  /** Whether rows are under it, shown or not. */
+  isFoldable(row: Row): boolean;
   /** At most as many lines as `size` has rows. */
   details(item: Item, facts: DetailFacts<Past>, size: Size): readonly Line[];
   /** In front of a row. `-`: the row is over; tone `good`: it is new. */

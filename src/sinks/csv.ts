@@ -1,19 +1,22 @@
-/** The stream as CSV: a header, then one line for each open, update and close. */
-import type { Cell } from "../core/column.ts";
-import { FIELDS } from "../lenses/flows/columns.ts";
-import type { ConnectionEvent } from "../lenses/flows/events.ts";
-import { LossWatch } from "../lenses/flows/loss-words.ts";
-import { isoTime, type Output } from "./output.ts";
+/** A table as CSV: a header, then one line for each event. */
+import type { Moment } from "../base/clock.ts";
+import type { Cell, Column } from "../core/column.ts";
+import { LossWatch } from "../core/losses.ts";
+import type { Table, TableEvent } from "../core/table.ts";
+import type { Headers } from "./log-file.ts";
+import { allLosses, isoTime, type Output } from "./output.ts";
 
-/** The first line, with its end. */
-export const CSV_HEADER = `${["time", "event", ...FIELDS.map(({ key }) => key)].join(",")}\n`;
+function headerOf(columns: readonly Column<object>[]): string {
+  return ["time", "event", ...columns.map(({ key }) => key)].join(",");
+}
 
-/** The header that every version's begins with, without an end. */
-const OLDEST_HEADER =
-  "time,event,proto,local_address,local_port,remote_address,remote_port,pid,process,state," +
-  "bytes_in,bytes_out,packets_in,packets_out,rate_in,rate_out,rtt_us,partial";
-
-export const CSV_HEADERS = { current: CSV_HEADER, oldest: OLDEST_HEADER };
+/** The first line of today, and the one that every version's begins with. */
+export function csvHeaders({ columns }: Table): Headers {
+  return {
+    current: `${headerOf(columns)}\n`,
+    oldest: headerOf(columns.filter(({ since = 1 }) => since === 1)),
+  };
+}
 
 /** Text that Excel, LibreOffice or Sheets would run as a formula, the full-width signs included. */
 const FORMULA = /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/;
@@ -30,25 +33,26 @@ function encode(cell: Cell): string {
   return typeof cell === "string" ? encodeText(cell) : String(cell ?? "");
 }
 
-function eventLine({ event, connection }: ConnectionEvent, time: string, nowNs: number): string {
-  return `${[time, event, ...FIELDS.map((field) => encode(field.value(connection, nowNs)))].join(",")}\n`;
+/** Lines end in a bare LF, as the tools at the other end of a pipe expect. */
+export function csvLines({ columns }: Table, events: readonly TableEvent[], at: Moment): string {
+  const time = isoTime(at);
+  const lineOf = ({ event, row }: TableEvent) =>
+    `${[time, event, ...columns.map((column) => encode(column.value(row, at.nowNs)))].join(",")}\n`;
+  return events.map(lineOf).join("");
 }
 
-/** Lines end in a bare LF, as the tools at the other end of a pipe expect. */
-export function csvOutput(): Output {
+/** A stream has one header, so that it has one table. */
+export function csvOutput(table: Table): Output {
   const watch = new LossWatch();
   return {
-    start: () => CSV_HEADER,
-    events(events, at) {
-      const time = isoTime(at);
-      return events.map((event) => eventLine(event, time, at.nowNs)).join("");
-    },
-    summary({ losses }, skipped, at) {
-      watch.see(losses, skipped, at.wallMs);
+    start: () => csvHeaders(table).current,
+    events: csvLines,
+    summary(lenses, skipped, at) {
+      watch.see(allLosses(lenses, skipped), at.wallMs);
       return "";
     },
-    warning(losses, skipped, at) {
-      watch.see(losses, skipped, at.wallMs);
+    warning(lenses, skipped, at) {
+      watch.see(allLosses(lenses, skipped), at.wallMs);
       return watch.text && `warning: ${watch.text}\n`;
     },
   };

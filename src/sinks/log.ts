@@ -1,17 +1,17 @@
-/** The log: every refresh as rows of a file, beside the screen or the stream. */
+/** The log of a table: every refresh as rows of a file, beside the screen or the stream. */
 import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError } from "../base/errors.ts";
+import type { Refresh } from "../core/refresh.ts";
 import type { Sink } from "../core/sink.ts";
-import type { ConnectionEvent } from "../lenses/flows/events.ts";
-import { EventSource, type Selection } from "../lenses/flows/events.ts";
-import type { Refresh } from "../lenses.ts";
+import type { EventSource, Table, TableEvent, TableOrder } from "../core/table.ts";
 import { Backlog } from "./backlog.ts";
-import { csvOutput } from "./csv.ts";
+import { csvLines } from "./csv.ts";
 import type { LogFile } from "./log-file.ts";
 import { eventPieces } from "./output.ts";
 
 export interface LogOptions {
-  readonly selection: Selection;
+  readonly table: Table;
+  readonly order: TableOrder;
   /** Whether a failure ends the log, as it ends a stream. If not, each refresh tries again. */
   readonly endsOnFailure: boolean;
 }
@@ -27,9 +27,9 @@ export class Log implements Sink<Refresh> {
   readonly #file: LogFile;
   readonly #endsOnFailure: boolean;
   readonly #events: EventSource;
-  readonly #output = csvOutput();
+  readonly #table: Table;
   /** Rows that could not be written yet. Of each connection the latest row waits, so that no final totals are lost. */
-  readonly #backlog = new Backlog();
+  readonly #backlog: Backlog;
   /** Rows of all refreshes so far, and the rows in the file. */
   #rows = 0;
   #written = 0;
@@ -39,10 +39,12 @@ export class Log implements Sink<Refresh> {
   #onEnd: () => void = () => {};
 
   /** `file` is open. */
-  constructor(file: LogFile, { selection, endsOnFailure }: LogOptions) {
+  constructor(file: LogFile, { table, order, endsOnFailure }: LogOptions) {
     this.#file = file;
     this.#endsOnFailure = endsOnFailure;
-    this.#events = new EventSource(selection);
+    this.#table = table;
+    this.#events = table.source(order);
+    this.#backlog = new Backlog(table);
   }
 
   /** Whether nothing more is written. */
@@ -75,14 +77,14 @@ export class Log implements Sink<Refresh> {
   }
 
   /** Writes the rows of a refresh. */
-  refresh({ at, snapshot }: Refresh): void {
+  refresh(refresh: Refresh): void {
     if (this.hasEnded) return;
-    const events = this.#events.of(snapshot);
-    const brief = this.#events.unlisted(snapshot);
+    const events = this.#events.of(refresh);
+    const brief = this.#events.unlisted(refresh);
     const briefRows = countOf(brief);
     this.#rows += events.length + briefRows;
     const waiting = this.#backlog.takeWith(events);
-    if (!this.#attempt(() => this.#file.append(this.#pieces(waiting, brief, at)))) {
+    if (!this.#attempt(() => this.#file.append(this.#pieces(waiting, brief, refresh.at)))) {
       this.#backlog.add(waiting);
       this.#backlog.add(brief);
       return;
@@ -91,13 +93,10 @@ export class Log implements Sink<Refresh> {
     this.#written += waiting.length + briefRows;
   }
 
-  *#pieces(
-    waiting: Iterable<ConnectionEvent>,
-    brief: Iterable<ConnectionEvent>,
-    at: Moment,
-  ): Generator<string> {
-    yield* eventPieces(this.#output, waiting, at);
-    yield* eventPieces(this.#output, brief, at);
+  *#pieces(waiting: Iterable<TableEvent>, brief: Iterable<TableEvent>, at: Moment): Generator<string> {
+    const textOf = (events: readonly TableEvent[]) => csvLines(this.#table, events, at);
+    yield* eventPieces(waiting, textOf);
+    yield* eventPieces(brief, textOf);
   }
 
   /** Opens the path anew and writes to the file found there from now on. */

@@ -1,56 +1,68 @@
 /** The forms of the stream: each makes text of the same inputs, and a sink writes the text. */
 import type { Moment } from "../base/clock.ts";
-import type { TableSizes } from "../lenses/flows/bounds.ts";
-import type { ConnectionEvent } from "../lenses/flows/events.ts";
-import { LOSS_COUNTERS, type Losses, type Skipped } from "../lenses/flows/losses.ts";
-import type { Snapshot } from "../lenses/flows/snapshot.ts";
-import type { Sum } from "../lenses/flows/sums.ts";
+import { type Loss, lossesOf, type Skipped, STREAM_COUNTERS } from "../core/losses.ts";
+import type { Table, TableEvent } from "../core/table.ts";
 import type { StepDown } from "../platform/platform.ts";
 
 export const FORMATS = ["text", "json", "csv"] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** The facts of a capture that runs and has read the existing connections. */
+/** The facts of a capture that runs and has read what was there before. */
 export interface StartInfo {
   readonly version: string;
   readonly backend: string;
   readonly kernel: string;
   readonly stepDowns: readonly StepDown[];
-  readonly tableSizes: TableSizes;
+  /** What a lens knows of its capture, by its id. */
+  readonly facts: ReadonlyMap<string, object>;
+}
+
+/** What a lens says at the end of a refresh. */
+export interface LensSummary {
+  readonly lens: string;
+  readonly intervalS: number;
+  readonly losses: readonly Loss[];
+  /** Members of a line of JSON: of what the filter lets through, and of everything. */
+  readonly shown: object;
+  readonly everything: object;
 }
 
 /** A form of the stream. Each method returns whole lines, or nothing. */
 export interface Output {
   start(info: StartInfo, at: Moment): string;
-  /** In the given order. */
-  events(events: readonly ConnectionEvent[], at: Moment): string;
-  /** Once a refresh, after its events. `shown`: sums over what the filter lets through; absent: over everything. */
-  summary(snapshot: Snapshot, skipped: Skipped, at: Moment, shown?: Sum): string;
+  /** Of one table, in the given order. */
+  events(table: Table, events: readonly TableEvent[], at: Moment): string;
+  /** Once a refresh, after its events: one of each lens that is on. */
+  summary(lenses: readonly LensSummary[], skipped: Skipped, at: Moment): string;
   /** Losses that the form has no field for, as a text for standard error at the end; empty: none. */
-  warning(losses: Losses, skipped: Skipped, at: Moment): string;
+  warning(lenses: readonly LensSummary[], skipped: Skipped, at: Moment): string;
 }
 
-/** Every counter of what could not be counted, was late or was not written, by the name users see. */
-export function lossCounters(losses: Losses, skipped: Skipped): [key: string, count: number][] {
-  return LOSS_COUNTERS.map(({ key, read }) => [key, read(losses, skipped)]);
+/** What is missing of all lenses, and what the reader did not get. */
+export function allLosses(lenses: readonly LensSummary[], skipped: Skipped): Loss[] {
+  return [...lenses.flatMap(({ losses }) => losses), ...lossesOf(STREAM_COUNTERS, skipped)];
+}
+
+/** Members of a line of JSON. */
+export function lossMembers(losses: readonly Loss[]): object {
+  return Object.fromEntries(losses.map(({ counter, count }) => [counter.key, count]));
 }
 
 /** Lines that are in memory at once: some 200 kB of text. */
 const EVENTS_PER_PIECE = 256;
 
 /** The lines of events in pieces, each made when it is asked for. */
-export function* eventPieces(
-  output: Output,
-  events: Iterable<ConnectionEvent>,
-  at: Moment,
+export function* eventPieces<Event>(
+  events: Iterable<Event>,
+  textOf: (events: readonly Event[]) => string,
 ): Generator<string> {
-  let some: ConnectionEvent[] = [];
+  let some: Event[] = [];
   for (const event of events) {
     if (some.push(event) < EVENTS_PER_PIECE) continue;
-    yield output.events(some, at);
+    yield textOf(some);
     some = [];
   }
-  if (some.length > 0) yield output.events(some, at);
+  if (some.length > 0) yield textOf(some);
 }
 
 /** PIPE_BUF: a write of so much to a pipe is written as a whole or not at all (pipe(7)). */

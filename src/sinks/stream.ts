@@ -1,18 +1,44 @@
 /** The stream: every refresh as lines, for as long as somebody reads them. */
+import type { LensParts } from "../core/lens.ts";
+import { NONE_SKIPPED, type Skipped } from "../core/losses.ts";
+import type { Refresh } from "../core/refresh.ts";
 import type { Sink } from "../core/sink.ts";
-import { type ConnectionEvent, EventSource, type Selection } from "../lenses/flows/events.ts";
-import { NONE_SKIPPED, type Skipped } from "../lenses/flows/losses.ts";
-import { type Sum, Sums } from "../lenses/flows/sums.ts";
-import type { Refresh } from "../lenses.ts";
+import type { EventSource, Table, TableEvent, TableOrder } from "../core/table.ts";
 import { Backlog } from "./backlog.ts";
-import { atomicLines, eventPieces, isAtomic, type Lines, type Output, type StartInfo } from "./output.ts";
+import {
+  atomicLines,
+  eventPieces,
+  isAtomic,
+  type LensSummary,
+  type Lines,
+  type Output,
+  type StartInfo,
+} from "./output.ts";
 import type { TextWriter } from "./text-writer.ts";
+
+/** The part of a lens that is streamed. */
+export type StreamedLens = Pick<LensParts, "id" | "tables" | "losses" | "summary">;
 
 export interface StreamOptions {
   readonly output: Output;
-  readonly selection: Selection;
+  /** Those that are on. */
+  readonly lenses: readonly StreamedLens[];
+  readonly order: TableOrder;
   /** False when nobody certainly reads any more. */
   readonly hasReader: () => boolean;
+}
+
+/** A table, its events for this stream, and those that wait. */
+interface Streamed {
+  readonly table: Table;
+  readonly source: EventSource;
+  readonly backlog: Backlog;
+}
+
+/** Events of one table at one refresh. */
+interface Listed {
+  readonly streamed: Streamed;
+  readonly events: readonly TableEvent[];
 }
 
 export class Stream implements Sink<Refresh> {
@@ -20,12 +46,13 @@ export class Stream implements Sink<Refresh> {
   readonly #writer: TextWriter;
   readonly #info: StartInfo;
   readonly #options: StreamOptions;
-  readonly #events: EventSource;
-  readonly #sums: Sums;
-  readonly #backlog = new Backlog();
+  readonly #tables: readonly Streamed[];
+  readonly #summaries: readonly (readonly [
+    lens: StreamedLens,
+    summary: ReturnType<StreamedLens["summary"]>,
+  ])[];
   #skipped: Skipped = NONE_SKIPPED;
   #latest: Refresh | null = null;
-  #shown: Sum | undefined;
   /** Events that were given to the writer and are not written, and those of them that are under way. */
   #unwritten = 0;
   #underWay = 0;
@@ -36,8 +63,11 @@ export class Stream implements Sink<Refresh> {
     this.#writer = writer;
     this.#info = info;
     this.#options = options;
-    this.#events = new EventSource(options.selection);
-    this.#sums = new Sums(options.selection.filter);
+    const { lenses, order } = options;
+    this.#tables = lenses
+      .flatMap(({ tables }) => tables)
+      .map((table) => ({ table, source: table.source(order), backlog: new Backlog(table) }));
+    this.#summaries = lenses.map((lens) => [lens, lens.summary()]);
   }
 
   get hasEnded(): boolean {
@@ -46,12 +76,10 @@ export class Stream implements Sink<Refresh> {
 
   /** Writes the start by itself: its reader does not wait for the text of the existing connections. */
   start(refresh: Refresh): void {
-    const { at, snapshot } = refresh;
-    const { output } = this.#options;
     this.#latest = refresh;
-    this.#shown = this.#sums.add(snapshot);
-    this.#writer.write(output.start(this.#info, at));
-    this.#give(this.#events.of(snapshot), refresh);
+    this.#sum(refresh);
+    this.#writer.write(this.#options.output.start(this.#info, refresh.at));
+    this.#give(this.#eventsOf(refresh), refresh);
   }
 
   refresh(refresh: Refresh, isLast: boolean): void {
@@ -68,8 +96,7 @@ export class Stream implements Sink<Refresh> {
   /** The losses so far that the form has no field for, as a text for standard error; empty: none. */
   lossWarning(): string {
     if (this.#latest === null) return "";
-    const { at, snapshot } = this.#latest;
-    return this.#options.output.warning(snapshot.losses, this.#skipped, at);
+    return this.#options.output.warning(this.#summaryOf(this.#latest), this.#skipped, this.#latest.at);
   }
 
   /** Events that were given to the writer and are neither written nor given up. */
@@ -87,47 +114,86 @@ export class Stream implements Sink<Refresh> {
     this.#writer.drop();
     this.#unwritten = this.#underWay;
     this.#skipped = { ...this.#skipped, eventsSkipped: this.#skipped.eventsSkipped + given };
-    const { at, snapshot } = this.#latest;
-    this.#writer.write(this.#options.output.summary(snapshot, this.#skipped, at, this.#shown));
+    this.#writer.write(this.#summaryText(this.#latest));
     return given;
+  }
+
+  #sum(refresh: Refresh): void {
+    for (const [, summary] of this.#summaries) summary.add(refresh);
+  }
+
+  /** As of the last refresh that was summed up; losses are those of `refresh`. */
+  #summaryOf(refresh: Refresh): LensSummary[] {
+    return this.#summaries.map(([{ id, losses }, { shown, everything }]) => ({
+      lens: id,
+      intervalS: refresh.snapshots.get(id)?.intervalS ?? 0,
+      losses: losses(refresh),
+      shown,
+      everything,
+    }));
+  }
+
+  #summaryText(refresh: Refresh): string {
+    return this.#options.output.summary(this.#summaryOf(refresh), this.#skipped, refresh.at);
+  }
+
+  #eventsOf(refresh: Refresh): Listed[] {
+    return this.#tables.map((streamed) => ({ streamed, events: streamed.source.of(refresh) }));
+  }
+
+  /** Keeps events for later; returns how many found no room. */
+  #keep(listed: readonly Listed[], refresh: Refresh): number {
+    return listed.reduce(
+      (skipped, { streamed: { backlog, source }, events }) =>
+        skipped + backlog.add(events) + backlog.add(source.unlisted(refresh)),
+      0,
+    );
   }
 
   /** Writes a refresh. While the reader is busy with the one before, the events wait. The last refresh is written. */
   #write(refresh: Refresh, isLast: boolean): void {
-    const { at, snapshot } = refresh;
-    const events = this.#events.of(snapshot);
-    const shown = this.#sums.add(snapshot);
-    this.#shown = shown;
+    const listed = this.#eventsOf(refresh);
+    this.#sum(refresh);
     if (!this.#writer.isIdle && !isLast) {
       const { refreshesSkipped, eventsSkipped } = this.#skipped;
       this.#skipped = {
         refreshesSkipped: refreshesSkipped + 1,
-        eventsSkipped:
-          eventsSkipped + this.#backlog.add(events) + this.#backlog.add(this.#events.unlisted(snapshot)),
+        eventsSkipped: eventsSkipped + this.#keep(listed, refresh),
       };
       return;
     }
-    const summary = this.#options.output.summary(snapshot, this.#skipped, at, shown);
+    const summary = this.#summaryText(refresh);
     this.#summaryWaits = summary !== "";
-    this.#give(this.#backlog.takeWith(events), refresh, summary);
+    const all = listed.map(({ streamed, events }) => ({
+      streamed,
+      events: streamed.backlog.takeWith(events),
+    }));
+    this.#give(all, refresh, summary);
   }
 
-  #give(events: readonly ConnectionEvent[], refresh: Refresh, summary = ""): void {
-    this.#unwritten += events.length + 2 * this.#sums.unlisted;
-    this.#writer.writePieces(this.#pieces(events, refresh, summary));
+  #give(listed: readonly Listed[], refresh: Refresh, summary = ""): void {
+    for (const { events } of listed) this.#unwritten += events.length;
+    for (const [, { unlistedEvents }] of this.#summaries) this.#unwritten += unlistedEvents;
+    this.#writer.writePieces(this.#pieces(listed, refresh, summary));
   }
 
-  *#pieces(events: readonly ConnectionEvent[], refresh: Refresh, summary: string): Generator<string> {
-    const { at, snapshot } = refresh;
+  /** The lines of all tables, each made when it is asked for. */
+  *#linesOf(listed: readonly Listed[], refresh: Refresh): Generator<Lines> {
     const { output } = this.#options;
-    let last: Lines = { text: "", count: 0 };
-    for (const some of [events, this.#events.unlisted(snapshot)]) {
-      for (const piece of eventPieces(output, some, at)) {
-        for (const lines of atomicLines(piece)) {
-          yield* this.#written(last);
-          last = lines;
-        }
+    for (const { streamed, events } of listed) {
+      const { table, source } = streamed;
+      for (const some of [events, source.unlisted(refresh)]) {
+        const pieces = eventPieces(some, (piece) => output.events(table, piece, refresh.at));
+        for (const piece of pieces) yield* atomicLines(piece);
       }
+    }
+  }
+
+  *#pieces(listed: readonly Listed[], refresh: Refresh, summary: string): Generator<string> {
+    let last: Lines = { text: "", count: 0 };
+    for (const lines of this.#linesOf(listed, refresh)) {
+      yield* this.#written(last);
+      last = lines;
     }
     const isOne = isAtomic(last.text + summary);
     if (!isOne) yield* this.#written(last);

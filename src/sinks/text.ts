@@ -1,15 +1,9 @@
-/** The stream for people: one line a connection update, in steady columns; remarks start with `#`. */
-import type { Moment } from "../base/clock.ts";
-import { formatTimeOfDay, type NumberStyle, UNKNOWN } from "../base/format.ts";
+/** The stream for people: a line for each event, in the form of its table; remarks start with `#`. */
+import { formatTimeOfDay, type NumberStyle } from "../base/format.ts";
 import { sanitise } from "../base/sanitise.ts";
-import { displayWidth, padEnd } from "../base/width.ts";
-import { type Column, showCell } from "../core/column.ts";
-import { getColumn } from "../lenses/flows/columns.ts";
-import type { Connection } from "../lenses/flows/connection.ts";
-import type { ConnectionEvent } from "../lenses/flows/events.ts";
-import { describeLosses } from "../lenses/flows/loss-words.ts";
-import { hasBegun } from "../lenses/flows/marks.ts";
-import type { Output, StartInfo } from "./output.ts";
+import { describeLosses } from "../core/losses.ts";
+import type { Table, TextForm, TextLine } from "../core/table.ts";
+import { allLosses, type Output, type StartInfo } from "./output.ts";
 
 export interface TextOptions {
   readonly style: NumberStyle;
@@ -17,93 +11,18 @@ export interface TextOptions {
 }
 
 /** Select Graphic Rendition: the parameter of `ESC [ ... m`. */
-const SGR = { new: "32", closed: "2", remark: "33" } as const;
-
-/** The clock of the wall and the marker of a close are both 8 characters, so the columns stay. */
-const CLOSED = "[CLOSED]";
-
-/**
- * Fills a column up to the widest cell so far, within limits: the columns stay where they are, except
- * that the first long address moves them once.
- */
-function growingColumn(leastCells: number, mostCells: number): (text: string) => string {
-  let cells = leastCells;
-  return (text) => {
-    cells = Math.max(cells, Math.min(displayWidth(text), mostCells));
-    return padEnd(text, cells);
-  };
-}
-
-/** One word, so that the columns after it can be counted by words; spaces as `lsof` shows them. */
-function ownerText({ owner }: Connection): string {
-  return owner ? `${sanitise(owner.process).replaceAll(" ", "\\x20")}[${owner.pid}]` : UNKNOWN;
-}
-
-/** Remarks at the end of a line. */
-function remarks({ event, connection }: ConnectionEvent, at: Moment, age: string): string[] {
-  const { partial, phase } = connection;
-  const list: string[] = [];
-  if (event === "open" && hasBegun(connection)) list.push("new");
-  if (partial) list.push("partial");
-  if (event === "close" && phase.kind === "closing") {
-    const closedMs = at.wallMs - (at.nowNs - phase.closedNs) / 1e6;
-    list.push(`closed ${formatTimeOfDay(closedMs)} after ${age}`);
-  }
-  return list;
-}
-
-/** The columns of the registry that a line shows. */
-const SHOWN = {
-  local: getColumn("local"),
-  remote: getColumn("remote"),
-  proto: getColumn("proto"),
-  state: getColumn("state"),
-  rtt: getColumn("rtt_us"),
-  age: getColumn("age_ms"),
-  in: { rate: getColumn("rate_in"), bytes: getColumn("bytes_in"), packets: getColumn("packets_in") },
-  out: { rate: getColumn("rate_out"), bytes: getColumn("bytes_out"), packets: getColumn("packets_out") },
-};
-
-/** Cells of each number with its unit; a longer one moves the rest of its line. */
-const CELLS = {
-  human: { rate: 9, bytes: 9, packets: 6, rtt: 8 },
-  raw: { rate: 14, bytes: 16, packets: 8, rtt: 10 },
-} as const;
+const SGR = { new: "32", over: "2", remark: "33" } as const;
 
 export function textOutput({ style, color }: TextOptions): Output {
-  const local = growingColumn(21, 47);
-  const remote = growingColumn(21, 47);
-  const owner = growingColumn(16, 26);
-  const cells = CELLS[style];
+  const forms = new Map<Table, TextForm>();
   let lossesShown = "";
 
   function paint(sgr: string, text: string): string {
     return color ? `\x1b[${sgr}m${text}\x1b[0m` : text;
   }
 
-  function eventLine(item: ConnectionEvent, at: Moment, time: string): string {
-    const { event, connection } = item;
-    const cell = ({ kind, value }: Column<Connection>) => showCell(kind, value(connection, at.nowNs), style);
-    const direction = (name: "in" | "out"): string => {
-      const { rate, bytes, packets } = SHOWN[name];
-      const total = `(${cell(bytes)},`.padStart(cells.bytes);
-      return `${name} ${cell(rate).padStart(cells.rate)} ${total} ${cell(packets).padStart(cells.packets)} pkts)`;
-    };
-    const line = [
-      event === "close" ? CLOSED : time,
-      local(cell(SHOWN.local)),
-      "→",
-      remote(cell(SHOWN.remote)),
-      cell(SHOWN.proto),
-      owner(ownerText(connection)),
-      cell(SHOWN.state).padEnd("ESTABLISHED".length),
-      direction("in"),
-      direction("out"),
-      `rtt ${cell(SHOWN.rtt).padStart(cells.rtt)}`,
-      ...remarks(item, at, cell(SHOWN.age)),
-    ].join(" ");
-    if (event === "close") return `${paint(SGR.closed, line)}\n`;
-    return `${event === "open" && hasBegun(connection) ? paint(SGR.new, line) : line}\n`;
+  function lineOf({ text, tone }: TextLine): string {
+    return `${tone === "plain" ? text : paint(SGR[tone], text)}\n`;
   }
 
   function startLines({ version, backend, kernel, stepDowns }: StartInfo): string[] {
@@ -118,12 +37,13 @@ export function textOutput({ style, color }: TextOptions): Output {
       startLines(info)
         .map((text) => `# ${sanitise(text)}\n`)
         .join(""),
-    events(events, at) {
-      const time = formatTimeOfDay(at.wallMs);
-      return events.map((item) => eventLine(item, at, time)).join("");
+    events(table, events, at) {
+      const form = forms.get(table) ?? table.textForm(style);
+      forms.set(table, form);
+      return events.map((event) => lineOf(form.line(event, at))).join("");
     },
-    summary(snapshot, skipped, at) {
-      const losses = describeLosses(snapshot.losses, skipped).join("; ");
+    summary(lenses, skipped, at) {
+      const losses = describeLosses(allLosses(lenses, skipped)).join("; ");
       if (losses === lossesShown) return "";
       lossesShown = losses;
       return `${paint(SGR.remark, `# ${formatTimeOfDay(at.wallMs)} incomplete: ${losses}`)}\n`;

@@ -1,26 +1,27 @@
 /** The rows of the table in their order; each is described only when it is drawn. */
-import type { EntryId } from "../core/view.ts";
-import type { Item, ItemView } from "../lenses.ts";
+import type { EntryId, View } from "../core/view.ts";
 
 /** One row of the table. */
 export interface Entry {
   readonly id: EntryId;
   readonly row: object;
   /** null: a group. */
-  readonly connection: Item | null;
+  readonly item: object | null;
+  /** Rows are under it, shown or not. */
+  readonly isFoldable: boolean;
   readonly isUnfolded: boolean;
 }
 
 export class Entries {
   readonly #rows: readonly object[];
-  readonly #view: ItemView;
-  readonly #unfolded: ReadonlySet<EntryId>;
+  readonly #view: View;
+  readonly #isUnfolded: (id: EntryId) => boolean;
 
-  /** Groups that are in `unfolded` have their connections behind them. */
-  constructor(rows: readonly object[], view: ItemView, unfolded: ReadonlySet<EntryId>) {
+  /** Rows that are unfolded have those under them behind them. */
+  constructor(rows: readonly object[], view: View, isUnfolded: (id: EntryId) => boolean) {
     this.#rows = rows;
     this.#view = view;
-    this.#unfolded = unfolded;
+    this.#isUnfolded = isUnfolded;
   }
 
   get length(): number {
@@ -45,13 +46,22 @@ export class Entries {
     return this.#rows.map((row) => this.#view.idOf(row));
   }
 
-  /** Index of the group that the entry at `index` stands under. */
+  /** Index of the row that the entry at `index` stands under; -1: under none. */
   headOf(index: number): number {
-    return this.#rows.findLastIndex((row, i) => i < index && this.#view.itemOf(row) === null);
+    const row = this.#rows[index];
+    const depth = row === undefined ? 0 : this.#view.depthOf(row);
+    return this.#rows.findLastIndex((other, i) => i < index && this.#view.depthOf(other) < depth);
   }
 
   #entryOf(row: object): Entry {
-    const id = this.#view.idOf(row);
-    return { id, row, connection: this.#view.itemOf(row), isUnfolded: this.#unfolded.has(id) };
+    const view = this.#view;
+    const id = view.idOf(row);
+    return {
+      id,
+      row,
+      item: view.itemOf(row),
+      isFoldable: view.isFoldable(row),
+      isUnfolded: this.#isUnfolded(id),
+    };
   }
 }

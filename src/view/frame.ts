@@ -1,8 +1,8 @@
 /** The screen as plain styled cells, from what there is to show and what the user wants to see of it. */
 import { displayWidth, truncate } from "../base/width.ts";
 import { type Frame, type Line, LineWriter, type Size, textLine } from "../core/cells.ts";
-import type { DescribeProcess } from "../core/view.ts";
-import type { Past } from "../lenses.ts";
+import type { Header } from "../core/figures.ts";
+import type { DescribeProcess, Words } from "../core/view.ts";
 import { type HeaderFacts, headerLines } from "./header.ts";
 import { helpLines } from "./help.ts";
 import { type Layout, layOut, visibleEntries } from "./layout.ts";
@@ -15,7 +15,9 @@ import { visiblePart } from "./typed.ts";
 export interface Scene extends HeaderFacts {
   readonly listing: Listing;
   readonly describe: DescribeProcess;
-  readonly seriesOf: (key: number) => Past;
+  readonly header: Header;
+  /** The last refreshes of an item of the view. */
+  readonly pastOf: (item: object) => unknown;
   /** The filter of the command line, as options; empty: everything. Sanitised. */
   readonly filterOptions: string;
 }
@@ -25,7 +27,7 @@ export interface Picture {
   readonly layout: Layout;
 }
 
-function counted(count: number, one: string, many = `${one}s`): string {
+function counted(count: number, [one, many]: Words): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
@@ -39,26 +41,19 @@ function orderTitle(state: UiState, layout: Layout): string {
   const order = orderOf(state);
   const column = layout.placed.find(({ column }) => column.sortKey === order.key)?.column;
   const title = column?.title ?? (viewOf(state).sortColumn(order.key)?.title ?? order.key).toUpperCase();
-  return `sort ${order.key === "rate" || order.key === "bytes" ? "IN+OUT" : title}${arrow(state)}`;
+  return `sort ${title}${arrow(state)}`;
 }
 
 /** How much of what there is is shown. */
-function countText({ passing, source }: Listing): string {
-  const all = source.snapshot.connections.length;
-  const matches = passing.length;
-  return matches === all ? counted(all, "connection") : `${matches} of ${counted(all, "connection")}`;
+function countText({ passing, items }: Listing, state: UiState): string {
+  const all = counted(items.length, viewOf(state).itemWords);
+  return passing.length === items.length ? all : `${passing.length} of ${all}`;
 }
 
-/** How many groups are shown, before the connections; empty where there are none. */
+/** How many groups are shown, before the items; empty where there are none. */
 function groupText({ list }: Listing, state: UiState): string {
   const words = viewOf(state).groupWords;
-  return words === null ? "" : `${counted(list.groups, ...words)}, `;
-}
-
-/** What has no row, because too many came and went within one refresh. */
-function briefText({ tallies }: Scene): string {
-  const { unlisted } = tallies.shown;
-  return unlisted === 0 ? "" : `, ${counted(unlisted, "brief one")} not listed`;
+  return words === null ? "" : `${counted(list.groups, words)}, `;
 }
 
 /** The filters in force: those of the command line, then the words that were typed. */
@@ -74,20 +69,20 @@ function visibleFilter({ filter, cursor }: UiState, columns: number) {
 }
 
 function statusLine(scene: Scene, layout: Layout, columns: number): Line {
-  const { listing, state, filterOptions } = scene;
+  const { listing, state, filterOptions, header } = scene;
   const line = new LineWriter(columns);
   if (state.isTyping) {
     return line
       .add(TYPING)
       .add(visibleFilter(state, columns).text)
       .to(Math.max(40, displayWidth(TYPING + state.filter) + 3))
-      .addWhole(countText(listing))
-      .addWhole(briefText(scene))
+      .addWhole(countText(listing, state))
+      .addWhole(header.remark)
       .addWhole(filterOptions && `: ${filterOptions}`)
       .addWhole("   Enter keep  Esc clear")
       .done(true);
   }
-  line.add(` ${groupText(listing, state)}${countText(listing)}`).addWhole(briefText(scene));
+  line.add(` ${groupText(listing, state)}${countText(listing, state)}`).addWhole(header.remark);
   const filters = filterText(scene);
   // At least the beginning of a long one, and room for what else is not as usual.
   if (filters !== "") line.add(truncate(`: ${filters}`, Math.max(20, line.left - STATE_FLAG_CELLS)));
@@ -115,13 +110,14 @@ function statusLine(scene: Scene, layout: Layout, columns: number): Line {
 /** In place of rows. */
 function emptyText({ filterOptions, state }: Scene): string {
   if (state.filter !== "") return "  nothing matches the filter; Esc clears it";
-  return filterOptions === "" ? "  no connections" : `  no connections with ${filterOptions}`;
+  const [, items] = viewOf(state).itemWords;
+  return filterOptions === "" ? `  no ${items}` : `  no ${items} with ${filterOptions}`;
 }
 
 function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
-  const { listing, state, snapshot, describe } = scene;
+  const { listing, state, refresh, describe } = scene;
   const view = viewOf(state);
-  const scale = { style: state.style, nowNs: snapshot.timeNs, describe };
+  const scale = { style: state.style, nowNs: refresh.at.nowNs, describe };
   const lines = visibleEntries(listing, layout).map((entry, i) =>
     entryLine(entry, layout.placed, scale, { view, columns, isSelected: layout.top + i === layout.selected }),
   );
@@ -133,18 +129,18 @@ function tableLines(scene: Scene, layout: Layout, columns: number): Line[] {
 }
 
 function panelLines(scene: Scene, size: Size): Line[] | null {
-  const { state, snapshot, seriesOf, info, describe, play } = scene;
+  const { state, refresh, pastOf, info, describe, play, listing } = scene;
   const { panel } = state;
   if (panel === null) return null;
   if (panel.kind === "help") return helpLines(info, panel.top, size);
-  const { connection } = panel;
+  const { item } = panel;
   const facts = {
-    nowNs: snapshot.timeNs,
-    isGone: !snapshot.connections.includes(connection),
-    past: seriesOf(connection.key),
-    process: connection.owner && describe(connection.owner),
+    nowNs: refresh.at.nowNs,
+    isGone: !listing.items.includes(item),
+    past: pastOf(item),
+    describe,
   };
-  return detailPanel(connection, facts, play, state, size);
+  return detailPanel(item, facts, play, state, size);
 }
 
 /**
@@ -153,7 +149,7 @@ function panelLines(scene: Scene, size: Size): Line[] | null {
  */
 export function draw(scene: Scene, size: Size): Picture {
   const { columns, rows } = size;
-  const header = headerLines(scene, columns);
+  const header = headerLines(scene, scene.header, columns);
   const layout = layOut(scene.listing, scene.state, size, header.length);
   const lines = panelLines(scene, size) ?? [
     ...header.slice(0, layout.headerRows),

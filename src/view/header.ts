@@ -3,12 +3,15 @@ import { formatMillis, formatTimeOfDay } from "../base/format.ts";
 import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, shorten, truncate } from "../base/width.ts";
 import { type Line, LineWriter, textLine } from "../core/cells.ts";
-import type { TableSizes } from "../lenses/flows/bounds.ts";
-import type { Snapshot } from "../lenses/flows/snapshot.ts";
-import { figureLines, type Tallies } from "../lenses.ts";
+import type { Header } from "../core/figures.ts";
+import type { LensParts } from "../core/lens.ts";
+import type { Refresh } from "../core/refresh.ts";
 import { BACKENDS, type StepDown } from "../platform/platform.ts";
 import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
+
+/** A lens as the page of keys knows it. */
+export type HelpedLens = Pick<LensParts, "id" | "views" | "help" | "switches">;
 
 /** What stays the same while tcptop runs. */
 export interface SessionInfo {
@@ -17,7 +20,10 @@ export interface SessionInfo {
   readonly kernel: string;
   /** From outside. */
   readonly stepDowns: readonly StepDown[];
-  readonly tableSizes: TableSizes;
+  /** Those that are on. */
+  readonly lenses: readonly HelpedLens[];
+  /** What a lens knows of its capture, by its id. */
+  readonly facts: ReadonlyMap<string, object>;
   /** CLOCK_MONOTONIC. */
   readonly startedNs: number;
   /** What is shown is a recording. */
@@ -26,13 +32,11 @@ export interface SessionInfo {
 
 export interface HeaderFacts {
   readonly info: SessionInfo;
-  readonly snapshot: Snapshot;
-  /** Milliseconds since 1970 at the snapshot. */
-  readonly wallMs: number;
-  readonly tallies: Tallies;
+  /** What is shown. */
+  readonly refresh: Refresh;
   readonly state: UiState;
-  /** What is missing, in words; empty: nothing. */
-  readonly losses: string;
+  /** What is missing, in words, of each lens; empty: nothing. */
+  readonly losses: readonly string[];
   readonly isRecorded: boolean;
   /** What is wrong with the log, from outside; empty: nothing. */
   readonly logWarning: string;
@@ -59,10 +63,10 @@ function limitNotes(info: SessionInfo): string[] {
   return [reasons, `${names}, ? says why`, names].map((text) => ` (${sanitise(text)})`);
 }
 
-function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: number): Line {
+function replayLine({ info, refresh }: HeaderFacts, play: PlayStatus, columns: number): Line {
   const place = `${playText(play)} `;
   const line = new LineWriter(columns);
-  const time = ` · ${formatTimeOfDay(wallMs)}`;
+  const time = ` · ${formatTimeOfDay(refresh.at.wallMs)}`;
   line.add(" tcptop", "strong");
   if (displayWidth(time) + displayWidth(place) < line.left) line.add(time);
   const backend = ` · ${sanitise(info.backend)} · Linux ${sanitise(info.kernel)}`;
@@ -82,10 +86,11 @@ function replayLine({ info, wallMs }: HeaderFacts, play: PlayStatus, columns: nu
 /** The left and right parts of the title. Parts without room are left out, "recording" last. */
 type Title = readonly [left: string, mark: string, pace: string];
 
-function titlesOf({ info, snapshot, wallMs, state, isRecorded }: HeaderFacts): Title[] {
+function titlesOf({ info, refresh, state, isRecorded }: HeaderFacts): Title[] {
+  const { wallMs, nowNs } = refresh.at;
   const time = ` · ${formatTimeOfDay(wallMs)}`;
   const left = `${time} · ${sanitise(info.backend)}`;
-  const upMs = Math.max(0, Math.round((snapshot.timeNs - info.startedNs) / 1e6));
+  const upMs = Math.max(0, Math.round((nowNs - info.startedNs) / 1e6));
   const every = `every ${state.delayS} s`;
   const pace = `${every}  up ${formatMillis(upMs)} `;
   if (!isRecorded) {
@@ -132,12 +137,12 @@ function titleLine(facts: HeaderFacts, columns: number): Line {
  * Header lines for so many columns. One more line each: for the machine when a filter is on, for losses, for a fault
  * of the log and for a fault of the feed.
  */
-export function headerLines(facts: HeaderFacts, columns: number): Line[] {
-  const { tallies, losses, logWarning, notice, state } = facts;
-  const lines = [titleLine(facts, columns), ...figureLines(tallies, state.style, columns)];
+export function headerLines(facts: HeaderFacts, figures: Header, columns: number): Line[] {
+  const { losses, logWarning, notice, state } = facts;
+  const lines = [titleLine(facts, columns), ...figures.lines(state.style, columns)];
   // Losses stand in the order of weight. Of a message from the system the end matters as well.
   const warnings = [
-    truncate(losses, columns - 1),
+    ...losses.map((text) => truncate(text, columns - 1)),
     shorten(logWarning && `log: ${sanitise(logWarning)}`, columns - 1),
     shorten(sanitise(notice), columns - 1),
   ];

@@ -2,20 +2,16 @@
 import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, padEnd } from "../base/width.ts";
 import { type Line, LineWriter, type Size, textLine } from "../core/cells.ts";
-import { NOT_COUNTED } from "../lenses/flows/bounds.ts";
-import { VIEWS } from "../lenses.ts";
-import { isRefusal, type SessionInfo } from "./header.ts";
+import type { Described } from "../core/lens.ts";
+import { type HelpedLens, isRefusal, type SessionInfo } from "./header.ts";
 
-export const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
+/** What the keys do. Sort keys and switches are those of the lenses. */
+const KEYS_BEFORE: Described = [
   ["q  F10", "quit; also Ctrl-C"],
   ["↑ ↓  j k", "move; PgUp PgDn, Home End, g G"],
   ["Enter", "details; open or close a group"],
-  ["v  F5", VIEWS.map(({ title }) => title).join(", ")],
-  ["/  F4", "filter by address, port, process"],
-  ["Esc", "back; clear the filter"],
-  ["r R", "sort by rate in, rate out"],
-  ["p n s t", "sort by PID, name, state, RTT"],
-  ["a A P", "sort by local, remote, protocol"],
+];
+const KEYS_OF_ROWS: Described = [
   ["Tab ← →", "pick a column, Enter sorts; also F6"],
   ["< >", "sort by the column beside"],
   ["I", "reverse; so does a sort key again"],
@@ -25,27 +21,40 @@ export const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ["c", "more columns"],
   ["m", "rates or totals"],
   ["b", "raw or readable numbers"],
-  ["L", "listening and TIME_WAIT sockets too"],
+];
+const KEYS_AFTER: Described = [
   ["+ -", "slower, faster refresh"],
   ["Ctrl-L", "draw anew"],
   ["Ctrl-Z", "suspend"],
 ];
 
+/** The keys of a screen with these lenses. */
+export function keysOf(lenses: readonly HelpedLens[]): Described {
+  const titles = lenses.flatMap(({ views }) => views.map(({ title }) => title));
+  const filterWords = lenses.map(({ help }) => help.filterWords).filter(Boolean);
+  return [
+    ...KEYS_BEFORE,
+    ["v  F5", titles.join(", ")],
+    ["/  F4", `filter by ${filterWords.join(", ")}`],
+    ["Esc", "back; clear the filter"],
+    ...lenses.flatMap(({ help }) => help.keys),
+    ...KEYS_OF_ROWS,
+    ...lenses.flatMap(({ switches }) => switches.map(({ key, meaning }) => [key, meaning] as const)),
+    ...KEYS_AFTER,
+  ];
+}
+
 /** In place of those that mean something else, or nothing, in a replay. */
-const PLAYER_KEYS: readonly (readonly [keys: string, meaning: string])[] = [
+const PLAYER_KEYS: Described = [
   ["Space  Z", "pause the replay, and go on"],
   ["[ ]", "back, forward by 10 s"],
   ["{ }", "back, forward by 60 s"],
   ["+ -", "faster, slower"],
 ];
 
-const MARKS: readonly (readonly [mark: string, meaning: string])[] = [
+const MARKS: Described = [
   ["+", "new since the last refresh"],
   ["-", "closed; gone at the next refresh"],
-  ["*", "older than tcptop: counted since then"],
-  ["▸ ▾", "a group, closed and open"],
-  ["name+", "several processes use the socket; the last"],
-  ["name?", "nobody was seen using it; who listens or holds"],
 ];
 
 const KEY_CELLS = 11;
@@ -59,7 +68,7 @@ function keyTexts([keys, meaning]: readonly [string, string], columns: number): 
   );
 }
 
-function sideBySide(keys: readonly (readonly [string, string])[], columns: number): string[] {
+function sideBySide(keys: Described, columns: number): string[] {
   const textsOf = (some: typeof keys, cells: number) => some.flatMap((pair) => keyTexts(pair, cells));
   if (columns < TWO_COLUMNS) return textsOf(keys, columns);
   const half = Math.ceil(keys.length / 2);
@@ -71,10 +80,11 @@ function sideBySide(keys: readonly (readonly [string, string])[], columns: numbe
 }
 
 /** In a replay the keys of the player come first. */
-function keysFor({ isReplay }: SessionInfo): readonly (readonly [keys: string, meaning: string])[] {
-  if (!isReplay) return KEYS;
+function keysFor({ isReplay, lenses }: SessionInfo): Described {
+  const all = keysOf(lenses);
+  if (!isReplay) return all;
   const played = new Set(PLAYER_KEYS.map(([keys]) => keys));
-  const others = KEYS.filter(([keys]) => !played.has(keys));
+  const others = all.filter(([keys]) => !played.has(keys));
   return [...others.slice(0, 1), ...PLAYER_KEYS, ...others.slice(1)];
 }
 
@@ -91,18 +101,12 @@ function wrap(text: string, columns: number): string[] {
 
 /** Sentences below the keys. */
 function remarksOf(info: SessionInfo): string[] {
-  const { backend, kernel, stepDowns, tableSizes } = info;
-  const { maxTcpFlows, maxUdpFlows } = tableSizes;
+  const { backend, kernel, stepDowns, lenses, facts } = info;
   return [
     "A filter changes the sums above the table too. Those of a filter that is typed begin when it is typed.",
     "Graphs have a bar for each refresh, the last one at the right; the peak is the highest bar.",
     "Sizes are decimal (1 kB is 1000 B).",
-    `Not counted: ${NOT_COUNTED.join(", ")}.`,
-    ...(maxTcpFlows === null || maxUdpFlows === null
-      ? []
-      : [
-          `Room for ${maxTcpFlows} TCP and ${maxUdpFlows} UDP flows at a time; flows beyond that are counted as lost.`,
-        ]),
+    ...lenses.flatMap(({ id, help }) => help.remarks(facts.get(id))),
     `Backend ${sanitise(backend)}, Linux ${sanitise(kernel)}.`,
     ...stepDowns.map((stepDown) => {
       const refused = isRefusal(stepDown, info) ? "Not " : "";
@@ -124,7 +128,7 @@ function helpTexts(info: SessionInfo, columns: number): string[] {
     "",
     ...sideBySide(keysFor(info), columns),
     "",
-    ...sideBySide(MARKS, columns),
+    ...sideBySide([...MARKS, ...info.lenses.flatMap(({ help }) => help.marks)], columns),
     "",
     ...remarksOf(info).flatMap((text) => wrap(text, columns)),
   ];

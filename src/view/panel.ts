@@ -1,14 +1,13 @@
 /** The details of an item, in place of the table. */
 import { type Line, LineWriter, type Size, textLine } from "../core/cells.ts";
 import type { DetailFacts } from "../core/view.ts";
-import type { Item, Past } from "../lenses.ts";
 import { type PlayStatus, playText } from "./play.ts";
 import { type UiState, viewOf } from "./state.ts";
 
 /** `play`: null for a capture. */
 export function detailPanel(
-  item: Item,
-  facts: Omit<DetailFacts<Past>, "isReplay" | "style">,
+  item: object,
+  facts: Omit<DetailFacts<unknown>, "isReplay" | "style">,
   play: PlayStatus | null,
   state: UiState,
   { columns, rows }: Size,

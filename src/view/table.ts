@@ -2,8 +2,7 @@
 import { clip, displayWidth, shorten } from "../base/width.ts";
 import { type Line, LineWriter } from "../core/cells.ts";
 import { sortsSmallestFirst } from "../core/sort.ts";
-import type { Scale, TableColumn } from "../core/view.ts";
-import type { ItemView } from "../lenses.ts";
+import type { Scale, TableColumn, View } from "../core/view.ts";
 import type { Entry } from "./entries.ts";
 import type { Listing } from "./listing.ts";
 import { orderOf, type UiState, viewOf } from "./state.ts";
@@ -66,13 +65,6 @@ function keepWhatFits(columns: readonly TableColumn<object>[], cells: number): T
   return kept;
 }
 
-/** The keys that sorting by a sum shows in the headings of both directions. */
-const PARTS: Readonly<Record<string, readonly string[]>> = {
-  rate: ["rate_in", "rate_out"],
-  bytes: ["bytes_in", "bytes_out"],
-  packets: ["packets_in", "packets_out"],
-};
-
 /** Whether the order goes from large to small. */
 export function isDescending(state: UiState): boolean {
   const { key, reverse } = orderOf(state);
@@ -86,10 +78,10 @@ export function arrow(state: UiState): string {
 
 export function headingLine(placed: readonly PlacedColumn[], state: UiState, columns: number): Line {
   const line = new LineWriter(columns);
-  const order = orderOf(state);
+  const { key } = orderOf(state);
+  const sorted = [key, ...(viewOf(state).sortColumn(key)?.parts ?? [])];
   for (const { column, x, cells } of placed) {
-    const isSorted =
-      column.sortKey === order.key || PARTS[order.key]?.includes(column.sortKey ?? "") === true;
+    const isSorted = column.sortKey !== null && sorted.includes(column.sortKey);
     const title = isSorted ? clip(column.title, cells - 1) + arrow(state) : column.title;
     const tone = state.picked === column.id ? "picked" : isSorted ? "sorted" : "heading";
     const gap = column.align === "right" ? Math.max(0, cells - displayWidth(title)) : 0;
@@ -103,7 +95,7 @@ export function entryLine(
   entry: Entry,
   placed: readonly PlacedColumn[],
   scale: Scale,
-  look: { readonly view: ItemView; readonly columns: number; readonly isSelected: boolean },
+  look: { readonly view: View; readonly columns: number; readonly isSelected: boolean },
 ): Line {
   const line = new LineWriter(look.columns);
   const mark = look.view.markOf(entry.row, entry.isUnfolded);

@@ -1,10 +1,9 @@
 /** What each key, click and refresh changes. */
+import type { Refresh } from "../core/refresh.ts";
 import type { EntryId, Order } from "../core/view.ts";
-import type { Snapshot } from "../lenses/flows/snapshot.ts";
-import { VIEWS } from "../lenses.ts";
 import { clamp, type Layout, scrolledTo } from "./layout.ts";
 import type { Listing } from "./listing.ts";
-import { type Effect, orderOf, type UiState, viewOf } from "./state.ts";
+import { type Effect, type LensSwitch, lookOf, orderOf, type UiState, viewOf, withLook } from "./state.ts";
 import { charactersOf, pressKey, type Typed, typeText } from "./typed.ts";
 
 /** One input of the user. Special keys have names such as `up`, `f5`, `ctrl-c`; unknown ones do nothing. */
@@ -19,7 +18,7 @@ export type Input =
 /** The screen at the time of the input. */
 export interface Context {
   /** The newest, shown or not. */
-  readonly snapshot: Snapshot;
+  readonly refresh: Refresh;
   readonly listing: Listing;
   readonly layout: Layout;
   /** How far the help page scrolls. */
@@ -49,7 +48,7 @@ function effect(state: UiState, ...effects: Effect[]): Change {
 }
 
 function setOrder(state: UiState, order: Order): UiState {
-  return { ...state, orders: new Map(state.orders).set(state.view, order), frozen: null };
+  return { ...withLook(state, { order }), frozen: null };
 }
 
 /** Sorts by a column; by the one it is sorted by already, the other way round. */
@@ -60,21 +59,15 @@ function sortBy(key: string, state: UiState): UiState {
 }
 
 /** The traffic columns show rates or totals, and are sorted by what they show. */
-const TOTALS_OF_RATES: Readonly<Record<string, string>> = {
-  rate: "bytes",
-  rate_in: "bytes_in",
-  rate_out: "bytes_out",
-};
-const RATES_OF_TOTALS = Object.fromEntries(
-  Object.entries(TOTALS_OF_RATES).map(([rate, total]) => [total, rate]),
-);
-
 function toggleNumbers(state: UiState): UiState {
   const numbers = state.numbers === "rates" ? "totals" : "rates";
-  const keys = numbers === "totals" ? TOTALS_OF_RATES : RATES_OF_TOTALS;
-  const swap = (order: Order): Order => ({ ...order, key: keys[order.key] ?? order.key });
-  const orders = new Map(VIEWS.map(({ id }) => [id, swap(orderOf({ ...state, view: id }))]));
-  return { ...state, numbers, orders };
+  const looks = new Map(
+    state.views.map((view) => {
+      const look = lookOf(view, state);
+      return [view.id, { ...look, order: { ...look.order, key: view.sortKeyFor(look.order.key, numbers) } }];
+    }),
+  );
+  return { ...state, numbers, looks };
 }
 
 function move(state: UiState, { listing, layout }: Context, to: number): UiState {
@@ -96,32 +89,34 @@ function scroll(state: UiState, { layout, listing }: Context, lines: number): Ui
 }
 
 function setFolded(state: UiState, id: EntryId, folded: boolean): UiState {
-  const unfolded = new Set(state.unfolded);
-  if (folded) unfolded.delete(id);
-  else unfolded.add(id);
-  return { ...state, unfolded };
+  const view = viewOf(state);
+  const turned = new Set(lookOf(view, state).turned);
+  if (folded === view.opensUnfolded) turned.add(id);
+  else turned.delete(id);
+  return withLook(state, { turned });
 }
 
-/** Details of a connection, or the connections of a group; without a selection, of the first row shown. */
+/** Details of an item, or the items of a group; without a selection, of the first row shown. */
 function open(state: UiState, { layout, listing }: Context): UiState {
   const entry = listing.entries.at(layout.selected === -1 ? layout.top : layout.selected);
   if (entry === undefined) return state;
   const selected = { ...state, selection: entry.id };
-  if (entry.connection === null) return setFolded(selected, entry.id, entry.isUnfolded);
-  return { ...selected, panel: { kind: "details", connection: entry.connection } };
+  if (entry.item === null) return setFolded(selected, entry.id, entry.isUnfolded);
+  return { ...selected, panel: { kind: "details", item: entry.item } };
 }
 
 /**
- * Folds or unfolds the selected group; folding at a connection selects its group. Returns null when nothing can be
- * folded.
+ * Folds or unfolds the selected row; folding what has nothing to fold selects the row that it stands under. Returns null
+ * where no row can be folded.
  */
 function fold(state: UiState, context: Context, folded: boolean): UiState | null {
   const { listing, layout } = context;
   const entry = listing.entries.at(layout.selected);
-  if (entry === undefined || viewOf(state).groupWords === null) return null;
-  if (entry.connection === null) return setFolded(state, entry.id, folded);
+  if (entry === undefined || !viewOf(state).folds) return null;
+  if (entry.isFoldable && entry.isUnfolded === folded) return setFolded(state, entry.id, folded);
   if (!folded) return state;
-  return move(state, context, listing.entries.headOf(layout.selected));
+  const head = listing.entries.headOf(layout.selected);
+  return head === -1 ? state : move(state, context, head);
 }
 
 function sortableColumns({ placed }: Layout) {
@@ -157,7 +152,8 @@ function reverse(state: UiState): UiState {
 }
 
 function nextView(state: UiState): UiState {
-  const view = (VIEWS[VIEWS.indexOf(viewOf(state)) + 1] ?? VIEWS[0]).id;
+  const { views } = state;
+  const view = (views[views.indexOf(viewOf(state)) + 1] ?? views[0]).id;
   return { ...state, view, picked: null, selection: null, top: 0, frozen: null, follows: false };
 }
 
@@ -193,8 +189,11 @@ const NAMES: Readonly<Record<string, string>> = {
   " ": "space",
 };
 
-function traffic(state: UiState, direction: "in" | "out"): UiState {
-  return sortBy(`${state.numbers === "rates" ? "rate" : "bytes"}_${direction}`, state);
+function turn(state: UiState, { lens, id, isOn }: LensSwitch): Change {
+  const switches = state.switches.map((one) =>
+    one.lens === lens && one.id === id ? { ...one, isOn: !isOn } : one,
+  );
+  return effect({ ...state, switches }, { kind: "turn", lens, id, isOn: !isOn });
 }
 
 type Action = (state: UiState, context: Context) => UiState | Change;
@@ -236,16 +235,13 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   f1: (state) => ({ ...state, panel: { kind: "help", top: 0 } }),
   f4: (state) => ({ ...state, isTyping: true, cursor: charactersOf(state.filter).length, top: 0 }),
   f5: nextView,
-  space: (state, { snapshot }) => ({ ...state, paused: state.paused === null ? snapshot : null }),
-  r: (state) => traffic(state, "in"),
-  R: (state) => traffic(state, "out"),
+  space: (state, { refresh }) => ({ ...state, paused: state.paused === null ? refresh : null }),
   I: reverse,
   o: freeze,
   F: (state) => ({ ...state, follows: !state.follows && state.selection !== null }),
   c: (state) => ({ ...state, isWide: !state.isWide }),
   m: toggleNumbers,
   b: (state) => ({ ...state, style: state.style === "raw" ? "human" : "raw" }),
-  L: (state) => effect({ ...state, all: !state.all }, { kind: "all", all: !state.all }),
   "+": (state) => changeDelay(state, 1),
   "=": (state) => changeDelay(state, 1),
   "-": (state) => changeDelay(state, -1),
@@ -254,9 +250,11 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 function act(state: UiState, name: string, context: Context): Change {
   const played = context.isReplay && Object.hasOwn(PLAYER, name) ? PLAYER[name] : undefined;
   if (played !== undefined) return effect(state, played);
-  const { sortKeys } = viewOf(state);
+  const sortKeys = viewOf(state).sortKeys(state.numbers);
   const sortKey = Object.hasOwn(sortKeys, name) ? sortKeys[name] : undefined;
   if (sortKey !== undefined) return unchanged(sortBy(sortKey, state));
+  const turned = state.switches.find(({ key }) => key === name);
+  if (turned !== undefined) return turn(state, turned);
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action === undefined) return unchanged(state);
   const result = action(state, context);
@@ -376,7 +374,7 @@ export function settle(
   listing: Listing,
   before: { readonly listing: Listing; readonly layout: Layout } | null,
 ): UiState {
-  return followDetails(keepSelection(state, listing, before), listing.source.snapshot);
+  return followDetails(keepSelection(state, listing, before), listing);
 }
 
 function keepSelection(
@@ -391,11 +389,12 @@ function keepSelection(
   return { ...state, selection: heir?.id ?? null, follows: false };
 }
 
-function followDetails(state: UiState, snapshot: Snapshot): UiState {
+function followDetails(state: UiState, { items }: Listing): UiState {
   const { panel } = state;
   if (panel?.kind !== "details") return state;
-  const { key } = panel.connection;
-  const now = snapshot.connections.find((connection) => connection.key === key);
-  if (now === undefined || now === panel.connection) return state;
-  return { ...state, panel: { kind: "details", connection: now } };
+  const view = viewOf(state);
+  const key = view.keyOf(panel.item);
+  const now = items.find((item) => view.keyOf(item) === key);
+  if (now === undefined || now === panel.item) return state;
+  return { ...state, panel: { kind: "details", item: now } };
 }

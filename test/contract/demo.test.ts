@@ -8,7 +8,7 @@ import { streamFeed } from "../../src/app/run.ts";
 import { parseAddressRange } from "../../src/base/address.ts";
 import { openRecordingSource } from "../../src/recording/files.ts";
 import { RecordingReader } from "../../src/recording/reader.ts";
-import { jsonOutput } from "../../src/sinks/json.ts";
+import { flowLens, jsonStream } from "../support/lenses.ts";
 import { FakeWorld, outcomeOf } from "../support/world.ts";
 
 const DEMO = fileURLToPath(new URL("../../demo/demo.tcptop", import.meta.url));
@@ -40,12 +40,8 @@ type Line = Readonly<Record<string, unknown>>;
 async function replayed(): Promise<{ lines: readonly Line[]; warning: string }> {
   const world = new FakeWorld();
   const reader = await RecordingReader.open(openRecordingSource(DEMO, Readable.from([])), "demo");
-  const how = { name: "demo", speed: 1000, iterations: null, all: false, staysAtEnd: false };
-  const stream = {
-    output: jsonOutput(),
-    selection: { filter: null, order: { column: null, reverse: false } },
-  } as const;
-  const ended = streamFeed(world, stream, () => new Replay(world, how, reader));
+  const how = { name: "demo", speed: 1000, iterations: null, lenses: [flowLens()], staysAtEnd: false };
+  const ended = streamFeed(world, { stream: jsonStream() }, () => new Replay(world, how, reader));
   for (let second = 0; second < SECONDS + 10; second++) await world.advance(1);
   expect(outcomeOf(await ended)).toBe(true);
   return { lines: world.stdout.objects, warning: world.stderr.text };

@@ -17,7 +17,9 @@ import { createInterface } from "node:readline";
 import { StringDecoder } from "node:string_decoder";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "vitest";
-import { LOSS_COUNTERS, type LossKey } from "../../src/lenses/flows/losses.ts";
+import type { LossKey, Skipped } from "../../src/core/losses.ts";
+import type { Losses } from "../../src/lenses/flows/losses.ts";
+import { LOSS_COUNTERS } from "../../src/lenses.ts";
 import { BACKENDS, type Backend } from "../../src/platform/platform.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -120,6 +122,8 @@ export interface Row extends FlowFacts {
 
 /** A record `summary`; its counters of what was lost are named in COUNTERS. */
 export type Summary = Readonly<Record<string, unknown>>;
+
+type LossName = LossKey<keyof Losses | keyof Skipped>;
 
 /** Without refreshes_skipped: a refresh merged into the next because this process reads slowly loses nothing. */
 const COUNTERS = LOSS_COUNTERS.map(({ key }) => key).filter((key) => key !== "refreshes_skipped");
@@ -376,9 +380,9 @@ export class Tcptop {
   }
 
   /** Every loss counter, as of the last refresh. */
-  losses(): Record<LossKey, number> {
+  losses(): Record<LossName, number> {
     const last = this.summaries.at(-1);
-    return Object.fromEntries(COUNTERS.map((name) => [name, last?.[name]])) as Record<LossKey, number>;
+    return Object.fromEntries(COUNTERS.map((name) => [name, last?.[name]])) as Record<LossName, number>;
   }
 
   /** What it holds of BPF, from its open files. */

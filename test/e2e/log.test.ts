@@ -18,10 +18,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { CSV_HEADER } from "../../src/sinks/csv.ts";
+import { csvHeaders } from "../../src/sinks/csv.ts";
+import { flowsTable } from "../support/lenses.ts";
 import { SmallDisk } from "./disk.ts";
 import { cannotRunWithout, eventually, Load, REFRESH_S, run, scaled, TCPTOP } from "./harness.ts";
 import { PseudoTerminal } from "./terminal.ts";
+
+const { current: CSV_HEADER } = csvHeaders(flowsTable());
 
 const cannotRun = cannotRunWithout("python3");
 

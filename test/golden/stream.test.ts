@@ -3,6 +3,7 @@ import { beforeAll, expect, test, vi } from "vitest";
 import { csvOutput } from "../../src/sinks/csv.ts";
 import { jsonOutput } from "../../src/sinks/json.ts";
 import { textOutput } from "../../src/sinks/text.ts";
+import { flowLens, flowsTable } from "../support/lenses.ts";
 import { play } from "../support/stream.ts";
 
 beforeAll(() => {
@@ -22,9 +23,9 @@ test("text with colour", async () => {
 });
 
 test("JSON", async () => {
-  await expect(play(jsonOutput())).toMatchFileSnapshot("stream.jsonl");
+  await expect(play(jsonOutput([flowLens()]))).toMatchFileSnapshot("stream.jsonl");
 });
 
 test("CSV", async () => {
-  await expect(play(csvOutput())).toMatchFileSnapshot("stream.csv");
+  await expect(play(csvOutput(flowsTable()))).toMatchFileSnapshot("stream.csv");
 });

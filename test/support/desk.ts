@@ -1,9 +1,10 @@
 /** A screen without a terminal: what is shown, and what keys do to it. */
+import { choicesOf, ScreenFigures } from "../../src/app/screen-lenses.ts";
 import { type Frame, lineText, type Size } from "../../src/core/cells.ts";
 import type { ProcessFacts } from "../../src/core/process.ts";
-import { Figures, type Reading } from "../../src/lenses/flows/figures.ts";
+import type { Refresh } from "../../src/core/refresh.ts";
 import type { Accept } from "../../src/lenses/flows/filter.ts";
-import type { Snapshot } from "../../src/lenses/flows/snapshot.ts";
+import { FLOWS, type Snapshot } from "../../src/lenses/flows/snapshot.ts";
 import { draw, type Picture } from "../../src/view/frame.ts";
 import type { SessionInfo } from "../../src/view/header.ts";
 import { helpScrollLimit } from "../../src/view/help.ts";
@@ -11,13 +12,15 @@ import { type Listing, listEntries } from "../../src/view/listing.ts";
 import type { PlayStatus } from "../../src/view/play.ts";
 import { type Choices, type Effect, initialState, type UiState } from "../../src/view/state.ts";
 import { type Input, settle, update } from "../../src/view/update.ts";
+import { flowLens, NO_ORDER } from "./lenses.ts";
 
 const INFO: SessionInfo = {
   version: "0.1.0",
   backend: "fentry",
   kernel: "6.12.0",
   stepDowns: [],
-  tableSizes: { maxTcpFlows: 65_536, maxUdpFlows: 32_768 },
+  lenses: [flowLens()],
+  facts: new Map([["flows", { maxTcpFlows: 65_536, maxUdpFlows: 32_768 }]]),
   startedNs: 1_000_000_000,
   isReplay: false,
 };
@@ -25,11 +28,11 @@ const INFO: SessionInfo = {
 /** 12:04:26 of 21 November 2026, UTC, at zero of the monotonic clock. */
 const ZERO_MS = Date.UTC(2026, 10, 21, 12, 4, 26);
 
-function wallMsOf({ timeNs }: Snapshot): number {
-  return ZERO_MS + timeNs / 1e6;
+function refreshOf(snapshot: Snapshot): Refresh {
+  return FLOWS.alone({ nowNs: snapshot.timeNs, wallMs: ZERO_MS + snapshot.timeNs / 1e6 }, snapshot);
 }
 
-const CHOICES: Choices = { style: "human", delayS: 1, all: false, order: null };
+const CHOICES = { style: "human", delayS: 1, order: NO_ORDER } as const;
 
 /** The filter of the command line, and as it is shown. */
 export interface DeskFilter {
@@ -38,9 +41,7 @@ export interface DeskFilter {
 }
 
 export class Desk {
-  readonly figures: Figures;
-  #still: Reading | null = null;
-  readonly #accept: Accept | null;
+  readonly figures: ScreenFigures;
   readonly filterOptions: string;
   readonly effects: Effect[] = [];
   size: Size;
@@ -53,7 +54,7 @@ export class Desk {
   play: PlayStatus | null = null;
   readonly processes = new Map<number, ProcessFacts>();
   state: UiState;
-  #newest: Snapshot;
+  #newest: Refresh;
   #listing: Listing;
   #picture: Picture;
 
@@ -64,19 +65,19 @@ export class Desk {
     filter: DeskFilter | null = null,
   ) {
     this.size = size;
-    this.#accept = filter?.accept ?? null;
+    const lenses = [flowLens(filter?.accept)];
     this.filterOptions = filter?.options ?? "";
-    this.figures = new Figures(this.#accept);
-    this.state = initialState({ ...CHOICES, ...choices });
-    this.#newest = snapshot;
-    this.figures.record(snapshot, wallMsOf(snapshot));
-    this.#listing = listEntries(snapshot, this.state, this.#accept);
+    this.figures = new ScreenFigures(lenses);
+    this.state = initialState({ ...choicesOf(lenses), ...CHOICES, ...choices });
+    this.#newest = refreshOf(snapshot);
+    this.figures.record(this.#newest);
+    this.#listing = listEntries(this.#newest, this.state);
     this.#picture = this.#show(null);
   }
 
   refresh(snapshot: Snapshot): this {
-    this.#newest = snapshot;
-    this.figures.record(snapshot, wallMsOf(snapshot));
+    this.#newest = refreshOf(snapshot);
+    this.figures.record(this.#newest);
     return this.redraw();
   }
 
@@ -95,7 +96,7 @@ export class Desk {
             ? { kind: "text", text: input }
             : { kind: "key", name: input };
       const context = {
-        snapshot: this.#newest,
+        refresh: this.#newest,
         listing: this.#listing,
         layout: this.#picture.layout,
         helpLimit: helpScrollLimit(this.info, this.size),
@@ -110,21 +111,21 @@ export class Desk {
   }
 
   #show(before: { listing: Listing; layout: Picture["layout"] } | null): Picture {
-    const snapshot = this.state.paused ?? this.#newest;
-    this.#listing = listEntries(snapshot, this.state, this.#accept, before?.listing ?? null);
+    const refresh = this.state.paused ?? this.#newest;
+    this.figures.pause(this.state.paused !== null);
+    this.#listing = listEntries(refresh, this.state, before?.listing ?? null);
     this.state = settle(this.state, this.#listing, before);
     const { info, isRecorded, logWarning, notice, play, state, filterOptions } = this;
-    this.#still = state.paused && (this.#still ?? this.figures.freeze());
-    const figures = this.#still ?? this.figures;
-    const tallies = figures.talliesOf(state.filter, snapshot, this.#listing.passing);
-    const seriesOf = (key: number) => figures.seriesOf(key);
-    const losses = this.losses ?? figures.losses;
+    const figures = this.figures.of(state.view);
+    const { passing } = this.#listing;
+    const header = figures.header({ words: state.filter, refresh, passing });
+    const pastOf = (item: object) => figures.pastOf(item);
+    const losses = this.losses === null ? this.figures.losses : [this.losses];
     const describe = ({ pid }: { readonly pid: number }) => this.processes.get(pid) ?? null;
-    const wallMs = wallMsOf(snapshot);
     const listing = this.#listing;
     const marks = { isRecorded, losses, logWarning, notice };
-    const sums = { tallies, seriesOf, filterOptions };
-    const scene = { info, snapshot, wallMs, ...sums, state, ...marks, play, listing, describe };
+    const sums = { header, pastOf, filterOptions };
+    const scene = { info, refresh, ...sums, state, ...marks, play, listing, describe };
     const picture = draw(scene, this.size);
     this.state = { ...this.state, top: picture.layout.top };
     return picture;
@@ -132,7 +133,7 @@ export class Desk {
 
   /** The last refresh, shown or not. */
   get newest(): Snapshot {
-    return this.#newest;
+    return FLOWS.of(this.#newest);
   }
 
   get frame(): Frame {

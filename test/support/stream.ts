@@ -1,11 +1,11 @@
 /** A short history with every kind of line, as the outputs are given it. */
 import type { Moment } from "../../src/base/clock.ts";
+import { NONE_SKIPPED, type Skipped } from "../../src/core/losses.ts";
 import type { Connection } from "../../src/lenses/flows/connection.ts";
-import { EventSource, type Selection } from "../../src/lenses/flows/events.ts";
-import { NONE_SKIPPED, type Skipped } from "../../src/lenses/flows/losses.ts";
 import type { Snapshot } from "../../src/lenses/flows/snapshot.ts";
 import type { Output, StartInfo } from "../../src/sinks/output.ts";
 import { connection, snapshot, udpFlow } from "./connections.ts";
+import { flowsTable, NO_ORDER, refreshOf, summaryOf } from "./lenses.ts";
 import { NO_LOSSES } from "./records.ts";
 
 const START: StartInfo = {
@@ -16,10 +16,8 @@ const START: StartInfo = {
     { backend: "fentry", reason: "this kernel has no function tracing" },
     { backend: "kprobe", reason: "line one\nline two \x1b[31m" },
   ],
-  tableSizes: { maxTcpFlows: 65_536, maxUdpFlows: 32_768 },
+  facts: new Map([["flows", { maxTcpFlows: 65_536, maxUdpFlows: 32_768 }]]),
 };
-
-const EVERYTHING: Selection = { filter: null, order: { column: null, reverse: false } };
 
 function named(process: string, pid: number) {
   return { pid, process, uid: 0, cgroupId: 42n, startNs: null };
@@ -138,16 +136,19 @@ function moment(nowNs: number): Moment {
 }
 
 /** All that an output writes for the history: start, refreshes, and the warning at the end. */
-export function play(output: Output, selection = EVERYTHING): string {
-  const source = new EventSource(selection);
+export function play(output: Output): string {
+  const table = flowsTable();
+  const source = table.source(NO_ORDER);
   const refreshes = HISTORY.map(([snap, skipped]) => {
     const at = moment(snap.timeNs);
-    return output.events(source.of(snap), at) + output.summary(snap, skipped, at);
+    return (
+      output.events(table, source.of(refreshOf(snap)), at) + output.summary(summaryOf(snap), skipped, at)
+    );
   });
   const [last, skipped] = HISTORY.at(-1) ?? [snapshot(), NONE_SKIPPED];
   return [
     output.start(START, moment(4_000_000_000)),
     ...refreshes,
-    output.warning(last.losses, skipped, moment(last.timeNs)),
+    output.warning(summaryOf(last), skipped, moment(last.timeNs)),
   ].join("");
 }

@@ -1,8 +1,9 @@
 /** What every view of every lens has to keep. */
 import { describe, expect, test } from "vitest";
-import { VIEWS } from "../../src/lenses.ts";
+import { flowViews } from "../../src/lenses/flows/views/views.ts";
 import { connection, udpFlow } from "../support/connections.ts";
 
+const VIEWS = flowViews(null);
 const ITEMS = [connection({ key: 1 }), udpFlow({ key: 2 }), connection({ key: 3, owner: null })];
 const NOW_NS = 5e9;
 const ORDER = { key: "rate", reverse: false };
@@ -14,9 +15,8 @@ test("each view has an id and a title of its own", () => {
 });
 
 describe.each(VIEWS.map((view) => [view.id, view] as const))("%s", (_, view) => {
-  const folded = view.list(ITEMS, NOW_NS, { order: ORDER, frozen: null, unfolded: new Set() });
-  const unfolded = new Set(folded.rows.map((row) => view.idOf(row)));
-  const list = view.list(ITEMS, NOW_NS, { order: ORDER, frozen: null, unfolded });
+  const folded = view.list(ITEMS, NOW_NS, { order: ORDER, frozen: null, isUnfolded: () => false });
+  const list = view.list(ITEMS, NOW_NS, { order: ORDER, frozen: null, isUnfolded: () => true });
   const columns = (["rates", "totals"] as const).flatMap((numbers) =>
     view.columns(list, { isWide: true, numbers, style: "human" }),
   );
@@ -33,7 +33,7 @@ describe.each(VIEWS.map((view) => [view.id, view] as const))("%s", (_, view) => 
     const ids = list.rows.map((row) => view.idOf(row));
     expect(new Set(ids).size).toBe(ids.length);
     const frozen = folded.rows.map((row) => view.idOf(row)).toReversed();
-    const kept = view.list(ITEMS, NOW_NS, { order: ORDER, frozen, unfolded: new Set() });
+    const kept = view.list(ITEMS, NOW_NS, { order: ORDER, frozen, isUnfolded: () => false });
     expect(kept.rows.map((row) => view.idOf(row))).toEqual(frozen);
   });
 

@@ -10,6 +10,10 @@ function column(key: string, title: string, kind: CellKind, read: Reader): Colum
   return { key, title, kind, value: (connection, nowNs) => read(connection, nowNs) ?? null };
 }
 
+function added(since: number, columns: readonly Column<Connection>[]): Column<Connection>[] {
+  return columns.map((one) => ({ ...one, since }));
+}
+
 const NS_PER_MS = 1e6;
 
 /** Milliseconds from first sight to the end, or until now. */
@@ -50,19 +54,23 @@ export const FIELDS: readonly Column<Connection>[] = [
   column("rate_out", "Rate out", "rate", (c) => rate(c.rateOut)),
   column("rtt_us", "RTT", "micros", (c) => c.tcp?.srttUs),
   column("partial", "Partial", "flag", (c) => c.partial),
-  column("rtt_min_us", "RTT min", "micros", (c) => c.tcp?.minRttUs),
-  column("rtt_var_us", "RTT var", "micros", (c) => c.tcp?.rttvarUs),
-  column("retransmits", "Retrans", "count", (c) => c.tcp?.retransmits),
-  column("bytes_retrans", "Bytes retrans", "bytes", (c) => c.tcp?.bytesRetrans),
-  column("cwnd", "Cwnd", "count", (c) => c.tcp?.sndCwnd),
-  column("uid", "UID", "id", (c) => c.owner?.uid),
-  column("netns", "Netns", "id", (c) => c.netns),
-  // Text: 64 bits do not fit a JSON number of most readers.
-  column("cgroup_id", "Cgroup", "text", (c) => c.owner?.cgroupId?.toString()),
-  column("age_ms", "Age", "millis", ageMs),
-  column("shared", "Shared", "flag", (c) => c.owner && c.shared),
-  column("assumed", "Assumed", "flag", (c) => c.owner && c.assumed),
-  column("flow", "Flow", "text", flowName),
+  ...added(2, [
+    column("rtt_min_us", "RTT min", "micros", (c) => c.tcp?.minRttUs),
+    column("rtt_var_us", "RTT var", "micros", (c) => c.tcp?.rttvarUs),
+    column("retransmits", "Retrans", "count", (c) => c.tcp?.retransmits),
+    column("bytes_retrans", "Bytes retrans", "bytes", (c) => c.tcp?.bytesRetrans),
+    column("cwnd", "Cwnd", "count", (c) => c.tcp?.sndCwnd),
+    column("uid", "UID", "id", (c) => c.owner?.uid),
+    column("netns", "Netns", "id", (c) => c.netns),
+    // Text: 64 bits do not fit a JSON number of most readers.
+    column("cgroup_id", "Cgroup", "text", (c) => c.owner?.cgroupId?.toString()),
+    column("age_ms", "Age", "millis", ageMs),
+  ]),
+  ...added(3, [
+    column("shared", "Shared", "flag", (c) => c.owner && c.shared),
+    column("assumed", "Assumed", "flag", (c) => c.owner && c.assumed),
+    column("flow", "Flow", "text", flowName),
+  ]),
 ];
 
 /** Columns made of others, for the screen and for sorting. */

@@ -1,15 +1,16 @@
 /** The events of each refresh, filtered and in order. */
+import type { Refresh } from "../../core/refresh.ts";
 import { type SortOrder, sortByColumn } from "../../core/sort.ts";
+import type { EventSource as AnySource, TableEvent } from "../../core/table.ts";
 import type { Connection } from "./connection.ts";
 import type { Accept } from "./filter.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { FLOWS } from "./snapshot.ts";
 
 export type EventName = "open" | "update" | "close";
 
 /** One line of the stream. */
-export interface ConnectionEvent {
+export interface ConnectionEvent extends TableEvent<Connection> {
   readonly event: EventName;
-  readonly connection: Connection;
 }
 
 export interface Selection {
@@ -24,7 +25,7 @@ export interface Selection {
  * more, when another process has taken it over. One that has left the filter closes with what it was shown with
  * last, so that closes and open rows add up to the sums (`Sums`).
  */
-export class EventSource {
+export class EventSource implements AnySource<Connection> {
   readonly #selection: Selection;
   /** Connections that were opened and not closed, as the reader knows them; with a filter only. */
   readonly #told = new Map<number, Connection>();
@@ -37,7 +38,8 @@ export class EventSource {
    * Opens and updates in the user's order, then closes in the same order, so that a connection that
    * came and went between two refreshes opens before it closes.
    */
-  of(snapshot: Snapshot): ConnectionEvent[] {
+  of(refresh: Refresh): ConnectionEvent[] {
+    const snapshot = FLOWS.of(refresh);
     const { filter, order } = this.#selection;
     const sorted = (connections: readonly Connection[]) => sortByColumn(connections, order, snapshot.timeNs);
     const current = [...snapshot.opened, ...snapshot.updated];
@@ -63,7 +65,8 @@ export class EventSource {
    * The opens and closes of what is in none of a snapshot's lists, each connection's together, in the order of their
    * ends. Made one by one, and as often as they are asked for.
    */
-  unlisted({ unlisted }: Snapshot): Iterable<ConnectionEvent> {
+  unlisted(refresh: Refresh): Iterable<ConnectionEvent> {
+    const { unlisted } = FLOWS.of(refresh);
     const { filter } = this.#selection;
     return {
       *[Symbol.iterator]() {
@@ -96,6 +99,6 @@ function ended(before: Connection, { phase, state }: Connection): Connection {
   return { ...before, phase, state, rateIn: 0, rateOut: 0 };
 }
 
-function eventOf(event: ConnectionEvent["event"], connection: Connection): ConnectionEvent {
-  return { event, connection };
+function eventOf(event: EventName, row: Connection): ConnectionEvent {
+  return { event, row };
 }

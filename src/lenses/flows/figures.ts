@@ -1,45 +1,21 @@
 /** The figures above the table, and those of the graphs: of what is shown, and of the whole machine. */
+import type { Figures as AnyFigures, Asked, Header } from "../../core/figures.ts";
+import { type Loss, LossWatch, lossesOf } from "../../core/losses.ts";
+import type { Refresh } from "../../core/refresh.ts";
 import type { Connection } from "./connection.ts";
 import type { Accept } from "./filter.ts";
+import { figureLines } from "./header.ts";
 import { History, type Series } from "./history.ts";
-import { LossWatch } from "./loss-words.ts";
-import { NONE_SKIPPED } from "./losses.ts";
+import { FLOW_COUNTERS } from "./losses.ts";
 import { isNew } from "./marks.ts";
 import { both, matcher } from "./matcher.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { FLOWS, type Snapshot } from "./snapshot.ts";
 import { type Sum, Sums } from "./sums.ts";
+import { PAST_LENGTH, type Tallies, type Tally } from "./tallies.ts";
 
-/** Refreshes that the header's graphs reach back. */
-export const PAST_LENGTH = 60;
-
-/** The sums of one filter as of one refresh. */
-export interface Tally extends Sum {
-  /** Connections that have come since the refresh before. */
-  readonly fresh: number;
-  /** Connections without a row: too many came and went since the refresh before. */
-  readonly unlisted: number;
-  /** Bytes a second in the last refreshes, the newest last. */
-  readonly pastIn: readonly number[];
-  readonly pastOut: readonly number[];
-}
-
-export interface Tallies {
-  readonly shown: Tally;
-  /** null: everything is shown. */
-  readonly machine: Tally | null;
-}
-
-/** Figures as they are asked for. */
-export interface Reading {
-  /** What is missing, in words; empty: nothing. */
-  readonly losses: string;
-  /** The last refreshes of a connection. */
-  seriesOf(key: number): Series;
-  /**
-   * `words`: the filter of the screen; one that has changed counts what is there in `snapshot`, of which
-   * all filters let `passing` through.
-   */
-  talliesOf(words: string, snapshot: Snapshot, passing: readonly Connection[]): Tallies;
+/** All loss counters at a refresh. */
+export function flowLosses({ losses }: Snapshot): Loss[] {
+  return lossesOf(FLOW_COUNTERS, losses);
 }
 
 const NOTHING: Tally = {
@@ -90,7 +66,7 @@ class Tallier {
   }
 }
 
-export class Figures implements Reading {
+export class Figures implements AnyFigures<Connection, Series> {
   readonly #accept: Accept | null;
   #history = new History();
   #watch = new LossWatch();
@@ -108,10 +84,10 @@ export class Figures implements Reading {
     this.#setWords(words);
   }
 
-  /** Takes in a refresh; work grows with the rows that changed. `wallMs`: milliseconds since 1970. */
-  record(snapshot: Snapshot, wallMs: number): void {
+  record(refresh: Refresh): void {
+    const snapshot = FLOWS.of(refresh);
     this.#history.record(snapshot);
-    this.#watch.see(snapshot.losses, NONE_SKIPPED, wallMs);
+    this.#watch.see(flowLosses(snapshot), refresh.at.wallMs);
     for (const tallier of [this.#machine, this.#accepted, this.#matching]) tallier?.add(snapshot);
   }
 
@@ -119,22 +95,31 @@ export class Figures implements Reading {
     return this.#watch.text;
   }
 
-  seriesOf(key: number): Series {
+  pastOf({ key }: Connection): Series {
     return this.#history.seriesOf(key);
   }
 
-  talliesOf(words: string, snapshot: Snapshot, passing: readonly Connection[]): Tallies {
+  header(asked: Asked<Connection>): Header {
+    const tallies = this.talliesOf(asked);
+    const { unlisted } = tallies.shown;
+    return {
+      lines: (style, columns) => figureLines(tallies, style, columns),
+      remark: unlisted === 0 ? "" : `, ${unlisted} brief ${unlisted === 1 ? "one" : "ones"} not listed`,
+    };
+  }
+
+  /** A filter that has changed counts what is there now. */
+  talliesOf({ words, refresh, passing }: Asked<Connection>): Tallies {
     if (words !== this.#words) {
       this.#setWords(words);
-      this.#matching?.begin(snapshot, passing);
+      this.#matching?.begin(FLOWS.of(refresh), passing);
     }
     const shown = this.#matching ?? this.#accepted;
     const machine = this.#machine.now;
     return shown === null ? { shown: machine, machine: null } : { shown: shown.now, machine };
   }
 
-  /** The figures as they are now, whatever is recorded later. */
-  freeze(): Reading {
+  freeze(): Figures {
     const frozen = new Figures(this.#accept, this.#words);
     frozen.#history = this.#history.copy();
     frozen.#watch = this.#watch.copy();

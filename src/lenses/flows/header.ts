@@ -5,7 +5,7 @@ import { type Line, LineWriter } from "../../core/cells.ts";
 import { barGraph } from "../../core/graph.ts";
 import { heatOf } from "../../core/tone.ts";
 import type { TcpState } from "./connection.ts";
-import { PAST_LENGTH, type Tallies, type Tally } from "./figures.ts";
+import { PAST_LENGTH, type Tallies, type Tally } from "./tallies.ts";
 
 /** Words for groups of states, in the order in which they are shown. */
 const CONNECTED: StateWords = [

@@ -1,11 +1,12 @@
 /** The way from a capture of flows to their model: each operation is recorded, then applied. */
 import type { Clock, Moment } from "../../base/clock.ts";
+import type { Intake } from "../../core/lens.ts";
 import { Ghosts } from "./ghosts.ts";
 import type { Losses } from "./losses.ts";
 import { FlowModel } from "./model/model.ts";
 import type { FlowOperation } from "./operation.ts";
 import type { Seed } from "./record.ts";
-import type { Refresh } from "./snapshot.ts";
+import type { Snapshot } from "./snapshot.ts";
 import type { FlowSource } from "./source.ts";
 
 /** Gets all that reaches the model, in the same order. */
@@ -24,13 +25,15 @@ export interface IntakeOptions {
 }
 
 /** Nothing else has the model of a capture: what is not recorded cannot reach it. */
-export class FlowIntake {
+export class FlowIntake implements Intake {
   readonly #source: FlowSource;
   readonly #recorder: FlowRecorder | null;
   readonly #clock: Clock;
   readonly #model: FlowModel;
   readonly #ghosts: Ghosts;
   #all: boolean;
+  /** What `seed` has read, for `begin`. */
+  #seed: Seed | null = null;
   #readsSockets = false;
   #socketsFailure: { readonly error: unknown } | null = null;
 
@@ -43,16 +46,16 @@ export class FlowIntake {
     this.#ghosts = new Ghosts(source, () => this.#model.unmet(), this.#take, clock);
   }
 
-  /** Reads the existing connections, for `begin`. */
-  seed(): Promise<Seed> {
-    return this.#source.seed();
+  /** Reads the existing connections. */
+  async seed(): Promise<void> {
+    this.#seed = await this.#source.seed();
   }
 
-  /** The first refresh. */
-  begin({ entries }: Seed): Refresh {
+  begin(): void {
+    const entries = this.#seed?.entries ?? [];
+    this.#seed = null;
     this.#take({ kind: "seed", entries, nowNs: this.#clock.monotonicNs() });
     if (this.#all) this.#take({ kind: "sockets", entries });
-    return this.refresh();
   }
 
   /** Empties the ring buffer. */
@@ -60,34 +63,33 @@ export class FlowIntake {
     this.#source.drain(this.#takeRecords);
   }
 
-  /** Whether a refresh should not wait: before a flood fills the memory. */
   get isCrowded(): boolean {
     return this.#model.isCrowded;
   }
 
-  /** Throws the error of a read of sockets that failed since the refresh before. */
-  refresh(): Refresh {
+  collect(): void {
     if (this.#socketsFailure) throw this.#socketsFailure.error;
     this.drain();
     this.#ghosts.sweep(this.#takeRecords);
-    const at: Moment = { nowNs: this.#clock.monotonicNs(), wallMs: this.#clock.wallMs() };
+  }
+
+  refresh(at: Moment): Snapshot {
     const counted = this.#source.losses();
     const losses = { ...counted, recordsInvalid: counted.recordsInvalid + this.#model.recordsInvalid };
     const snapshot = this.#model.refresh(at.nowNs, losses);
     this.#recorder?.refresh(at, losses);
     this.#ghosts.refreshed(losses.closesLost);
-    return { at, snapshot };
+    return snapshot;
   }
 
-  /** Begins to read what the next refreshes show and what takes time. */
   readAhead(): void {
     if (this.#all) this.#readSockets();
   }
 
-  /** Shows the sockets that carry no flow from the next refresh on, or no more. */
-  setAll(all: boolean): void {
-    this.#all = all;
-    if (all) this.#readSockets();
+  /** The one switch: shows the sockets that carry no flow from the next refresh on, or no more. */
+  turn(_: string, isOn: boolean): void {
+    this.#all = isOn;
+    if (isOn) this.#readSockets();
     else this.#take({ kind: "sockets", entries: [] });
   }
 

@@ -2,8 +2,9 @@
 import { Buffer } from "node:buffer";
 import { canonicalAddress } from "../../base/address.ts";
 import { DamageError } from "../../base/errors.ts";
+import { lossKey } from "../../core/losses.ts";
 import { TCP_STATES } from "./connection.ts";
-import { LOSS_NAMES, type Losses, lossKey, NO_LOSSES } from "./losses.ts";
+import { LOSS_NAMES, type Losses, NO_LOSSES } from "./losses.ts";
 import type { FlowOperation } from "./operation.ts";
 import { IPPROTO_TCP, IPPROTO_UDP, isFlow, type SeedEntry } from "./record.ts";
 

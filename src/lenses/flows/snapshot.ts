@@ -1,5 +1,5 @@
 /** Everything one refresh has to show. */
-import type { Moment } from "../../base/clock.ts";
+import { type Snapshot as AnySnapshot, SnapshotOf } from "../../core/refresh.ts";
 import type { Connection, TcpState } from "./connection.ts";
 import type { Losses } from "./losses.ts";
 
@@ -26,11 +26,7 @@ export interface ConnectionList extends Iterable<Connection> {
 }
 
 /** All connections, totals and losses at one refresh. */
-export interface Snapshot {
-  /** CLOCK_MONOTONIC of the refresh. */
-  readonly timeNs: number;
-  /** Seconds since the refresh before (since start for the first one); rates are over this span. */
-  readonly intervalS: number;
+export interface Snapshot extends AnySnapshot {
   /** Every row to show, closing ones included, in the order of first sight. */
   readonly connections: readonly Connection[];
   /** The rows that appeared, changed or ended since the refresh before; a short one is in both first and last. */
@@ -44,8 +40,5 @@ export interface Snapshot {
   readonly losses: Losses;
 }
 
-/** The time of a refresh and what it shows. */
-export interface Refresh {
-  readonly at: Moment;
-  readonly snapshot: Snapshot;
-}
+/** The flows of a refresh. */
+export const FLOWS = new SnapshotOf<Snapshot>("flows");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { ExitError } from "../../../src/base/errors.ts";
 import { type Host, runCli } from "../../../src/cli/cli.ts";
 import { parseArguments } from "../../../src/cli/options.ts";
+import type { FlowSettings } from "../../../src/lenses/flows/options.ts";
 import { FakeStream } from "../../support/world.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
@@ -114,8 +115,9 @@ function checkOptions(args: readonly string[]): void {
     return;
   }
   const { options } = request;
-  const { filter } = options;
-  assert.ok(isWithin(options.delayS, 0.1, 86_400) && isWithin(options.udpTimeoutS, 0.1, 86_400));
+  const flows = options.lenses.get("flows") as FlowSettings;
+  const { filter } = flows;
+  assert.ok(isWithin(options.delayS, 0.1, 86_400) && isWithin(flows.udpTimeoutS, 0.1, 86_400));
   assert.ok(options.iterations === null || isWithin(options.iterations, 1, 1e9));
   assert.ok(["text", "json", "csv"].includes(options.format));
   assert.ok(["auto", "fentry", "kprobe", "tracepoint"].includes(options.backend));
@@ -124,8 +126,8 @@ function checkOptions(args: readonly string[]): void {
   assert.ok(filter.processes.every((name) => typeof name === "string" && name !== ""));
   const ring = options.ringBytes ?? 4096;
   assert.ok(isWithin(ring, 4096, 1 << 30) && (ring & (ring - 1)) === 0);
-  for (const flows of [options.maxTcpFlows, options.maxUdpFlows]) {
-    assert.ok(flows === undefined || (Number.isInteger(flows) && isWithin(flows, 1, 1 << 24)));
+  for (const size of [flows.maxTcpFlows, flows.maxUdpFlows]) {
+    assert.ok(size === undefined || (Number.isInteger(size) && isWithin(size, 1, 1 << 24)));
   }
 }
 

@@ -9,12 +9,14 @@ import { csvOutput } from "../../../src/sinks/csv.ts";
 import { jsonOutput } from "../../../src/sinks/json.ts";
 import type { Output } from "../../../src/sinks/output.ts";
 import { textOutput } from "../../../src/sinks/text.ts";
+import { flowLens, flowsTable, summaryOf } from "../../support/lenses.ts";
 import { Choices } from "../engine/choices.ts";
 import type { Target } from "../engine/target.ts";
 import { connectionOf, snapshotFrom } from "../inputs/connections.ts";
 import { readCsv } from "../oracles/csv.ts";
 import { assertHarmless, harmlessLines } from "../oracles/text.ts";
 
+const TABLE = flowsTable();
 const NOW_NS = 5e12;
 const AT: Moment = { wallMs: Date.UTC(2026, 10, 21), nowNs: NOW_NS };
 const TIME = "2026-11-21T00:00:00.000Z";
@@ -25,7 +27,7 @@ const FORMULA = /^[=+\-@\t\r＝＋－＠]/;
 type Cells = readonly (string | number | boolean | null)[];
 
 /** The values as programs should get them, in the order of the header. */
-function valuesOf({ event, connection: c }: ConnectionEvent): Cells {
+function valuesOf({ event, row: c }: ConnectionEvent): Cells {
   const rate = (value: number) => Math.round(value * 1000) / 1000;
   const endNs = c.phase.kind === "closing" ? c.phase.closedNs : NOW_NS;
   return [
@@ -43,7 +45,7 @@ function valuesOf({ event, connection: c }: ConnectionEvent): Cells {
 const HEADER = ["time", "event", ...FIELDS.map(({ key }) => key)];
 
 function checkCsv(events: readonly ConnectionEvent[]): void {
-  const text = csvOutput().events(events, AT);
+  const text = csvOutput(TABLE).events(TABLE, events, AT);
   harmlessLines(text);
   const rows = readCsv(text);
   assert.equal(rows.length, events.length);
@@ -59,7 +61,7 @@ function checkCsv(events: readonly ConnectionEvent[]): void {
 }
 
 function checkJson(events: readonly ConnectionEvent[]): void {
-  const lines = harmlessLines(jsonOutput().events(events, AT));
+  const lines = harmlessLines(jsonOutput([]).events(TABLE, events, AT));
   assert.equal(lines.length, events.length);
   lines.forEach((line, i) => {
     const object = JSON.parse(line) as Record<string, unknown>;
@@ -76,7 +78,7 @@ function withoutColor(line: string): string {
 }
 
 function checkText(events: readonly ConnectionEvent[], style: "human" | "raw", color: boolean): void {
-  const lines = textOutput({ style, color }).events(events, AT).split("\n");
+  const lines = textOutput({ style, color }).events(TABLE, events, AT).split("\n");
   assert.equal(lines.pop(), "");
   assert.equal(lines.length, events.length);
   lines.forEach((colored, i) => {
@@ -84,7 +86,7 @@ function checkText(events: readonly ConnectionEvent[], style: "human" | "raw", c
     assertHarmless(line);
     // One word a column, so that columns can be counted by words.
     const [, , arrow, , proto, owner = "", state] = line.split(/ +/);
-    const { connection } = events[i] as ConnectionEvent;
+    const { row: connection } = events[i] as ConnectionEvent;
     assert.equal(arrow, "→");
     assert.equal(proto, connection.protocol);
     assert.equal(state, connection.state ?? "-");
@@ -100,14 +102,14 @@ function checkRest(output: Output, choices: Choices): void {
     version: "0.0.0",
     backend: choices.text(32),
     kernel: choices.text(64),
-    tableSizes: { maxTcpFlows: choices.count(1e9), maxUdpFlows: null },
+    facts: new Map([["flows", { maxTcpFlows: choices.count(1e9), maxUdpFlows: null }]]),
     stepDowns: [{ backend: choices.text(16), reason: choices.text(64) }],
   };
   harmlessLines(output.start(info, AT)).forEach(assertHarmless);
-  const snapshot = snapshotFrom(choices, null, NOW_NS);
+  const summary = summaryOf(snapshotFrom(choices, null, NOW_NS));
   const skipped = { refreshesSkipped: choices.count(1e9), eventsSkipped: choices.count(1e9) };
-  harmlessLines(output.summary(snapshot, skipped, AT));
-  harmlessLines(output.warning(snapshot.losses, skipped, AT));
+  harmlessLines(output.summary(summary, skipped, AT));
+  harmlessLines(output.warning(summary, skipped, AT));
 }
 
 export const target: Target = {
@@ -118,13 +120,13 @@ export const target: Target = {
     const events: ConnectionEvent[] = [];
     while (!choices.isOver && events.length < 8) {
       const event = choices.pick(["open", "update", "close"] as const);
-      events.push({ event, connection: connectionOf(choices, events.length - 4, NOW_NS) });
+      events.push({ event, row: connectionOf(choices, events.length - 4, NOW_NS) });
     }
     checkCsv(events);
     checkJson(events);
     checkText(events, style, color);
     const again = new Choices(input);
-    for (const output of [csvOutput(), jsonOutput(), textOutput({ style, color: false })])
+    for (const output of [csvOutput(TABLE), jsonOutput([flowLens()]), textOutput({ style, color: false })])
       checkRest(output, again);
   },
   maxBytes: 1024,

@@ -4,23 +4,20 @@ import { run } from "../../../src/app/run.ts";
 import { runScreen } from "../../../src/app/screen.ts";
 import { ExitError } from "../../../src/base/errors.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
-import { jsonOutput } from "../../../src/sinks/json.ts";
+import { flowLens, jsonStream, NO_ORDER } from "../../support/lenses.ts";
 import { MemoryFile, memorySource, readAll } from "../../support/recordings.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, outcomeOf, settle, systemError } from "../../support/world.ts";
 
 const LIVE = {
   version: "0.1.0",
-  capture: { backend: "auto", udpIdleNs: 5e9 },
+  capture: { ...flowLens().capture, backend: "auto" },
   delayNs: 1e9,
   iterations: null,
-  all: false,
+  lenses: [flowLens()],
 } as const;
-const STREAM = {
-  output: jsonOutput(),
-  selection: { filter: null, order: { column: null, reverse: false } },
-} as const;
-const SCREEN = { accept: null, filterOptions: "", order: null, style: "human" } as const;
+const STREAM = { stream: jsonStream() };
+const SCREEN = { order: NO_ORDER, style: "human" } as const;
 
 const FULL =
   "cannot write to the recording x.tcptop: ENOSPC: no space left on device; what was recorded before is intact";

@@ -7,7 +7,7 @@ import { showFeed } from "../../../src/app/screen.ts";
 import { RecordKind } from "../../../src/lenses/flows/record.ts";
 import { RecordingReader } from "../../../src/recording/reader.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
-import { jsonOutput } from "../../../src/sinks/json.ts";
+import { flowLens, jsonStream, NO_ORDER } from "../../support/lenses.ts";
 import { INFO, MemoryFile, memorySource } from "../../support/recordings.ts";
 import { curlRecord, seedEntry } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
@@ -18,10 +18,7 @@ beforeAll(() => {
 });
 
 const S = 1e9;
-const STREAM = {
-  output: jsonOutput(),
-  selection: { filter: null, order: { column: null, reverse: false } },
-} as const;
+const STREAM = { stream: jsonStream() };
 const REFRESHES = 30;
 const LISTENER = seedEntry({ state: 10, remotePort: 0, remoteAddress: "::", localPort: 22 });
 
@@ -39,10 +36,10 @@ async function recorded({
   const ended = run(world, {
     ...STREAM,
     version: "0.1.0",
-    capture: { backend: "auto", udpIdleNs: 5 * S },
+    capture: { ...flowLens().capture, backend: "auto" },
     delayNs: S,
     iterations: until,
-    all,
+    lenses: [flowLens(null, { all })],
     record: () => new RecordingWriter(file, "x.tcptop"),
   });
   await settle();
@@ -72,7 +69,14 @@ async function recorded({
   return { live: world.stdout.text, file };
 }
 
-const HOW: ReplayOptions = { name: "x.tcptop", speed: 1, iterations: null, all: false, staysAtEnd: false };
+const HOW: ReplayOptions = {
+  name: "x.tcptop",
+  speed: 1,
+  iterations: null,
+  lenses: [flowLens()],
+  staysAtEnd: false,
+};
+const ALL = { lenses: [flowLens(null, { all: true })] };
 
 async function open(bytes: Buffer, world: FakeWorld, how: Partial<ReplayOptions> = {}, isSeekable = true) {
   const reader = await RecordingReader.open(memorySource(bytes, isSeekable), "x.tcptop");
@@ -101,7 +105,7 @@ describe("the stream of a replay", () => {
     const { live, file } = await recorded({ all });
     expect(live.match(/"event":"close"/g)?.length).toBe(all ? 10 : 9);
     expect(live.includes("LISTEN")).toBe(all);
-    const { world, state } = await streamed(file.bytes, { all });
+    const { world, state } = await streamed(file.bytes, all ? ALL : {});
     await world.advance(REFRESHES * 1000);
     expect(state.result).toBe(true);
     expect(world.stdout.text).toBe(live);
@@ -223,10 +227,8 @@ async function shown(bytes: Buffer, how: Partial<ReplayOptions> = {}, isSeekable
   };
   const options = {
     delayNs: S,
-    all: how.all ?? false,
-    accept: null,
-    filterOptions: "",
-    order: null,
+    lenses: how.lenses ?? HOW.lenses,
+    order: NO_ORDER,
     style: "human",
   } as const;
   showFeed(
@@ -314,10 +316,10 @@ describe("the screen of a replay", () => {
     ["forward to the end", 20_000, "}", 30],
   ] as const)("seeks %s: what it shows is what playing shows", async ([, ms, keys, second]) => {
     const { file } = await recorded({ all: true });
-    const at = await shown(file.bytes, { all: true });
+    const at = await shown(file.bytes, ALL);
     await at.world.advance(ms);
     await typed(at, " ", ...keys);
-    const played = await shown(file.bytes, { all: true });
+    const played = await shown(file.bytes, ALL);
     await played.world.advance(second * 1000);
     await typed(played, " ");
     expect(place(at.screen)).toMatch(new RegExp(`^x\\.tcptop 00:${String(second).padStart(2, "0")} /`));

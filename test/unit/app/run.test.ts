@@ -1,30 +1,29 @@
 import { describe, expect, test } from "vitest";
 import { type RunOptions, run } from "../../../src/app/run.ts";
 import { ExitError } from "../../../src/base/errors.ts";
-import { findColumn } from "../../../src/lenses/flows/columns.ts";
 import { RecordKind, type Seed } from "../../../src/lenses/flows/record.ts";
-import { csvOutput } from "../../../src/sinks/csv.ts";
-import { jsonOutput } from "../../../src/sinks/json.ts";
+import { csvStream, flowLens, jsonStream } from "../../support/lenses.ts";
 import { curlRecord, NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { FakeWorld, outcomeOf, settle, systemError } from "../../support/world.ts";
 
 const LISTEN = 10;
 
-function options(fields: Partial<RunOptions> = {}): RunOptions {
+type Fields = Partial<RunOptions> & { readonly all?: boolean };
+
+function options({ all = false, ...fields }: Fields = {}): RunOptions {
   return {
     version: "0.1.0",
-    capture: { backend: "auto", udpIdleNs: 5e9 },
-    output: jsonOutput(),
-    selection: { filter: null, order: { column: null, reverse: false } },
+    capture: { ...flowLens().capture, backend: "auto" },
+    lenses: [flowLens(null, { all })],
+    stream: jsonStream(),
     delayNs: 1e9,
     iterations: null,
-    all: false,
     ...fields,
   };
 }
 
 /** Starts the loop and lets the seed finish; `result` is what it resolves to or fails with. */
-async function started(fields: Partial<RunOptions> = {}, world = new FakeWorld()) {
+async function started(fields: Fields = {}, world = new FakeWorld()) {
   const state: { result: unknown } = { result: "running" };
   const keep = (result: unknown) => {
     state.result = result;
@@ -66,7 +65,7 @@ describe("the start", () => {
   });
 
   test("hands the capture its options", async () => {
-    const capture = { backend: "kprobe", udpIdleNs: 1e9, maxTcpFlows: 8 } as const;
+    const capture = { backend: "kprobe", udpIdleNs: 1e9, maxTcpFlows: 8, maxUdpFlows: undefined } as const;
     const { world } = await started({ capture });
     expect(world.opened).toEqual([capture]);
   });
@@ -192,9 +191,9 @@ describe("the loop", () => {
   });
 
   test("shows what the selection lets through, in its order", async () => {
-    const column = findColumn("bytes_in") ?? null;
-    const filter = ({ local }: { local: { port: number } }) => local.port !== 40_002;
-    const { world } = await started({ selection: { filter, order: { column, reverse: false } } });
+    const stream = jsonStream(flowLens(({ local }) => local.port !== 40_002));
+    const order = { key: "bytes_in", reverse: false };
+    const { world } = await started({ stream: { ...stream, order } });
     world.capture.ring.push(
       curlRecord(1, { bytesIn: 1 }),
       curlRecord(2, { bytesIn: 2 }),
@@ -278,7 +277,7 @@ describe("the end", () => {
   });
 
   test("comes within a refresh when the reader goes away and there is nothing to write", async () => {
-    const { world, state } = await started({ output: csvOutput() });
+    const { world, state } = await started({ stream: csvStream() });
     await world.advance(2000);
     expect(state.result).toBe("running");
     world.hasReader = false;
@@ -485,7 +484,7 @@ describe("listening and TIME_WAIT sockets", () => {
 });
 
 test("losses that the form has no room for are told at the end, on standard error", async () => {
-  const { world } = await started({ output: csvOutput(), iterations: 1 });
+  const { world } = await started({ stream: csvStream(), iterations: 1 });
   world.capture.lossCounts = { ...NO_LOSSES, flowsUntracked: 3 };
   await world.advance(1000);
   expect(world.stderr.text).toBe(

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import { runScreen, type ScreenOptions } from "../../../src/app/screen.ts";
 import { ExitError } from "../../../src/base/errors.ts";
 import type { Seed } from "../../../src/lenses/flows/record.ts";
+import { flowLens, NO_ORDER } from "../../support/lenses.ts";
 import { curlRecord, NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle } from "../../support/world.ts";
@@ -15,13 +16,11 @@ const LISTEN = 10;
 function options(fields: Partial<ScreenOptions> = {}): ScreenOptions {
   return {
     version: "0.1.0",
-    capture: { backend: "auto", udpIdleNs: 5e9 },
+    capture: { ...flowLens().capture, backend: "auto" },
     delayNs: 1e9,
     iterations: null,
-    all: false,
-    accept: null,
-    filterOptions: "",
-    order: null,
+    lenses: [flowLens()],
+    order: NO_ORDER,
     style: "human",
     ...fields,
   };
@@ -115,8 +114,7 @@ describe("while it runs", () => {
 
   test("the command line's filter and order hold", async () => {
     const { world, screen } = await started({
-      accept: ({ local }) => local.port !== 40_002,
-      filterOptions: "--port 40001,40003",
+      lenses: [{ ...flowLens(({ local }) => local.port !== 40_002), filterOptions: "--port 40001,40003" }],
       order: { key: "local", reverse: true },
     });
     world.capture.ring.push(...[1, 2, 3].map((id) => curlRecord(id, { bytesIn: 1000 * id })));

@@ -15,11 +15,14 @@ import { ExitError } from "../../../src/base/errors.ts";
 import { type Host, runCli } from "../../../src/cli/cli.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
 import { createRecordingFile } from "../../../src/recording/files.ts";
-import { CSV_HEADER } from "../../../src/sinks/csv.ts";
+import { csvHeaders } from "../../../src/sinks/csv.ts";
+import { flowsTable } from "../../support/lenses.ts";
 import { MemoryFile, memorySource, record } from "../../support/recordings.ts";
 import { curlRecord, NO_LOSSES } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, settle, systemError } from "../../support/world.ts";
+
+const { current: CSV_HEADER } = csvHeaders(flowsTable());
 
 interface Machine {
   readonly world: FakeWorld;

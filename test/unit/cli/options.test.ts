@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { ExitError } from "../../../src/base/errors.ts";
 import { type Options, parseArguments } from "../../../src/cli/options.ts";
 import { COLUMN_KEYS } from "../../../src/lenses/flows/columns.ts";
+import type { FlowSettings } from "../../../src/lenses/flows/options.ts";
+import { SETTINGS } from "../../support/lenses.ts";
 
 const SECONDS = "a number of seconds from 0.1 to 86400";
 const PID = "a process id from 1 to 4194304";
@@ -14,6 +16,10 @@ function parse(...args: string[]): Options {
   const request = parseArguments(args, "0.1.0");
   if (request.kind !== "run") throw new Error(request.text);
   return request.options;
+}
+
+function settings(options: Options): FlowSettings {
+  return options.lenses.get("flows") as FlowSettings;
 }
 
 function failure(args: readonly string[]): unknown {
@@ -116,29 +122,17 @@ describe("options", () => {
       format: "text",
       delayS: 1,
       iterations: null,
-      filter: {
-        pids: [],
-        processes: [],
-        ports: [],
-        hosts: [],
-        protocols: [],
-        families: [],
-        noLoopback: false,
-      },
-      all: false,
-      order: { column: null, reverse: false },
-      udpTimeoutS: 5,
+      order: { key: null, reverse: false },
       raw: false,
       color: null,
       backend: "auto",
-      log: null,
-      maxTcpFlows: undefined,
-      maxUdpFlows: undefined,
+      logs: new Map(),
       ringBytes: undefined,
       record: null,
       overwrite: false,
       replay: null,
       speed: 1,
+      lenses: new Map([["flows", SETTINGS]]),
     });
   });
 
@@ -165,10 +159,10 @@ describe("options", () => {
   });
 
   test("are read in their short form, joined too", () => {
-    const { log, delayS, iterations, all, order, filter } = parse(
-      ...["-batu4r", "-d.5", "-n3", "-srate-in", "-lx.csv"],
-    );
-    expect([log, delayS, iterations, all, order.column?.key, order.reverse]).toEqual([
+    const options = parse(...["-batu4r", "-d.5", "-n3", "-srate-in", "-lx.csv"]);
+    const { logs, delayS, iterations, order } = options;
+    const { all, filter } = settings(options);
+    expect([logs.get("flows"), delayS, iterations, all, order.key, order.reverse]).toEqual([
       "x.csv",
       0.5,
       3,
@@ -195,23 +189,22 @@ describe("options", () => {
       ...["--log", "./-a b.csv", "--overwrite"],
       ...["--max-tcp-flows", "8", "--max-udp-flows", "9", "--ring-bytes", "4096", "--debug"],
     );
-    expect([read.format, read.raw, read.color, read.delayS, read.udpTimeoutS, read.all]).toEqual([
+    const flows = settings(read);
+    expect([read.format, read.raw, read.color, read.delayS, flows.udpTimeoutS, flows.all]).toEqual([
       ...["csv", true, true, 86_400, 0.1, true],
     ]);
-    expect([read.backend, read.order.column?.key, read.iterations]).toEqual([
-      "kprobe",
-      "rtt_us",
-      1_000_000_000,
-    ]);
-    expect([read.log, read.overwrite, read.isStream]).toEqual(["./-a b.csv", true, true]);
-    expect([read.filter.families, read.filter.noLoopback]).toEqual([[4, 6], true]);
-    expect([read.maxTcpFlows, read.maxUdpFlows, read.ringBytes]).toEqual([8, 9, 4096]);
+    expect([read.backend, read.order.key, read.iterations]).toEqual(["kprobe", "rtt_us", 1_000_000_000]);
+    expect([read.logs.get("flows"), read.overwrite, read.isStream]).toEqual(["./-a b.csv", true, true]);
+    expect([flows.filter.families, flows.filter.noLoopback]).toEqual([[4, 6], true]);
+    expect([flows.maxTcpFlows, flows.maxUdpFlows, read.ringBytes]).toEqual([8, 9, 4096]);
   });
 
   test("filters take several values, repeated or in a list; a process name may hold a comma", () => {
-    const { filter } = parse(
-      ...["-p", "1,4194304", "-p", "7", "--port", "65535", "--port", "1,2"],
-      ...["-c", "a,b", "--process", "Web Content", "--host", "::ffff:1.2.3.4,2001:DB8::/32"],
+    const { filter } = settings(
+      parse(
+        ...["-p", "1,4194304", "-p", "7", "--port", "65535", "--port", "1,2"],
+        ...["-c", "a,b", "--process", "Web Content", "--host", "::ffff:1.2.3.4,2001:DB8::/32"],
+      ),
     );
     expect(filter.pids).toEqual([1, 4_194_304, 7]);
     expect(filter.ports).toEqual([65_535, 1, 2]);
@@ -228,7 +221,8 @@ describe("options", () => {
 
   test("of one command line do not leak into the next", () => {
     parse("-p", "1", "-t", "-d", "9");
-    expect([parse().filter.pids, parse().filter.protocols, parse().delayS]).toEqual([[], [], 1]);
+    const { filter } = settings(parse());
+    expect([filter.pids, filter.protocols, parse().delayS]).toEqual([[], [], 1]);
   });
 });
 

@@ -1,25 +1,29 @@
 import { describe, expect, test } from "vitest";
+import type { TableEvent } from "../../../src/core/table.ts";
 import type { ConnectionEvent } from "../../../src/lenses/flows/events.ts";
 import { Backlog } from "../../../src/sinks/backlog.ts";
 import { connection } from "../../support/connections.ts";
+import { flowsTable } from "../../support/lenses.ts";
 
 const event = (kind: ConnectionEvent["event"], key: number, bytesIn = 0): ConnectionEvent => ({
   event: kind,
-  connection: connection({ key, bytesIn }),
+  row: connection({ key, bytesIn }),
 });
 
-function told(events: readonly ConnectionEvent[]): string[] {
-  return events.map((item) => `${item.event} ${item.connection.key} ${item.connection.bytesIn}`);
+function told(events: readonly TableEvent[]): string[] {
+  return events.map(
+    ({ event, row }) => `${event} ${"key" in row && row.key} ${"bytesIn" in row && row.bytesIn}`,
+  );
 }
 
 describe("what waits for a slow reader", () => {
   test("is nothing to begin with: a refresh passes through as it is", () => {
     const events = [event("update", 1), event("close", 2), event("open", 3)];
-    expect(new Backlog().takeWith(events)).toBe(events);
+    expect(new Backlog(flowsTable()).takeWith(events)).toBe(events);
   });
 
   test("is the latest of each connection, its open and its close", () => {
-    const backlog = new Backlog();
+    const backlog = new Backlog(flowsTable());
     expect(
       backlog.add([event("open", 1, 1), event("update", 2, 10), event("open", 3, 5), event("close", 3, 5)]),
     ).toBe(0);
@@ -31,7 +35,7 @@ describe("what waits for a slow reader", () => {
   });
 
   test("has a limit, beyond which events are counted, but news of what is held and the last refresh get in", () => {
-    const backlog = new Backlog(2);
+    const backlog = new Backlog(flowsTable(), 2);
     expect(backlog.add([event("open", 1, 1), event("close", 2), event("open", 3), event("close", 1)])).toBe(
       2,
     );

@@ -1,14 +1,18 @@
 import { describe, expect, test } from "vitest";
+import { NONE_SKIPPED } from "../../../src/core/losses.ts";
 import { LOSSES } from "../../../src/lenses/flows/layout.gen.ts";
-import { LOSS_NAMES, NO_LOSSES, NONE_SKIPPED } from "../../../src/lenses/flows/losses.ts";
+import { LOSS_NAMES, NO_LOSSES } from "../../../src/lenses/flows/losses.ts";
 import { jsonOutput } from "../../../src/sinks/json.ts";
 import { connection, snapshot, udpFlow } from "../../support/connections.ts";
+import { flowLens, flowsTable, summaryOf } from "../../support/lenses.ts";
 
+const LENS = flowLens();
 const AT = { wallMs: Date.UTC(2026, 0, 2, 3, 4, 5, 6), nowNs: 5_000_000_000 };
 
 function events(...rows: ReturnType<typeof connection>[]): unknown[] {
-  const text = jsonOutput().events(
-    rows.map((row) => ({ event: "update" as const, connection: row })),
+  const text = jsonOutput([LENS]).events(
+    flowsTable(),
+    rows.map((row) => ({ event: "update" as const, row })),
     AT,
   );
   expect(text.endsWith("\n")).toBe(true);
@@ -85,9 +89,9 @@ describe("JSON", () => {
 
   test("the start carries version, backend, kernel and what was stepped down from", () => {
     const stepDowns = [{ backend: "fentry", reason: "no BTF\x1b[0m" }];
-    const tableSizes = { maxTcpFlows: 131_072, maxUdpFlows: null };
-    const info = { version: "1.2.3", backend: "kprobe", kernel: "6.1.0-31-amd64", stepDowns, tableSizes };
-    expect(jsonOutput().start(info, AT)).toBe(
+    const facts = new Map([["flows", { maxTcpFlows: 131_072, maxUdpFlows: null }]]);
+    const info = { version: "1.2.3", backend: "kprobe", kernel: "6.1.0-31-amd64", stepDowns, facts };
+    expect(jsonOutput([LENS]).start(info, AT)).toBe(
       '{"time":"2026-01-02T03:04:05.006Z","event":"start","version":"1.2.3","backend":"kprobe",' +
         '"kernel":"6.1.0-31-amd64","step_downs":[{"backend":"fentry","reason":"no BTF\\\\x1b[0m"}],' +
         '"max_tcp_flows":131072,"max_udp_flows":null,"not_counted":["ICMP","SCTP","DCCP","UDP-Lite","raw IP",' +
@@ -106,7 +110,9 @@ describe("JSON", () => {
       .filter((name) => name !== "size")
       .concat("records_invalid", "seed_lines_skipped")
       .map((name, i) => `"${name}":${101 + i}`);
-    expect(jsonOutput().summary(refresh, { refreshesSkipped: 19, eventsSkipped: 20 }, AT)).toBe(
+    expect(
+      jsonOutput([LENS]).summary(summaryOf(refresh), { refreshesSkipped: 19, eventsSkipped: 20 }, AT),
+    ).toBe(
       '{"time":"2026-01-02T03:04:05.006Z","event":"summary","interval_s":1,"bytes_in":1,"bytes_out":2,' +
         '"packets_in":3,"packets_out":4,"rate_in":5,"rate_out":6,"connections":15,"tcp":7,"udp":8,' +
         `"states":{"CLOSE_WAIT":7},${counters.join(",")},"refreshes_skipped":19,"events_skipped":20,` +
@@ -118,14 +124,18 @@ describe("JSON", () => {
 
   test("with a filter the summary has the sums of what it lets through, and the machine's beside them", () => {
     const machine = { bytesIn: 100, bytesOut: 200, packetsIn: 3, packetsOut: 4, rateIn: 5, rateOut: 6 };
-    const shown = {
-      totals: { bytesIn: 10, bytesOut: 20, packetsIn: 1, packetsOut: 2, rateIn: 0.5, rateOut: 0.6 },
-      counts: { tcp: 1, udp: 0, byState: new Map([["LISTEN", 1]] as const) },
-    };
-    const refresh = snapshot({ totals: machine });
-    const [line = ""] = jsonOutput().summary(refresh, NONE_SKIPPED, AT, shown).split("\n");
+    const counters = { bytesIn: 10, bytesOut: 20, packetsIn: 1, packetsOut: 2, rateIn: 3, rateOut: 4 };
+    const connections = [connection({ state: "LISTEN", ...counters }), connection({ key: 2 })];
+    const refresh = snapshot({ totals: machine, connections });
+    const [line = ""] = jsonOutput([LENS])
+      .summary(
+        summaryOf(refresh, ({ state }) => state === "LISTEN"),
+        NONE_SKIPPED,
+        AT,
+      )
+      .split("\n");
     expect(JSON.parse(line)).toMatchObject({
-      ...{ bytes_in: 10, bytes_out: 20, packets_in: 1, packets_out: 2, rate_in: 0.5, rate_out: 0.6 },
+      ...{ bytes_in: 10, bytes_out: 20, packets_in: 1, packets_out: 2, rate_in: 3, rate_out: 4 },
       ...{ connections: 1, tcp: 1, udp: 0, states: { LISTEN: 1 } },
       ...{ machine_bytes_in: 100, machine_bytes_out: 200, machine_packets_in: 3, machine_packets_out: 4 },
       ...{ machine_rate_in: 5, machine_rate_out: 6, machine_connections: 0, machine_states: {} },
@@ -133,6 +143,12 @@ describe("JSON", () => {
   });
 
   test("needs no warning at the end: every summary carried the counters", () => {
-    expect(jsonOutput().warning({ ...NO_LOSSES, closesLost: 1 }, NONE_SKIPPED, AT)).toBe("");
+    expect(
+      jsonOutput([LENS]).warning(
+        summaryOf(snapshot({ losses: { ...NO_LOSSES, closesLost: 1 } })),
+        NONE_SKIPPED,
+        AT,
+      ),
+    ).toBe("");
   });
 });

@@ -6,17 +6,19 @@ import { reopenedByHangup } from "../../../src/app/hangup.ts";
 import { ExitError } from "../../../src/base/errors.ts";
 import type { Files } from "../../../src/base/output-file.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
+import type { Refresh } from "../../../src/core/refresh.ts";
 import type { Policy, Sink } from "../../../src/core/sink.ts";
 import type { Connection } from "../../../src/lenses/flows/connection.ts";
-import type { Refresh, Snapshot } from "../../../src/lenses/flows/snapshot.ts";
-import { CSV_HEADER, CSV_HEADERS } from "../../../src/sinks/csv.ts";
+import type { Snapshot } from "../../../src/lenses/flows/snapshot.ts";
+import { csvHeaders } from "../../../src/sinks/csv.ts";
 import { FanOut } from "../../../src/sinks/fan-out.ts";
 import { Log } from "../../../src/sinks/log.ts";
 import { LogFile } from "../../../src/sinks/log-file.ts";
 import { connection, snapshot } from "../../support/connections.ts";
+import { flowsTable, NO_ORDER, refreshOf } from "../../support/lenses.ts";
 import { FakeWorld, systemError } from "../../support/world.ts";
 
-const SELECTION = { filter: null, order: { column: null, reverse: false } };
+const HEADERS = csvHeaders(flowsTable());
 const NO_SPACE = "ENOSPC: no space left on device";
 
 let folder = "";
@@ -45,14 +47,14 @@ function openLog(endsOnFailure: boolean, options: Partial<{ filter: (c: Connecti
       return systemFiles.write(fd, bytes, from);
     },
   };
-  const file = new LogFile(files, path, { headers: CSV_HEADERS, wallMs: () => 0, inUse: [], tell: () => {} });
+  const file = new LogFile(files, path, { headers: HEADERS, wallMs: () => 0, inUse: [], tell: () => {} });
   file.open(false);
-  log = new Log(file, { selection: { ...SELECTION, ...options }, endsOnFailure });
+  log = new Log(file, { table: flowsTable(options.filter), order: NO_ORDER, endsOnFailure });
   return log;
 }
 
 function look(fields: Partial<Snapshot> = {}): Refresh {
-  return { at: { wallMs: 0, nowNs: 5_000_000_000 }, snapshot: snapshot(fields) };
+  return refreshOf(snapshot(fields));
 }
 
 function flow(key: number, bytesIn: number): Connection {
@@ -62,7 +64,7 @@ function flow(key: number, bytesIn: number): Connection {
 /** Event, local port and bytes in of each row. */
 function rows(at = path): string[] {
   const [header, ...lines] = readFileSync(at, "utf8").split("\n").slice(0, -1);
-  expect(`${header}\n`).toBe(CSV_HEADER);
+  expect(`${header}\n`).toBe(HEADERS.current);
   return lines.map((line) => {
     const cells = line.split(",");
     return [cells[1], cells[4], cells[10]].join(" ");
@@ -236,7 +238,7 @@ describe("SIGHUP", () => {
     it.refresh(look({ opened: [flow(1, 1)] }));
     renameSync(path, `${path}.1`);
     const signals: string[] = [];
-    const cancel = reopenedByHangup(fake, it).onStop((signal) => signals.push(signal));
+    const cancel = reopenedByHangup(fake, [it]).onStop((signal) => signals.push(signal));
     return { fake, signals, cancel };
   }
 

@@ -1,10 +1,13 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { NONE_SKIPPED } from "../../../src/core/losses.ts";
 import type { Connection } from "../../../src/lenses/flows/connection.ts";
 import type { EventName } from "../../../src/lenses/flows/events.ts";
-import { NO_LOSSES, NONE_SKIPPED } from "../../../src/lenses/flows/losses.ts";
+import { NO_LOSSES } from "../../../src/lenses/flows/losses.ts";
 import { textOutput } from "../../../src/sinks/text.ts";
 import { connection, snapshot, udpFlow } from "../../support/connections.ts";
+import { flowsTable, summaryOf } from "../../support/lenses.ts";
 
+const TABLE = flowsTable();
 const AT = { wallMs: Date.UTC(2026, 0, 2, 12, 4, 31), nowNs: 5_000_000_000 };
 const closing = { kind: "closing", closedNs: 3_000_000_000 } as const;
 
@@ -17,7 +20,7 @@ beforeEach(() => {
 });
 
 function line(event: EventName, row: Connection, color = false): string {
-  return textOutput({ style: "human", color }).events([{ event, connection: row }], AT);
+  return textOutput({ style: "human", color }).events(TABLE, [{ event, row }], AT);
 }
 
 describe("text", () => {
@@ -46,7 +49,8 @@ describe("text", () => {
 
   test("raw numbers keep their units and so the words of a line", () => {
     const raw = textOutput({ style: "raw", color: false }).events(
-      [{ event: "update", connection: connection() }],
+      TABLE,
+      [{ event: "update", row: connection() }],
       AT,
     );
     expect(raw).toBe(
@@ -70,7 +74,7 @@ describe("text", () => {
     const output = textOutput({ style: "human", color: false });
     const long = connection({ local: { address: "2001:db8:1111:2222:3333:4444:5555:6666", port: 65535 } });
     const arrows = [connection(), long, connection()].map((row) =>
-      output.events([{ event: "update", connection: row }], AT).indexOf("→"),
+      output.events(TABLE, [{ event: "update", row }], AT).indexOf("→"),
     );
     expect(arrows).toEqual([31, 56, 56]);
   });
@@ -91,8 +95,7 @@ describe("text", () => {
 
   test("the start says backend, kernel and each step down, made harmless", () => {
     const stepDowns = [{ backend: "fentry", reason: "no\nBTF" }];
-    const tableSizes = { maxTcpFlows: 1, maxUdpFlows: 2 };
-    const info = { version: "1.2.3", backend: "kprobe", kernel: "6.1.0", stepDowns, tableSizes };
+    const info = { version: "1.2.3", backend: "kprobe", kernel: "6.1.0", stepDowns, facts: new Map() };
     expect(textOutput({ style: "human", color: false }).start(info, AT)).toBe(
       "# tcptop 1.2.3: backend kprobe, kernel 6.1.0\n# fentry: no\\x0aBTF\n",
     );
@@ -110,7 +113,7 @@ describe("text", () => {
     const output = textOutput({ style: "human", color: true });
     const summary = (bytesUntracked: number, eventsSkipped: number) =>
       output.summary(
-        snapshot({ losses: { ...NO_LOSSES, bytesUntracked } }),
+        summaryOf(snapshot({ losses: { ...NO_LOSSES, bytesUntracked } })),
         { ...NONE_SKIPPED, eventsSkipped },
         AT,
       );
@@ -126,6 +129,8 @@ describe("text", () => {
   test("what was only late is not told", () => {
     const losses = { ...NO_LOSSES, recordsDeferred: 200_113 };
     const output = textOutput({ style: "human", color: false });
-    expect(output.summary(snapshot({ losses }), { refreshesSkipped: 2, eventsSkipped: 0 }, AT)).toBe("");
+    expect(
+      output.summary(summaryOf(snapshot({ losses })), { refreshesSkipped: 2, eventsSkipped: 0 }, AT),
+    ).toBe("");
   });
 });

@@ -253,7 +253,7 @@ describe("views", () => {
     expect(shown.press("right").ids).toEqual(["process 2210 null postgres", 5, 6]);
     expect(shown.press("down", "enter").state.panel).toMatchObject({
       kind: "details",
-      connection: { key: 5 },
+      item: { key: 5 },
     });
   });
 
@@ -274,7 +274,7 @@ describe("views", () => {
 describe("details", () => {
   test("Enter opens those of the selected row, Esc returns to it", () => {
     const shown = desk().press("j", "j", "enter");
-    expect(shown.state.panel).toMatchObject({ kind: "details", connection: { key: 2 } });
+    expect(shown.state.panel).toMatchObject({ kind: "details", item: { key: 2 } });
     shown.press("escape");
     expect([shown.state.panel, shown.state.selection]).toEqual([null, 2]);
   });
@@ -330,8 +330,8 @@ describe("the rest", () => {
 
   test("L asks for the sockets without a flow, and again for none", () => {
     expect(desk().press("L", "L").effects).toEqual([
-      { kind: "all", all: true },
-      { kind: "all", all: false },
+      { kind: "turn", lens: "flows", id: "all", isOn: true },
+      { kind: "turn", lens: "flows", id: "all", isOn: false },
     ]);
   });
 
@@ -398,7 +398,7 @@ describe("the mouse", () => {
     const { headingY, placed } = shown.layout;
     expect(headingY).toBe(3);
     expect(shown.press(click(5, headingY + 3)).state.selection).toBe(6);
-    expect(shown.press(click(5, headingY + 3)).state.panel).toMatchObject({ connection: { key: 6 } });
+    expect(shown.press(click(5, headingY + 3)).state.panel).toMatchObject({ item: { key: 6 } });
     shown.press("escape");
     const pid = placed.find(({ column }) => column.id === "pid");
     expect(order(shown.press(click(pid?.x ?? 0, headingY)))).toEqual(["pid", false]);

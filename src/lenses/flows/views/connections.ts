@@ -4,7 +4,15 @@ import { plain } from "../../../core/tone.ts";
 import type { ColumnWishes } from "../../../core/view.ts";
 import { findColumn } from "../columns.ts";
 import { CELLS, connectionText, type FlowColumn, Numbers, PROCESS, stateColumn } from "./cells.ts";
-import { COMMON, type FlowList, type FlowView, inOrder, isGroup, longestEndpoints } from "./rows.ts";
+import {
+  type BareView,
+  COMMON,
+  type FlowList,
+  inOrder,
+  isGroup,
+  longestEndpoints,
+  sortColumn,
+} from "./rows.ts";
 
 const NUMBERS = new Numbers(null);
 
@@ -68,11 +76,12 @@ function standIn(column: FlowColumn, kept: readonly FlowColumn[]): FlowColumn {
   };
 }
 
-export const connectionsView: FlowView = {
+export const connectionsView: BareView = {
   ...COMMON,
   id: "connections",
   title: "connections",
   groupWords: null,
+  folds: false,
   list: (connections, nowNs, wishes) => ({
     rows: inOrder(connections, nowNs, wishes),
     groups: 0,
@@ -80,5 +89,9 @@ export const connectionsView: FlowView = {
   }),
   columns,
   standIn,
-  sortColumn: (key) => findColumn(key) ?? null,
+  sortColumn(key) {
+    const column = findColumn(key);
+    return column === undefined ? null : sortColumn(key, column.kind);
+  },
+  depthOf: () => 0,
 };

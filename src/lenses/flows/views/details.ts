@@ -11,13 +11,18 @@ import { sanitise } from "../../../base/sanitise.ts";
 import { displayWidth, padEnd, shorten } from "../../../base/width.ts";
 import { type Line, LineWriter, type Size, textLine } from "../../../core/cells.ts";
 import { barGraph } from "../../../core/graph.ts";
+import type { ProcessFacts } from "../../../core/process.ts";
 import { heatOf, type Tone } from "../../../core/tone.ts";
 import type { DetailFacts } from "../../../core/view.ts";
 import type { Connection } from "../connection.ts";
 import { SERIES_LENGTH, type Series } from "../history.ts";
 import { ownerMark } from "../marks.ts";
 
-type FlowFacts = DetailFacts<Series> & { readonly connection: Connection };
+type FlowFacts = DetailFacts<Series> & {
+  readonly connection: Connection;
+  /** Of its owner. */
+  readonly process: ProcessFacts | null;
+};
 
 const LABEL_CELLS = 13;
 
@@ -170,7 +175,8 @@ export function detailLines(
   details: DetailFacts<Series>,
   { columns, rows }: Size,
 ): Line[] {
-  const facts = { ...details, connection };
+  const { owner } = connection;
+  const facts = { ...details, connection, process: owner && details.describe(owner) };
   const { protocol, local, remote } = connection;
   const title = ` ${protocol} ${formatEndpoint(local)} → ${formatEndpoint(remote)}`;
   const fits = displayWidth(title) < columns;

@@ -5,20 +5,20 @@ import { displayWidth, truncate } from "../../../base/width.ts";
 import { sortRows, sortsSmallestFirst } from "../../../core/sort.ts";
 import { plain } from "../../../core/tone.ts";
 import type { ColumnWishes, ListWishes, Order } from "../../../core/view.ts";
-import { findColumn } from "../columns.ts";
 import type { Connection } from "../connection.ts";
 import { ownerMark } from "../marks.ts";
 import { CELLS, type FlowColumn, Numbers, PROCESS, stateColumn, text } from "./cells.ts";
 import { findGroupColumn, type Group, type Grouping, groupConnections } from "./groups.ts";
 import {
+  type BareView,
   COMMON,
   type FlowList,
   type FlowRow,
-  type FlowView,
   inFrozenOrder,
   inOrder,
   isGroup,
   longestEndpoints,
+  sortColumn,
 } from "./rows.ts";
 
 function sortGroups(groups: readonly Group[], { key, reverse }: Order, grouping: Grouping) {
@@ -37,7 +37,7 @@ function list(
   const sorted = sortGroups(groupConnections(connections, grouping), wishes.order, grouping);
   const groups = inFrozenOrder(sorted, wishes.frozen);
   const rows = groups.flatMap((group): FlowRow[] =>
-    wishes.unfolded.has(group.id) ? [group, ...inOrder(group.connections, nowNs, wishes)] : [group],
+    wishes.isUnfolded(group.id) ? [group, ...inOrder(group.connections, nowNs, wishes)] : [group],
   );
   return { rows, groups: groups.length, ...longestEndpoints(connections) };
 }
@@ -103,24 +103,26 @@ function viewOf(
   grouping: Grouping,
   title: string,
   groupWords: readonly [one: string, many: string],
-): FlowView {
+): BareView {
   return {
     ...COMMON,
     id: grouping,
     title,
     groupWords,
+    folds: true,
     list: (connections, nowNs, wishes) => list(connections, nowNs, wishes, grouping),
     columns: (shown, wishes) => columns(shown, wishes, grouping),
     sortColumn(key) {
       const column = findGroupColumn(key, grouping);
-      return column === undefined ? null : { kind: column.kind, title: findColumn(key)?.title ?? key };
+      return column === undefined ? null : sortColumn(key, column.kind);
     },
+    depthOf: (row) => (isGroup(row) ? 0 : 1),
   };
 }
 
-export const processesView: FlowView = {
+export const processesView: BareView = {
   ...viewOf("processes", "processes", ["process", "processes"]),
   filler: COMMAND,
 };
 
-export const hostsView: FlowView = viewOf("hosts", "remote hosts", ["remote host", "remote hosts"]);
+export const hostsView: BareView = viewOf("hosts", "remote hosts", ["remote host", "remote hosts"]);

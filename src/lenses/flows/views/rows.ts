@@ -1,11 +1,14 @@
 /** What the views of flows have in common: their rows, and how these are put in order. */
+import type { CellKind } from "../../../core/column.ts";
+import type { Refresh } from "../../../core/refresh.ts";
 import { sortRows, sortsSmallestFirst } from "../../../core/sort.ts";
 import type { Shown } from "../../../core/tone.ts";
-import type { EntryId, Listed, ListWishes, Order, View } from "../../../core/view.ts";
+import type { EntryId, Listed, ListWishes, Numbers, Order, SortColumn, View } from "../../../core/view.ts";
 import { findColumn } from "../columns.ts";
 import type { Connection } from "../connection.ts";
 import type { Series } from "../history.ts";
 import { isNew } from "../marks.ts";
+import { FLOWS } from "../snapshot.ts";
 import { detailLines } from "./details.ts";
 import type { Group } from "./groups.ts";
 
@@ -19,6 +22,9 @@ export interface FlowList extends Listed<FlowRow> {
 }
 
 export type FlowView = View<Connection, Series, FlowRow, FlowList>;
+
+/** A view without a filter. */
+export type BareView = Omit<FlowView, "passing">;
 
 export function isGroup(row: FlowRow): row is Group {
   return "connections" in row;
@@ -35,9 +41,49 @@ function markOf(row: FlowRow, isUnfolded: boolean): Shown {
   return isNew(row) ? { text: "+", tone: "good" } : { text: " ", tone: "plain" };
 }
 
+const SORT_KEYS = { p: "pid", n: "process", s: "state", t: "rtt_us", a: "local", A: "remote", P: "proto" };
+
+const TRAFFIC_KEYS: Readonly<Record<Numbers, Readonly<Record<string, string>>>> = {
+  rates: { ...SORT_KEYS, r: "rate_in", R: "rate_out" },
+  totals: { ...SORT_KEYS, r: "bytes_in", R: "bytes_out" },
+};
+
+/** The traffic columns show rates or totals, and are sorted by what they show. */
+const TOTALS_OF_RATES: Readonly<Record<string, string>> = {
+  rate: "bytes",
+  rate_in: "bytes_in",
+  rate_out: "bytes_out",
+};
+const SORTED_BY: Readonly<Record<Numbers, Readonly<Record<string, string>>>> = {
+  totals: TOTALS_OF_RATES,
+  rates: Object.fromEntries(Object.entries(TOTALS_OF_RATES).map(([rate, total]) => [total, rate])),
+};
+
+/** The keys that sorting by a sum shows in the headings of both directions. */
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  rate: ["rate_in", "rate_out"],
+  bytes: ["bytes_in", "bytes_out"],
+  packets: ["packets_in", "packets_out"],
+};
+
+/** As it is shown: sums of both directions have one name. */
+export function sortColumn(key: string, kind: CellKind): SortColumn {
+  const title = key === "rate" || key === "bytes" ? "In+out" : (findColumn(key)?.title ?? key);
+  const parts = PARTS[key];
+  return parts === undefined ? { kind, title } : { kind, title, parts };
+}
+
 /** The part of a view that is the same in all. */
 export const COMMON = {
-  sortKeys: { p: "pid", n: "process", s: "state", t: "rtt_us", a: "local", A: "remote", P: "proto" },
+  itemWords: ["connection", "connections"],
+  opensUnfolded: false,
+  /** The busiest first. */
+  order: { key: "rate", reverse: false },
+  sortKeys: (numbers: Numbers) => TRAFFIC_KEYS[numbers],
+  sortKeyFor: (key: string, numbers: Numbers) => SORTED_BY[numbers][key] ?? key,
+  items: (refresh: Refresh) => FLOWS.of(refresh).connections,
+  keyOf: ({ key }: Connection): EntryId => key,
+  isFoldable: isGroup,
   idOf,
   itemOf: (row: FlowRow): Connection | null => (isGroup(row) ? null : row),
   markOf,

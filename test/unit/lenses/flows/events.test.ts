@@ -2,15 +2,16 @@ import { describe, expect, test } from "vitest";
 import { findColumn } from "../../../../src/lenses/flows/columns.ts";
 import { EventSource } from "../../../../src/lenses/flows/events.ts";
 import { connection, snapshot } from "../../../support/connections.ts";
+import { refreshOf } from "../../../support/lenses.ts";
 
 const short = connection({ key: 1, rateIn: 1, phase: { kind: "closing", closedNs: 4_000_000_000 } });
 const fast = connection({ key: 2, rateIn: 100_000_000 });
 const slow = connection({ key: 3, rateIn: 10, partial: true });
-const refresh = snapshot({ opened: [short, slow], updated: [fast], closed: [short] });
+const refresh = refreshOf(snapshot({ opened: [short, slow], updated: [fast], closed: [short] }));
 
 function listed(column: string | null, filter: ((row: { key: number }) => boolean) | null = null): string[] {
   const order = { column: (column !== null && findColumn(column)) || null, reverse: false };
-  return new EventSource({ filter, order }).of(refresh).map((item) => `${item.event} ${item.connection.key}`);
+  return new EventSource({ filter, order }).of(refresh).map((item) => `${item.event} ${item.row.key}`);
 }
 
 describe("the lines of a refresh", () => {
@@ -34,10 +35,11 @@ describe("the lines of a refresh", () => {
     });
     const shown = connection({ key: 1, owner: owner(7), bytesOut: 1000, rateOut: 1000 });
     const end = { state: "CLOSE", phase: { kind: "closing", closedNs: 5 } } as const;
-    source.of(snapshot({ opened: [shown] }));
-    source.of(snapshot({ updated: [{ ...shown, owner: owner(8), bytesOut: 1400 }] }));
-    expect(source.of(snapshot({ closed: [{ ...shown, ...end, owner: owner(8), bytesOut: 1500 }] }))).toEqual([
-      { event: "close", connection: { ...shown, ...end, rateIn: 0, rateOut: 0 } },
+    source.of(refreshOf(snapshot({ opened: [shown] })));
+    source.of(refreshOf(snapshot({ updated: [{ ...shown, owner: owner(8), bytesOut: 1400 }] })));
+    const closed = [{ ...shown, ...end, owner: owner(8), bytesOut: 1500 }];
+    expect(source.of(refreshOf(snapshot({ closed })))).toEqual([
+      { event: "close", row: { ...shown, ...end, rateIn: 0, rateOut: 0 } },
     ]);
   });
 
@@ -48,7 +50,7 @@ describe("the lines of a refresh", () => {
       order: { column: null, reverse: false },
     });
     const told = (parts: Parameters<typeof snapshot>[0]) =>
-      source.of(snapshot(parts)).map((item) => `${item.event} ${item.connection.key}`);
+      source.of(refreshOf(snapshot(parts))).map((item) => `${item.event} ${item.row.key}`);
 
     expect(told({ opened: [connection({ key: 1, owner: null })] })).toEqual([]);
     expect(told({ updated: [connection({ key: 1, owner: owner(7) })] })).toEqual(["open 1"]);

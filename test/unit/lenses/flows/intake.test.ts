@@ -5,8 +5,8 @@ import { RECORD, WIRE_VERSION } from "../../../../src/lenses/flows/layout.gen.ts
 import type { Losses } from "../../../../src/lenses/flows/losses.ts";
 import { FlowModel } from "../../../../src/lenses/flows/model/model.ts";
 import type { FlowOperation } from "../../../../src/lenses/flows/operation.ts";
-import { RecordKind } from "../../../../src/lenses/flows/record.ts";
-import type { Refresh } from "../../../../src/lenses/flows/snapshot.ts";
+import { RecordKind, type Seed } from "../../../../src/lenses/flows/record.ts";
+import type { Snapshot } from "../../../../src/lenses/flows/snapshot.ts";
 import { encodeRecords, makeRecord, NO_LOSSES, seedEntry } from "../../../support/records.ts";
 import { FakeWorld, settle } from "../../../support/world.ts";
 
@@ -37,16 +37,29 @@ function begun(all = false) {
   return { world, notes, intake };
 }
 
+/** The first refresh, and each later one. */
+async function begin(intake: FlowIntake, world: FakeWorld, seed: Seed): Promise<Snapshot> {
+  world.capture.seeding = Promise.resolve(seed);
+  await intake.seed();
+  intake.begin();
+  return refresh(intake, world);
+}
+
+function refresh(intake: FlowIntake, { clock }: FakeWorld): Snapshot {
+  intake.collect();
+  return intake.refresh({ nowNs: clock.monotonicNs(), wallMs: clock.wallMs() });
+}
+
 describe("a capture", () => {
   test("is recorded in the order in which it reaches the model", async () => {
     const { world, notes, intake } = begun(true);
     const seed = { entries: [seedEntry(), LISTENER], linesSkipped: 0 };
     world.capture.ring.push(makeRecord({ id: 9n, localPort: 9 }));
-    intake.begin(seed);
+    await begin(intake, world, seed);
     await world.advance(1000);
     world.capture.moved.push(makeRecord({ id: 9n, localPort: 9, kind: RecordKind.totals, bytesIn: 5 }));
-    intake.refresh();
-    intake.setAll(false);
+    refresh(intake, world);
+    intake.turn("all", false);
     expect(notes.list.map(({ kind }) => kind)).toEqual([
       ...["seed", "sockets", "records", "refresh", "records", "refresh", "sockets"],
     ]);
@@ -54,10 +67,10 @@ describe("a capture", () => {
 
   test("is shown again by what was recorded", async () => {
     const { world, notes, intake } = begun(true);
-    const shown: Refresh[] = [];
+    const shown: Snapshot[] = [];
     const missing = seedEntry({ localPort: 7, state: 2 });
     world.capture.listed = [seedEntry()];
-    shown.push(intake.begin({ entries: [seedEntry(), missing, LISTENER], linesSkipped: 0 }));
+    shown.push(await begin(intake, world, { entries: [seedEntry(), missing, LISTENER], linesSkipped: 0 }));
     for (let second = 1; second <= 8; second++) {
       await world.advance(1000);
       const timeNs = second * S;
@@ -65,7 +78,7 @@ describe("a capture", () => {
       if (second === 5) world.capture.lossCounts = { ...NO_LOSSES, closesLost: 1 };
       intake.drain();
       world.capture.moved.push(makeRecord({ id: 1n, localPort: 101, bytesOut: second, timeNs }));
-      shown.push(intake.refresh());
+      shown.push(refresh(intake, world));
       intake.readAhead();
       await settle();
     }
@@ -78,10 +91,10 @@ describe("a capture", () => {
       return [];
     });
     expect(replayed).toHaveLength(9);
-    expect(replayed.map(plain)).toEqual(shown.map(({ snapshot }) => plain(snapshot)));
+    expect(replayed.map(plain)).toEqual(shown.map(plain));
   });
 
-  test("counts records of another version, and the recording has the count", () => {
+  test("counts records of another version, and the recording has the count", async () => {
     const { world, notes, intake } = begun();
     const bytes = encodeRecords({ id: 1n }, { id: 2n, localPort: 2 }, { id: 3n, localPort: 3 });
     bytes[RECORD.version] = WIRE_VERSION + 1;
@@ -90,7 +103,7 @@ describe("a capture", () => {
     world.capture.drain = (take) => take(bytes);
     world.capture.sweep = (take) => take(swept);
     world.capture.lossCounts = { ...NO_LOSSES, recordsInvalid: 4 };
-    const { snapshot } = intake.begin({ entries: [], linesSkipped: 0 });
+    const snapshot = await begin(intake, world, { entries: [], linesSkipped: 0 });
     expect(snapshot.connections.map(({ local }) => local.port)).toEqual([2, 3, 4]);
     expect(snapshot.losses).toEqual({ ...NO_LOSSES, recordsInvalid: 6 });
     expect(notes.list.at(-1)).toMatchObject({ kind: "refresh", losses: { recordsInvalid: 6 } });
@@ -98,6 +111,6 @@ describe("a capture", () => {
 });
 
 /** A snapshot without its iterable, whose connections stand in a list of their own. */
-function plain({ unlisted, ...snapshot }: Refresh["snapshot"]) {
+function plain({ unlisted, ...snapshot }: Snapshot) {
   return { ...snapshot, unlisted: [...unlisted] };
 }

@@ -6,6 +6,7 @@ import { Aggregator } from "../../../../src/lenses/flows/model/aggregator.ts";
 import { perSecond, sum, ZERO } from "../../../../src/lenses/flows/model/counters.ts";
 import { RecordFlag, RecordKind } from "../../../../src/lenses/flows/record.ts";
 import { type Sum, Sums } from "../../../../src/lenses/flows/sums.ts";
+import { refreshOf } from "../../../support/lenses.ts";
 import { makeRecord, NO_LOSSES, type RecordFields } from "../../../support/records.ts";
 
 const S = 1e9;
@@ -113,7 +114,7 @@ test("closes and the rows still open, as the stream shows them last, add up to t
       const last = new Map<number, Connection>();
       play(steps, (snapshot) => {
         const { totals } = sums.add(snapshot);
-        for (const { connection } of source.of(snapshot)) last.set(connection.key, connection);
+        for (const { row } of source.of(refreshOf(snapshot))) last.set(row.key, row);
         expect(totals).toMatchObject([...last.values()].reduce(sum, ZERO));
         expect([...last.values()].filter((row) => !isOfOne(row))).toEqual([]);
       });

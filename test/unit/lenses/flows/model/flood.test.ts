@@ -6,6 +6,7 @@ import { NO_LOSSES } from "../../../../../src/lenses/flows/losses.ts";
 import { Aggregator } from "../../../../../src/lenses/flows/model/aggregator.ts";
 import { IdSet } from "../../../../../src/lenses/flows/model/id-set.ts";
 import { RecordFlag, RecordKind } from "../../../../../src/lenses/flows/record.ts";
+import { refreshOf } from "../../../../support/lenses.ts";
 import { makeRecord } from "../../../../support/records.ts";
 
 const S = 1e9;
@@ -35,11 +36,11 @@ test("all of it is in the totals and in the stream, the largest ones are rows", 
   expect(snapshot.opened).toEqual(snapshot.connections);
   expect(snapshot.closed).toEqual(snapshot.connections);
   expect(snapshot.unlisted.size).toBe(3000);
-  const told = [...events.of(snapshot), ...events.unlisted(snapshot)];
+  const told = [...events.of(refreshOf(snapshot)), ...events.unlisted(refreshOf(snapshot))];
   for (const kind of ["open", "close"]) {
     const flows = told
       .filter(({ event }) => event === kind)
-      .map(({ connection: { key, bytesIn } }) => [key, bytesIn]);
+      .map(({ row: { key, bytesIn } }) => [key, bytesIn]);
     const inOrder = flows.sort(([a = 0], [b = 0]) => a - b);
     expect(inOrder).toEqual(Array.from({ length: FLOWS }, (_, i) => [i + 1, i + 1]));
   }
