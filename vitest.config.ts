@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests of one file that run at the same time, where they can; an emulated machine is too slow for that. */
+const AT_ONCE = process.env["TCPTOP_TEST_SCALE"] === undefined ? 12 : 1;
+
 export default defineConfig({
   test: {
     projects: [
@@ -15,6 +18,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          maxConcurrency: AT_ONCE,
           // A failure in a guest or in CI is read from its message alone.
           chaiConfig: { truncateThreshold: 2000 },
         },

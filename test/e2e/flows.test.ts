@@ -1,6 +1,6 @@
 /** Every flow that the traffic program makes appears once, with its owner, exact to the byte. */
 import { release } from "node:os";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
 import {
   addresses,
   backends,
@@ -11,6 +11,7 @@ import {
   sharedTcptop,
   Traffic,
 } from "./harness.ts";
+import { eventsAround } from "./namespaces.ts";
 
 const TCP_STATE_AT_END = expect.stringMatching(/^(CLOSE|TIME_WAIT)$/);
 
@@ -77,29 +78,37 @@ const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Rec
   ["UDP sends that are too large", "udp-too-large"],
 ];
 
+/** A network namespace of its own, which stays until the test is over. */
+const OWN_NETNS = { alone: 1, hold: 1 };
+
 describe.for(backends)("%s", ([backend, required]) => {
   // Room for every event even where this machine is too busy to empty the ring in time.
-  const shared = sharedTcptop(backend, required, "--ring-bytes", String(16 << 20));
+  const options = ["--ring-bytes", String(16 << 20), "--udp-timeout", "2"];
+  const shared = sharedTcptop(backend, required, ...options);
   beforeAll(shared.open);
   afterAll(shared.close);
 
-  test.for(SCENARIOS)("%s (%s)", async ([, scenario, args = {}], context) => {
+  async function eventsOf(
+    context: TestContext,
+    scenario: string,
+    args: Readonly<Record<string, number>> = {},
+  ) {
     const tcptop = shared.use(context);
     const since = tcptop.rows.length;
-    const ends = await new Traffic(scenario, args).ends(context);
-    const closes = await tcptop.closesOf(ends, since);
+    const ends = await new Traffic(scenario, { ...args, ...OWN_NETNS }).ends(context);
+    return { ends, ...(await eventsAround(tcptop, ends, since)) };
+  }
+
+  test.concurrent.for(SCENARIOS)("%s (%s)", async ([, scenario, args], context) => {
+    const { ends, opens, closes } = await eventsOf(context, scenario, args);
 
     expect(facts(closes)).toEqual(facts(ends));
-    const opens = tcptop.rowsOf(ends, since).filter((row) => row.event === "open");
     expect(addresses(opens)).toEqual(addresses(ends));
     for (const row of closes) expect(row.state).toEqual(row.proto === "udp" ? null : TCP_STATE_AT_END);
   });
 
-  test("Multipath TCP: the programs own the TCP sockets under it", async (context) => {
-    const tcptop = shared.use(context);
-    const since = tcptop.rows.length;
-    const ends = await new Traffic("tcp-multipath").ends(context);
-    const closes = await tcptop.closesOf(ends, since);
+  test.concurrent("Multipath TCP: the programs own the TCP sockets under it", async (context) => {
+    const { ends, closes } = await eventsOf(context, "tcp-multipath");
 
     const withoutBytes = (flows: readonly FlowFacts[]) =>
       facts(flows.map((flow) => ({ ...flow, bytes_in: 0, bytes_out: 0 })));
@@ -111,11 +120,8 @@ describe.for(backends)("%s", ([backend, required]) => {
     expect(sum(closes, "bytes_out")).toBeGreaterThanOrEqual(sum(closes, "bytes_in"));
   });
 
-  test("a connection's segments and round-trip times", async (context) => {
-    const tcptop = shared.use(context);
-    const since = tcptop.rows.length;
-    const ends = await new Traffic("tcp-tiny", { count: 500 }).ends(context);
-    const closes = await tcptop.closesOf(ends, since);
+  test.concurrent("a connection's segments and round-trip times", async (context) => {
+    const { closes } = await eventsOf(context, "tcp-tiny", { count: 500 });
 
     expect(closes).toHaveLength(2);
     for (const row of closes) {

@@ -6,8 +6,9 @@
  *
  * tcp-held, tcp-turns, tcp-restless and the scenarios called existing-* print `{"ready":true}` and wait for a line on
  * stdin; what existing-* counted before that is reported apart. `timeout=` (seconds, default 60) bounds them all;
- * `far=FILE` puts the servers into that network namespace where a scenario can be spread over two. With hold=1 the
- * network namespaces that a scenario makes stay until stdin ends, so that no other gets one's number meanwhile.
+ * `far=FILE` puts the servers into that network namespace where a scenario can be spread over two. With alone=1 the
+ * scenario runs in a network namespace of its own. With hold=1 the network namespaces that a scenario makes stay until
+ * stdin ends, so that no other gets one's number meanwhile.
  */
 #include "traffic.h"
 
@@ -65,6 +66,8 @@ int main(int argc, char **argv)
 		return 64;
 	}
 	stage_open(argc - 2, argv + 2);
+	if (option("alone", 0))
+		enter_new_netns();
 	scenario->run();
 	stage_report();
 	wait_if_held();
