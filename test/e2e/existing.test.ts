@@ -1,6 +1,7 @@
 /** Flows older than tcptop: shown at once with their owners, marked partial, exact from then on. */
-import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
-import { addresses, backends, type FlowEnd, facts, sharedTcptop, Traffic } from "./harness.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addresses, backends, facts, sharedTcptop } from "./harness.ts";
+import { startedAfter } from "./namespaces.ts";
 
 const SCENARIOS = [
   ["TCP with data in flight", "existing-tcp"],
@@ -13,26 +14,13 @@ const SCENARIOS = [
 
 describe.for(backends)("%s", ([backend, required]) => {
   const shared = sharedTcptop(backend, required, "--udp-timeout", "5");
-  const traffic = new Map<string, Traffic>();
+  const older = startedAfter(SCENARIOS, shared);
+  beforeAll(older.open);
+  afterAll(older.close);
 
-  beforeAll(async () => {
-    for (const [, scenario] of SCENARIOS) traffic.set(scenario, new Traffic(scenario));
-    for (const one of traffic.values()) await one.ready();
-    await shared.open();
-    await shared.settled();
-    for (const one of traffic.values()) one.go();
-  });
-  afterAll(shared.close);
-
-  async function endsOf(scenario: string, context: TestContext): Promise<FlowEnd[]> {
-    const one = traffic.get(scenario);
-    if (!one) throw new Error(`${scenario} does not run`);
-    return one.ends(context);
-  }
-
-  test.for(SCENARIOS)("%s (%s)", async ([, scenario], context) => {
+  test.concurrent.for(SCENARIOS)("%s (%s)", async ([, scenario], context) => {
     const tcptop = shared.use(context);
-    const ends = await endsOf(scenario, context);
+    const ends = await older.ends(scenario, context);
     const closes = await tcptop.closesOf(ends, 0);
 
     expect(facts(closes)).toEqual(facts(ends));

@@ -555,15 +555,18 @@ export class Traffic {
     else this.#child.stdin.end("\n");
   }
 
+  /** Lets its network namespaces go, with `hold`. */
+  release(): void {
+    this.#child.stdin.end();
+  }
+
   /**
    * What it counted. Skips the test where the kernel cannot do it. With `hold` its network namespaces stay until
    * the test is over.
    */
   async ends(context: TestContext): Promise<FlowEnd[]> {
     const isOver = () => !this.#running || this.#lines.some((line) => line.startsWith('{"held"'));
-    context.onTestFinished(() => {
-      this.#child.stdin.end();
-    });
+    context.onTestFinished(() => this.release());
     if (this.#isHeld && !(await this.#arrivals.until(isOver))) throw new Error("traffic does not end");
     if (!this.#isHeld || !this.#running) await this.#expectSuccess(context);
     return this.#records().filter((record): record is FlowEnd => "end" in record);
@@ -690,6 +693,8 @@ export async function startOrSkip(
     return context.skip(error.message);
   }
 }
+
+export type SharedTcptop = ReturnType<typeof sharedTcptop>;
 
 /** One tcptop for the tests of a block. Where the backend cannot load they are skipped, saying why. */
 export function sharedTcptop(backend: Backend, required: boolean, ...args: string[]) {

@@ -2,11 +2,11 @@
 import { expect, type TestContext } from "vitest";
 import {
   addresses,
-  type backends,
+  cannotRun,
   type FlowEnd,
   facts,
   type Row,
-  startOrSkip,
+  type SharedTcptop,
   type Tcptop,
   Traffic,
 } from "./harness.ts";
@@ -42,16 +42,35 @@ export async function expectRows(tcptop: Tcptop, ends: readonly FlowEnd[], since
   expect(addresses(opens)).toEqual(addresses(ends));
 }
 
-/** The same for a scenario whose sockets are older than tcptop. */
-export async function expectExistingRows(
-  context: TestContext,
-  [backend, required]: (typeof backends)[number],
-  scenario: string,
-): Promise<void> {
-  const traffic = new Traffic(scenario, { existing: 1, hold: 1 });
-  await traffic.ready();
-  const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "5");
-  await tcptop.refreshed();
-  traffic.go();
-  await expectRows(tcptop, await traffic.ends(context), 0);
+type Scenario = readonly [title: string, scenario: string, args?: Readonly<Record<string, number>>];
+
+/** The tcptop of a block that starts when the sockets of these scenarios exist. */
+export function startedAfter(scenarios: readonly Scenario[], shared: SharedTcptop) {
+  const traffic = new Map<string, Traffic>();
+  return {
+    /** For beforeAll, in the place of the tcptop's own. */
+    async open(): Promise<void> {
+      if (cannotRun !== null) return shared.open();
+      for (const [, scenario, args] of scenarios) {
+        traffic.set(scenario, new Traffic(scenario, { ...args, existing: 1, hold: 1 }));
+      }
+      await Promise.all(Array.from(traffic.values(), (one) => one.ready()));
+      await shared.open();
+      await shared.settled();
+      for (const one of traffic.values()) one.go();
+    },
+    async ends(scenario: string, context: TestContext): Promise<FlowEnd[]> {
+      const one = traffic.get(scenario);
+      if (!one) throw new Error(`${scenario} does not run`);
+      return one.ends(context);
+    },
+    async expectRows(scenario: string, context: TestContext): Promise<void> {
+      await expectRows(shared.use(context), await this.ends(scenario, context), 0);
+    },
+    /** For afterAll. */
+    async close(): Promise<void> {
+      for (const one of traffic.values()) one.release();
+      await shared.close();
+    },
+  };
 }

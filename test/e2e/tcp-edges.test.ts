@@ -1,7 +1,7 @@
 /** TCP connections that end unused, that nobody accepts, that do not begin as others do or whose bytes bypass TCP. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addresses, backends, facts, scaled, sharedTcptop, startOrSkip, Traffic } from "./harness.ts";
-import { eventsAround, expectRows, rowsAround } from "./namespaces.ts";
+import { eventsAround, expectRows, rowsAround, startedAfter } from "./namespaces.ts";
 
 const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Record<string, number>])[] = [
   ["accepted while 100 processes wait in accept()", "tcp-accept-many"],
@@ -11,13 +11,20 @@ const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Rec
   ["a proxy in the kernel (sockmap)", "tcp-sockmap-proxy", { size: scaled(1_000_000) }],
 ];
 
+/** Those that are older than tcptop too; the connects go on for long enough for tcptop to start. */
+const OLDER = [
+  ["not accepted", "tcp-unaccepted"],
+  ["connects in vain", "tcp-connect-in-vain", { retries: scaled(10) < 10 ? 4 : 2 }],
+] as const;
+
 describe.for(backends)("%s", ([backend, required]) => {
   const shared = sharedTcptop(backend, required);
-  beforeAll(shared.open);
-  afterAll(shared.close);
+  const older = startedAfter(OLDER, shared);
+  beforeAll(older.open);
+  afterAll(older.close);
 
   for (const [title, scenario, args = {}] of SCENARIOS) {
-    test(`${title} (${scenario})`, async (context) => {
+    test.concurrent(`${title} (${scenario})`, async (context) => {
       const tcptop = shared.use(context);
       const since = tcptop.rows.length;
       await expectRows(tcptop, await new Traffic(scenario, { ...args, hold: 1 }).ends(context), since);
@@ -28,7 +35,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     ["accepted, then reset by the peer", 0],
     ["reset by the peer, then accepted", 1],
   ] as const) {
-    test(`${title} (tcp-reset-at-once)`, async (context) => {
+    test.concurrent(`${title} (tcp-reset-at-once)`, async (context) => {
       const tcptop = shared.use(context);
       const since = tcptop.rows.length;
       const ends = await new Traffic("tcp-reset-at-once", { late, count: scaled(100), hold: 1 }).ends(
@@ -43,7 +50,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     });
   }
 
-  test("not accepted: its listener's process, assumed (tcp-unaccepted)", async (context) => {
+  test.concurrent("not accepted: its listener's process, assumed (tcp-unaccepted)", async (context) => {
     const tcptop = shared.use(context);
     const since = tcptop.rows.length;
     const traffic = new Traffic("tcp-unaccepted", { hold: 1 });
@@ -57,20 +64,16 @@ describe.for(backends)("%s", ([backend, required]) => {
     for (const row of closes) expect(row.assumed).toBe(row.process === "te-listener");
   });
 
-  test("not accepted since before tcptop: its listener's process, assumed (tcp-unaccepted)", async (context) => {
-    const traffic = new Traffic("tcp-unaccepted", { existing: 1, hold: 1 });
-    await traffic.ready();
-    const tcptop = await startOrSkip(context, required, {}, backend);
-    await tcptop.refreshed();
-    traffic.go();
-    const ends = await traffic.ends(context);
+  test.concurrent("not accepted since before tcptop: its listener's process, assumed (tcp-unaccepted)", async (context) => {
+    const tcptop = shared.use(context);
+    const ends = await older.ends("tcp-unaccepted", context);
     await expectRows(tcptop, ends, 0);
 
     const closes = rowsAround(tcptop, ends, 0).filter(({ event }) => event === "close");
     for (const row of closes) expect(row.assumed).toBe(row.process === "te-listener");
   });
 
-  test("one pair of addresses 40 times: each has a name of its own (tcp-reused)", async (context) => {
+  test.concurrent("one pair of addresses 40 times: each has a name of its own (tcp-reused)", async (context) => {
     const tcptop = shared.use(context);
     const since = tcptop.rows.length;
     const ends = await new Traffic("tcp-reused", { hold: 1 }).ends(context);
@@ -83,30 +86,20 @@ describe.for(backends)("%s", ([backend, required]) => {
     expect(flowsOf(closes)).toEqual(flowsOf(opens));
   });
 
-  describe("connects that are under way and then fail", () => {
-    test("under tcptop (tcp-connect-in-vain)", async (context) => {
-      const tcptop = shared.use(context);
-      const since = tcptop.rows.length;
-      const traffic = new Traffic("tcp-connect-in-vain", { hold: 1 });
-      await traffic.ready();
-      await tcptop.refreshed();
-      traffic.go();
-      await expectRows(tcptop, await traffic.ends(context), since);
-    });
-
-    test("since before tcptop (tcp-connect-in-vain)", async (context) => {
-      // Long enough for tcptop to start on a slow machine.
-      const retries = scaled(10) < 10 ? 4 : 2;
-      const traffic = new Traffic("tcp-connect-in-vain", { existing: 1, retries, hold: 1 });
-      await traffic.ready();
-      const tcptop = await startOrSkip(context, required, {}, backend);
-      await tcptop.refreshed();
-      traffic.go();
-      await expectRows(tcptop, await traffic.ends(context), 0);
-    });
+  test.concurrent("connects that are under way under tcptop and then fail (tcp-connect-in-vain)", async (context) => {
+    const tcptop = shared.use(context);
+    const since = tcptop.rows.length;
+    const traffic = new Traffic("tcp-connect-in-vain", { hold: 1 });
+    await traffic.ready();
+    await tcptop.refreshed();
+    traffic.go();
+    await expectRows(tcptop, await traffic.ends(context), since);
   });
 
-  test("a table that is full at the start: every row ends (existing-many)", async (context) => {
+  test.concurrent("connects that are under way since before tcptop and then fail (tcp-connect-in-vain)", (context) =>
+    older.expectRows("tcp-connect-in-vain", context));
+
+  test.concurrent("a table that is full at the start: every row ends (existing-many)", async (context) => {
     const traffic = new Traffic("existing-many", { hold: 1 });
     await traffic.ready();
     const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "16");

@@ -40,7 +40,7 @@ beforeAll(() => {
 });
 
 describe.for(backends)("%s", ([backend, required]) => {
-  const shared = sharedTcptop(backend, required, "--ring-bytes", String(16 << 20));
+  const shared = sharedTcptop(backend, required, "--ring-bytes", String(16 << 20), "--udp-timeout", "2");
   beforeAll(shared.open);
   afterAll(shared.close);
 
@@ -52,14 +52,14 @@ describe.for(backends)("%s", ([backend, required]) => {
   }
 
   for (const [title, scenario, args = {}] of SCENARIOS) {
-    test(`${title} (${scenario})`, async (context) => {
+    test.concurrent(`${title} (${scenario})`, async (context) => {
       const tcptop = shared.use(context);
       const since = tcptop.rows.length;
       await expectRows(tcptop, await new Traffic(scenario, { ...args, hold: 1 }).ends(context), since);
     });
   }
 
-  test("two processes that read one socket are told as such (udp-prefork)", async (context) => {
+  test.concurrent("two processes that read one socket are told as such (udp-prefork)", async (context) => {
     const { ends, closes } = await eventsOf("udp-prefork", context);
     const nobody = (flows: readonly FlowFacts[]) =>
       facts(flows.map((flow) => ({ ...flow, pid: 0, process: "" })));
@@ -75,7 +75,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     );
   });
 
-  test("a socket that nobody reads has the process that bound it (udp-unread)", async (context) => {
+  test.concurrent("a socket that nobody reads has the process that bound it (udp-unread)", async (context) => {
     const tcptop = shared.use(context);
     const since = tcptop.rows.length;
     const traffic = new Traffic("udp-unread", { hold: 1 });
@@ -91,7 +91,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     for (const row of closes) expect(row.assumed).toBe(row.bytes_in > 0);
   });
 
-  test("eight processes that interrupt each other (udp-rush)", async (context) => {
+  test.concurrent("eight processes that interrupt each other (udp-rush)", async (context) => {
     // Some wait for long while others have the processors.
     const tcptop = await startOrSkip(context, required, {}, backend, "--udp-timeout", "10");
     const ends = await new Traffic("udp-rush", { count: scaled(20_000), hold: 1 }).ends(context);
@@ -112,7 +112,7 @@ describe.for(backends)("%s", ([backend, required]) => {
     expect(datagrams(closes) + tcptop.losses().datagrams_untracked).toBeGreaterThanOrEqual(datagrams(ends));
   });
 
-  test("as many sockets as ports within one refresh (udp-sockets)", async (context) => {
+  test.concurrent("as many sockets as ports within one refresh (udp-sockets)", async (context) => {
     const room = ["--max-udp-flows", "131072", "--ring-bytes", String(32 << 20)];
     const args = ["-d", "3", "--udp-timeout", UDP_CROWD_TIMEOUT_S, ...room];
     const tcptop = await startOrSkip(context, required, {}, backend, ...args);
