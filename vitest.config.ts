@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Tests of one file that run at the same time, where they can; an emulated machine is too slow for that. */
-const AT_ONCE = process.env["TCPTOP_TEST_SCALE"] === undefined ? 12 : 1;
+const AT_ONCE = process.env["TCPTOP_TEST_SCALE"] === undefined ? 6 : 1;
 
 export default defineConfig({
   test: {

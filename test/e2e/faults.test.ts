@@ -14,12 +14,13 @@ import {
   facts,
   leftInKernel,
   NO_LOSSES,
-  type Row,
+  OWN_NETNS,
   run,
   scaled,
   sharedTcptop,
   shiftedClock,
   startOrSkip,
+  type Tcptop,
   Traffic,
 } from "./harness.ts";
 
@@ -55,10 +56,6 @@ function trueLosses(losses: Readonly<Record<string, number>>): Record<string, nu
   return { ...losses, records_deferred: 0 };
 }
 
-function wholeCloses(rows: readonly Row[]): Row[] {
-  return rows.filter((row) => row.event === "close" && !row.partial);
-}
-
 describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}`, ([backend, required]) => {
   describe("stopped and continued (SIGSTOP, SIGCONT)", () => {
     const shared = sharedTcptop(backend, required, "--ring-bytes", "262144");
@@ -76,34 +73,6 @@ describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}
       expect(facts(await tcptop.closesOf(ends, since))).toEqual(facts(ends));
       expect(tcptop.losses().records_deferred).toBeGreaterThan(0);
       expect(trueLosses(tcptop.losses())).toEqual(NO_LOSSES);
-    });
-  });
-
-  describe("stopped with a ring buffer of 4096 bytes and a flow table of 256 places", () => {
-    const shared = sharedTcptop(backend, required, "--ring-bytes", "4096", "--max-tcp-flows", "256");
-    beforeAll(shared.open);
-    afterAll(shared.close);
-
-    test("each end is exact or counted as lost", async (context) => {
-      const tcptop = shared.use(context);
-      await tcptop.freeze();
-      const ends = await endsOf([["tcp-short", { count: scaled(2000) }]], context);
-      tcptop.signal("SIGCONT");
-      await tcptop.refreshed();
-      await tcptop.refreshed();
-
-      const whole = wholeCloses(tcptop.rowsOf(ends, 0));
-      const seen = ends.filter((end) =>
-        whole.some((row) => row.local_port === end.local_port && row.remote_port === end.remote_port),
-      );
-      expect(whole.length).toBeGreaterThan(0);
-      expect(facts(whole)).toEqual(facts(seen));
-      const { flows_untracked, closes_lost } = tcptop.losses();
-      expect(flows_untracked + closes_lost).toBeGreaterThanOrEqual(ends.length - seen.length);
-
-      const later = tcptop.rows.length;
-      const after = await endsOf([["tcp-concurrent", { count: 50 }]], context);
-      expect(facts(await tcptop.closesOf(after, later))).toEqual(facts(after));
     });
   });
 
@@ -172,23 +141,22 @@ describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}
     const churn = ["tcp-mayfly", "netns-twins"].map(async (scenario) => {
       while (!isOver) await new Traffic(scenario).ends(context);
     });
-    const starts = scaled(8);
+    const start = async (): Promise<Tcptop> => {
+      const tcptop = await startOrSkip(context, required, {}, backend);
+      await tcptop.refreshed();
+      const { seed_lines_skipped, records_invalid } = tcptop.losses();
+      expect({ seed_lines_skipped, records_invalid }).toEqual({ seed_lines_skipped: 0, records_invalid: 0 });
+      return tcptop;
+    };
     try {
-      for (let i = 0; i < starts; i++) {
-        const tcptop = await startOrSkip(context, required, {}, backend);
-        await tcptop.refreshed();
-        const { seed_lines_skipped, records_invalid } = tcptop.losses();
-        expect({ seed_lines_skipped, records_invalid }).toEqual({
-          seed_lines_skipped: 0,
-          records_invalid: 0,
-        });
-        if (i === starts - 1) {
-          existing.go();
-          const ends = await existing.ends(context);
-          expect(facts(await tcptop.closesOf(ends, 0))).toEqual(facts(ends));
-        }
+      for (const tcptop of await Promise.all(Array.from({ length: scaled(8) - 1 }, start))) {
         expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
       }
+      const tcptop = await start();
+      existing.go();
+      const ends = await existing.ends(context);
+      expect(facts(await tcptop.closesOf(ends, 0))).toEqual(facts(ends));
+      expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
     } finally {
       isOver = true;
       await Promise.all(churn);
@@ -228,33 +196,42 @@ describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}
       }
     }
 
-    test.for(CASES)("%s: TCP is exact, what cannot be seen is said", async ([, wrapper], context) => {
-      skipWhatProbesRefuse(wrapper, context);
-      const existing = new Traffic("existing-tcp");
-      await existing.ready();
-      const tcptop = await startOrSkip(context, required, { wrapper }, backend);
-      await tcptop.refreshed();
-      existing.go();
-      const tcp = [
-        ...(await existing.ends(context)),
-        ...(await endsOf([["tcp-short", { count: scaled(200) }], ["tcp-ipv6"]], context)),
-      ];
-      expect(facts(await tcptop.closesOf(tcp, 0))).toEqual(facts(tcp));
+    test.concurrent.for(CASES)(
+      "%s: TCP is exact, what cannot be seen is said",
+      async ([, wrapper], context) => {
+        skipWhatProbesRefuse(wrapper, context);
+        const existing = new Traffic("existing-tcp", OWN_NETNS);
+        await existing.ready();
+        const tcptop = await startOrSkip(context, required, { wrapper }, backend);
+        await tcptop.refreshed();
+        existing.go();
+        const tcp = [
+          ...(await existing.ends(context)),
+          ...(await endsOf(
+            [
+              ["tcp-short", { count: scaled(200), ...OWN_NETNS }],
+              ["tcp-ipv6", OWN_NETNS],
+            ],
+            context,
+          )),
+        ];
+        expect(facts(await tcptop.closesOf(tcp, 0))).toEqual(facts(tcp));
 
-      const since = tcptop.rows.length;
-      const udp = await endsOf([["udp-wildcard"]], context);
-      if (JSON.stringify(tcptop.start["step_downs"]).includes("UDP of unconnected sockets is not seen")) {
-        const isCounted = () => tcptop.losses().datagrams_untracked > 0;
-        await tcptop.until(isCounted);
-        expect(isCounted()).toBe(true);
-      } else {
-        expect(facts(await tcptop.closesOf(udp, since))).toEqual(facts(udp));
-        expect(trueLosses(tcptop.losses())).toEqual(NO_LOSSES);
-      }
-      expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
-    });
+        const since = tcptop.rows.length;
+        const udp = await endsOf([["udp-wildcard", OWN_NETNS]], context);
+        if (JSON.stringify(tcptop.start["step_downs"]).includes("UDP of unconnected sockets is not seen")) {
+          const isCounted = () => tcptop.losses().datagrams_untracked > 0;
+          await tcptop.until(isCounted);
+          expect(isCounted()).toBe(true);
+        } else {
+          expect(facts(await tcptop.closesOf(udp, since))).toEqual(facts(udp));
+          expect(trueLosses(tcptop.losses())).toEqual(NO_LOSSES);
+        }
+        expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
+      },
+    );
 
-    test.for(EVERYBODY)(
+    test.concurrent.for(EVERYBODY)(
       "nothing at /proc, %s: it runs, says so, and TCP is exact",
       async ([, user], context) => {
         skipWhatProbesRefuse(user, context);
@@ -264,7 +241,7 @@ describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}
           backend: "/proc",
           reason: "cannot be read: listening sockets and idle UDP flows are not seen",
         });
-        const ends = await endsOf([["tcp-short", { count: scaled(200) }]], context);
+        const ends = await endsOf([["tcp-short", { count: scaled(200), ...OWN_NETNS }]], context);
         expect(facts(await tcptop.closesOf(ends, 0))).toEqual(facts(ends));
         expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
       },

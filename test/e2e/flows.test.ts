@@ -7,6 +7,7 @@ import {
   type FlowFacts,
   facts,
   NO_LOSSES,
+  OWN_NETNS,
   scaled,
   sharedTcptop,
   Traffic,
@@ -77,9 +78,6 @@ const SCENARIOS: readonly (readonly [title: string, scenario: string, args?: Rec
   ["UDP sends that are refused", "udp-refused"],
   ["UDP sends that are too large", "udp-too-large"],
 ];
-
-/** A network namespace of its own, which stays until the test is over. */
-const OWN_NETNS = { alone: 1, hold: 1 };
 
 describe.for(backends)("%s", ([backend, required]) => {
   // Room for every event even where this machine is too busy to empty the ring in time.

@@ -27,10 +27,10 @@ export const TCPTOP = `${ROOT}bin/tcptop.js`;
 
 const { TCPTOP_TEST_SCALE = "1", TCPTOP_TEST_BACKEND } = process.env;
 
-/** Below 1 on a slow machine (an emulated one): less traffic, more patience. */
+/** Below 1 on a slow machine (an emulated one): less traffic, longer intervals. */
 const SCALE = Number(TCPTOP_TEST_SCALE);
 const SLOW = SCALE < 1;
-const DEADLINE_MS = SLOW ? 60_000 : 20_000;
+const DEADLINE_MS = 60_000;
 export const REFRESH_S = SLOW ? "0.3" : "0.2";
 /** A flow must not fall idle in the middle of a scenario. */
 export const UDP_TIMEOUT_S = SLOW ? "2" : "1";
@@ -514,6 +514,9 @@ export class Load {
     await exit;
   }
 }
+
+/** Arguments of a scenario: a network namespace of its own, which stays until the test is over. */
+export const OWN_NETNS = { alone: 1, hold: 1 };
 
 /** A running traffic program. */
 export class Traffic {

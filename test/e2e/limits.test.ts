@@ -1,5 +1,5 @@
 /** Full tables: what does not fit is counted as lost and shown, and what is in the table stays exact. */
-import { spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   backends,
@@ -9,12 +9,14 @@ import {
   NO_LOSSES,
   oddRecord,
   type Row,
+  run,
   scaled,
   sharedTcptop,
   startOrSkip,
   TCPTOP,
   Traffic,
 } from "./harness.ts";
+import { expectRows } from "./namespaces.ts";
 
 /** The ends that have a row which saw them from the beginning. */
 function endsSeen(ends: readonly FlowEnd[], rows: readonly Row[]): FlowEnd[] {
@@ -23,17 +25,29 @@ function endsSeen(ends: readonly FlowEnd[], rows: readonly Row[]): FlowEnd[] {
   );
 }
 
-test.skipIf(cannotRun !== null)("with few open files it works, or one line names the limit", () => {
-  const answers = new Map<number, string>();
+function wholeCloses(rows: readonly Row[]): Row[] {
+  return rows.filter((row) => row.event === "close" && !row.partial);
+}
+
+/** How tcptop ends that may open so many files. */
+async function answerWith(files: number): Promise<string> {
+  const script = `ulimit -n ${files} && exec "$0" "$@"`;
+  const args = ["-c", script, process.execPath, TCPTOP, "-b", "-n", "2", "-d", "0.1"];
+  const { code, signal, stderr } = await run("sh", args);
+  return signal ?? (code === 0 ? "works" : `${code} ${stderr}`);
+}
+
+test.skipIf(cannotRun !== null)("with few open files it works, or one line names the limit", async () => {
   // How many it needs depends on the backend and its hooks.
   const enough = 256;
   const step = scaled(10) < 10 ? 7 : 1;
-  for (const files of [...Array.from({ length: Math.ceil(51 / step) }, (_, i) => 20 + i * step), enough]) {
-    const script = `ulimit -n ${files} && exec "$0" "$@"`;
-    const args = ["-c", script, process.execPath, TCPTOP, "-b", "-n", "2", "-d", "0.1"];
-    const { status, signal, stderr } = spawnSync("sh", args, { encoding: "utf8" });
-    answers.set(files, signal ?? (status === 0 ? "works" : `${status} ${stderr}`));
-  }
+  const waiting = [...Array.from({ length: Math.ceil(51 / step) }, (_, i) => 20 + i * step), enough];
+  const answers = new Map<number, string>();
+  const work = async () => {
+    for (let files = waiting.shift(); files !== undefined; files = waiting.shift())
+      answers.set(files, await answerWith(files));
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
   const isLimit =
     /^69 error: (tcptop cannot be loaded: )?too many open files; raise the limit \(ulimit -n\)\n$/;
   expect([...answers].filter(([, answer]) => answer !== "works" && !isLimit.test(answer))).toEqual([]);
@@ -60,7 +74,7 @@ describe.for(backends)("%s", ([backend, required]) => {
       await tcptop.refreshed();
       await tcptop.refreshed();
       expect(tcptop.start["max_tcp_flows"]).toBe(64);
-      const whole = tcptop.rowsOf(ends, 0).filter((row) => row.event === "close" && !row.partial);
+      const whole = wholeCloses(tcptop.rowsOf(ends, 0));
 
       expect(whole.length).toBeGreaterThan(0);
       expect(whole.length).toBeLessThanOrEqual(64);
@@ -91,6 +105,41 @@ describe.for(backends)("%s", ([backend, required]) => {
       );
       expect(bytes_untracked).toBeGreaterThanOrEqual(sum(lost, (e) => e.bytes_in + e.bytes_out));
     });
+  });
+
+  describe("stopped, with a ring buffer of 4096 bytes and a flow table of 256 places", () => {
+    const shared = sharedTcptop(backend, required, "--ring-bytes", "4096", "--max-tcp-flows", "256");
+    beforeAll(shared.open);
+    afterAll(shared.close);
+
+    test("each end is exact or counted as lost", async (context) => {
+      const tcptop = shared.use(context);
+      await tcptop.freeze();
+      const ends = await new Traffic("tcp-short", { count: scaled(2000) }).ends(context);
+      tcptop.signal("SIGCONT");
+      await tcptop.refreshed();
+      await tcptop.refreshed();
+
+      const whole = wholeCloses(tcptop.rowsOf(ends, 0));
+      const seen = endsSeen(ends, whole);
+      expect(whole.length).toBeGreaterThan(0);
+      expect(facts(whole)).toEqual(facts(seen));
+      const { flows_untracked, closes_lost } = tcptop.losses();
+      expect(flows_untracked + closes_lost).toBeGreaterThanOrEqual(ends.length - seen.length);
+
+      const later = tcptop.rows.length;
+      const after = await new Traffic("tcp-concurrent", { count: 50 }).ends(context);
+      expect(facts(await tcptop.closesOf(after, later))).toEqual(facts(after));
+    });
+  });
+
+  test("400 raw sockets of an ordinary user and a table of 256", async (context) => {
+    const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "256");
+    const traffic = new Traffic("raw-crowd", { hold: 1 });
+    await traffic.ready();
+    await tcptop.refreshed();
+    traffic.go();
+    await expectRows(tcptop, await traffic.ends(context), 0);
   });
 
   describe("a ring buffer of 4096 bytes", () => {

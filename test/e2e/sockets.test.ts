@@ -1,6 +1,6 @@
 /** Sockets that are neither TCP nor UDP have no row, whatever their protocol's number, and do not change others'. */
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { backends, sharedTcptop, startOrSkip, Traffic, UDP_CROWD_TIMEOUT_S } from "./harness.ts";
+import { backends, sharedTcptop, Traffic, UDP_CROWD_TIMEOUT_S } from "./harness.ts";
 import { expectRows, startedAfter } from "./namespaces.ts";
 
 const SCENARIOS = [
@@ -31,15 +31,6 @@ describe.for(backends)("%s", ([backend, required]) => {
     test.concurrent(`${title}, older than tcptop (${scenario})`, (context) =>
       older.expectRows(scenario, context));
   }
-
-  test.concurrent("400 raw sockets of an ordinary user and a table of 256", async (context) => {
-    const tcptop = await startOrSkip(context, required, {}, backend, "--max-tcp-flows", "256");
-    const traffic = new Traffic("raw-crowd", { hold: 1 });
-    await traffic.ready();
-    await tcptop.refreshed();
-    traffic.go();
-    await expectRows(tcptop, await traffic.ends(context), 0);
-  });
 
   for (const [title, scenario] of [
     ["one that reads what others are sent", "raw-udp-listener"],
