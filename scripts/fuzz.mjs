@@ -186,7 +186,7 @@ export async function fuzz({ targets = targetNames, seconds, seed, jobs, minimis
   /** @type {string[]} */
   const waiting = [];
   for (const name of targets.filter((target) => !skipped.includes(target))) {
-    if (areBuilt && (name !== ADDON || buildSanitized())) waiting.push(name);
+    if (areBuilt && (name !== ADDON || (await buildSanitized()))) waiting.push(name);
     else {
       ends.set(name, "failed");
       say(`fuzz ${name}: FAILED: cannot be built`);

@@ -1,5 +1,6 @@
 // What the project's scripts share: running commands and the state of the checkout.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -41,6 +42,22 @@ export function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: ["inherit", 2, 2], ...options });
   if (result.error) return 127;
   return result.status ?? 1;
+}
+
+/**
+ * As run(), while this process goes on. The command ends with it.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import("node:child_process").SpawnOptions} options
+ * @returns {Promise<number>}
+ */
+export async function runBeside(command, args, options = {}) {
+  const child = spawn(command, args, { cwd: root, stdio: ["ignore", 2, 2], ...options });
+  const kill = () => void child.kill();
+  process.on("exit", kill);
+  const [code] = await once(child, "exit").catch(() => [127]);
+  process.off("exit", kill);
+  return code ?? 1;
 }
 
 /**

@@ -1,7 +1,7 @@
 // The addon built with the address, leak and undefined-behaviour sanitizers, and how to run Node with it.
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { output, root, run, say } from "./lib.mjs";
+import { output, root, runBeside, say } from "./lib.mjs";
 
 const BUILD = join(root, "build/sanitize");
 const LOGS = join(BUILD, "logs");
@@ -11,11 +11,11 @@ export const cannotSanitize =
   process.platform !== "linux" ? "needs Linux" : process.geteuid?.() !== 0 ? "needs root" : null;
 
 /** Whether the addon could be built. */
-export function buildSanitized() {
-  const options = ["--CDTCPTOP_SANITIZE=ON", "--log-level", "error"];
-  const code = existsSync(join(BUILD, "CMakeCache.txt"))
-    ? run("cmake", ["--build", "build/sanitize", "--target", "tcptop_addon"])
-    : run("npx", ["--no-install", "cmake-js", "compile", "--out", "build/sanitize", ...options]);
+export async function buildSanitized() {
+  const options = ["--CDTCPTOP_SANITIZE=ON", "--log-level", "error", "--target", "tcptop_addon"];
+  const code = await (existsSync(join(BUILD, "CMakeCache.txt"))
+    ? runBeside("cmake", ["--build", "build/sanitize", "--target", "tcptop_addon"])
+    : runBeside("npx", ["--no-install", "cmake-js", "compile", "--out", "build/sanitize", ...options]));
   if (code !== 0) return false;
   rmSync(LOGS, { recursive: true, force: true });
   mkdirSync(LOGS);
@@ -52,13 +52,13 @@ export function sanitizerReports() {
 }
 
 /** The addon's own tests, and the program from start to end, with the sanitized addon; whether they passed. */
-export function runSanitized() {
-  if (!buildSanitized()) return false;
+export async function runSanitized() {
+  if (!(await buildSanitized())) return false;
   const options = { env: sanitizedEnvironment() };
   const vitest = (/** @type {string[]} */ ...args) =>
-    run("npx", ["--no-install", "vitest", "run", ...args], options);
+    runBeside("npx", ["--no-install", "vitest", "run", ...args], options);
   const program = ["--project", "e2e", "program", "-t", "leaves no program|goes away|-n 2"];
-  const codes = [vitest("--project", "native"), vitest(...program)];
+  const codes = [await vitest("--project", "native"), await vitest(...program)];
   const reports = sanitizerReports();
   for (const report of reports) say(report);
   return codes.every((code) => code === 0) && reports.length === 0;

@@ -1,16 +1,14 @@
 // `npm test`: makes the checkout ready, runs every check and test, and ends with one line that counts them. With
 // TCPTOP_TEST_KERNELS=6.1 (more with commas) the real-kernel tests run on these kernels too, in a VM; with
 // TCPTOP_TEST_SCRIPTS=1 the scripts that the documents name, in a short form.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fuzz, fuzzSettings } from "./fuzz.mjs";
-import { root, run, say } from "./lib.mjs";
+import { root, run, runBeside, say } from "./lib.mjs";
 import { cannotSanitize, runSanitized } from "./sanitize.mjs";
 import { setup } from "./setup.mjs";
 import { runShortRuns } from "./short-runs.mjs";
-import { KERNEL_TESTS, requiredBackends, testKernels } from "./test-kernels.mjs";
+import { requiredBackends, testKernels } from "./test-kernels.mjs";
 
 /** @type {[name: string, command: string, args: string[]][]} */
 const CHECKS = [
@@ -39,7 +37,16 @@ const OUTCOMES = /** @type {const} */ (["passed", "failed", "skipped"]);
 
 const count = { passed: 0, failed: 0, skipped: 0 };
 
-const testFile = (/** @type {string} */ name) => `test/e2e/${name}.test.ts`;
+const E2E = "test/e2e";
+
+/**
+ * Files of test/e2e that run one after the other, since they look at the same: the machine's load and many flows of
+ * their own, the terminal, small tables that others' flows would fill.
+ */
+const FAULTS = ["faults", "privileges", "program"];
+const LOADS = ["log", "pipes"];
+const SCREENS = ["hostile", "replay", "screen"];
+const ALONE = ["flood", "limits", "losses", "sweep"];
 
 /**
  * Arguments of a run of vitest whose report is `name`.
@@ -76,38 +83,41 @@ function countTests(name, code) {
 }
 
 /**
- * Starts the tests of what depends on the kernel beside the others: they mostly wait, while the others compute. The
- * function returned resolves once they have ended and their output is shown.
+ * Runs files of test/e2e one after the other and counts their tests. Their output is shown when they have ended.
+ * @param {string} name
+ * @param {readonly string[]} files
  */
-function startKernelTests() {
-  const log = join(RESULTS, "kernel.log");
+async function runLane(name, files) {
+  const log = join(RESULTS, `${name}.log`);
   const fd = openSync(log, "w");
-  const args = vitest("kernel", ["--project", "e2e", ...KERNEL_TESTS.map(testFile)]);
-  const child = spawn("npx", args, { cwd: root, stdio: ["ignore", fd, fd] });
-  process.on("exit", () => child.kill());
-  const ended = once(child, "exit");
+  const args = vitest(name, ["--project", "e2e", ...files.map((file) => `${E2E}/${file}.test.ts`)]);
+  const code = await runBeside("npx", args, { stdio: ["ignore", fd, fd] });
   closeSync(fd);
-  return async () => {
-    const [code] = /** @type {[number | null]} */ (await ended);
-    say("\n== tests on the kernel");
-    say(readFileSync(log, "utf8"));
-    countTests("kernel", code);
-  };
+  say(`\n== tests of ${files.join(", ")}`);
+  say(readFileSync(log, "utf8"));
+  countTests(name, code);
 }
 
-/** All other tests. */
-function runOtherTests() {
+/** The tests that make traffic: they mostly wait, so two lanes run at a time. */
+async function runLanes() {
+  const named = [FAULTS, LOADS, SCREENS, ALONE].flat();
+  const others = readdirSync(join(root, E2E))
+    .filter((file) => file.endsWith(".test.ts"))
+    .map((file) => file.replace(".test.ts", ""))
+    .filter((name) => !named.includes(name));
+  await Promise.all([runLane("faults", FAULTS), runLane("others", others)]);
+  await Promise.all([runLane("loads", LOADS), runLane("screens", SCREENS)]);
+}
+
+/** The tests that compute. */
+async function runPureTests() {
   const projects = ["unit", "golden", "contract", "fuzz", "native"].flatMap((name) => ["--project", name]);
-  countTests("pure", run("npx", vitest("pure", projects)));
-  const names = readdirSync(join(root, "test/e2e"))
-    .filter((file) => file.endsWith(".test.ts") && !KERNEL_TESTS.map(testFile).includes(`test/e2e/${file}`))
-    .map((file) => `test/e2e/${file}`);
-  countTests("program", run("npx", vitest("program", ["--project", "e2e", ...names])));
+  countTests("pure", await runBeside("npx", vitest("pure", projects)));
 }
 
 async function runSanitizersAndFuzz() {
   say("\n== sanitizers");
-  if (cannotSanitize === null) count[runSanitized() ? "passed" : "failed"]++;
+  if (cannotSanitize === null) count[(await runSanitized()) ? "passed" : "failed"]++;
   else {
     say(`sanitizers: skipped: ${cannotSanitize}`);
     count.skipped++;
@@ -115,6 +125,16 @@ async function runSanitizersAndFuzz() {
   const settings = fuzzSettings();
   say(`\n== fuzz, ${settings.seconds} s each, seed ${settings.seed}`);
   for (const end of (await fuzz(settings)).values()) count[end]++;
+}
+
+/** All tests. */
+async function runTests() {
+  const compute = async () => {
+    await runPureTests();
+    await runSanitizersAndFuzz();
+  };
+  await Promise.all([runLanes(), compute()]);
+  await runLane("alone", ALONE);
 }
 
 /** What fits the half hour that a guest has here; `npm run test:kernels` runs all of them. */
@@ -143,10 +163,7 @@ if (chosen.length > 0) {
   countTests("chosen", run("npx", vitest("chosen", chosen)));
   await runSanitizersAndFuzz();
 } else {
-  const kernelTests = startKernelTests();
-  runOtherTests();
-  await runSanitizersAndFuzz();
-  await kernelTests();
+  await runTests();
 }
 
 for (const kernel of kernels) {

@@ -677,6 +677,27 @@ export async function eventually(condition: () => Promise<boolean>): Promise<boo
   return false;
 }
 
+/** Why a backend cannot load in ordinary surroundings, once that is known. */
+const missingBackends = new Map<Backend, string>();
+
+/** A tcptop, or why there is none: its backend cannot load and does not have to. */
+async function startIfPossible(
+  required: boolean,
+  surroundings: Surroundings,
+  backend: Backend,
+  args: readonly string[],
+): Promise<Tcptop | string> {
+  const missing = missingBackends.get(backend);
+  if (missing !== undefined) return missing;
+  try {
+    return await Tcptop.startIn(surroundings, backend, ...args);
+  } catch (error) {
+    if (required || !(error instanceof UnavailableError)) throw error;
+    if (Object.keys(surroundings).length === 0) missingBackends.set(backend, error.message);
+    return error.message;
+  }
+}
+
 /** A tcptop of the test's own, which ends with it. Where the backend cannot load the test is skipped, saying why. */
 export async function startOrSkip(
   context: TestContext,
@@ -685,16 +706,12 @@ export async function startOrSkip(
   backend: Backend,
   ...args: string[]
 ): Promise<Tcptop> {
-  try {
-    const tcptop = await Tcptop.startIn(surroundings, backend, ...args);
-    context.onTestFinished(async () => {
-      await tcptop.stop("SIGKILL");
-    });
-    return tcptop;
-  } catch (error) {
-    if (required || !(error instanceof UnavailableError)) throw error;
-    return context.skip(error.message);
-  }
+  const tcptop = await startIfPossible(required, surroundings, backend, args);
+  if (typeof tcptop === "string") return context.skip(tcptop);
+  context.onTestFinished(async () => {
+    await tcptop.stop("SIGKILL");
+  });
+  return tcptop;
 }
 
 export type SharedTcptop = ReturnType<typeof sharedTcptop>;
@@ -708,12 +725,9 @@ export function sharedTcptop(backend: Backend, required: boolean, ...args: strin
     async open(): Promise<void> {
       missing = cannotRun ?? undefined;
       if (missing !== undefined) return;
-      try {
-        running = await Tcptop.start(backend, ...args);
-      } catch (error) {
-        if (required || !(error instanceof UnavailableError)) throw error;
-        missing = error.message;
-      }
+      const tcptop = await startIfPossible(required, {}, backend, args);
+      if (typeof tcptop === "string") missing = tcptop;
+      else running = tcptop;
     },
     /** Waits until it has shown what it found at start. */
     async settled(): Promise<void> {

@@ -20,6 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, test } from "vitest";
+import { SmallDisk } from "./disk.ts";
 import { cannotRun, eventually, REFRESH_S, run, TCPTOP, Traffic, UDP_TIMEOUT_S } from "./harness.ts";
 import { PseudoTerminal } from "./terminal.ts";
 
@@ -86,15 +87,6 @@ async function recordTraffic(name: string, context: TestContext, ...args: string
   expect([await ended, contents(`${name}.err`)]).toEqual([0, ""]);
 }
 
-/** Runs tcptop with a recording on a disk of 16 kB, which is kept as `${name}.tcptop` at the end. */
-function startOnSmallDisk(name: string): Running {
-  const disk = path(`${name}.disk`);
-  mkdirSync(disk);
-  const script = `mount -t tmpfs -o size=16k none ${disk} && "$@" --record ${disk}/x; code=$?; cp ${disk}/x ${path(`${name}.tcptop`)}; exit $code`;
-  const args = ["--mount", "sh", "-c", script, "sh", process.execPath, ...live("--format", "json")];
-  return start(name, args, "unshare");
-}
-
 describe.skipIf(cannotRun)(`a recording${cannotRun ? `: ${cannotRun}` : ""}`, () => {
   test.for([
     ["JSON", ["--format", "json"]],
@@ -131,17 +123,28 @@ describe.skipIf(cannotRun)(`a recording${cannotRun ? `: ${cannotRun}` : ""}`, ()
   });
 
   test("on a disk that fills up ends with 74 and one line; what was recorded before replays", async (context) => {
-    const { ended } = startOnSmallDisk("full");
-    await startShown("full");
-    await new Traffic("tcp-short", { count: 1000 }).ends(context);
-    expect(await ended).toBe(74);
+    // Room for the first refresh, however many connections the machine has.
+    const disk = await SmallDisk.make(65_536);
+    try {
+      const [command = "", ...enter] = disk.enter;
+      const args = [...enter, process.execPath, ...live("--format", "json", "--record", `${disk.inside}/x`)];
+      const { ended } = start("full", args, command);
+      await startShown("full");
+      await eventually(async () => summaries(contents("full.out")) > 0);
+      await disk.do('cat /dev/zero 2>/dev/null >"$0/filler" || :');
+      await new Traffic("tcp-short", { count: 1000 }).ends(context);
+      expect(await ended).toBe(74);
+      cpSync(`${disk.outside}/x`, path("full.tcptop"));
+    } finally {
+      await disk.remove();
+    }
     expect(contents("full.err")).toMatch(
       /^error: cannot write to the recording \S+: ENOSPC: no space left on device; what was recorded before is intact\n$/,
     );
     const exit = await replay("--replay", path("full.tcptop"), "--speed", "1000", "--format", "json");
     expect([exit.code, exit.stderr]).toEqual([0, ""]);
     expect(contents("full.out").startsWith(exit.stdout)).toBe(true);
-    expect(exit.stdout).toContain('"event":"start"');
+    expect(summaries(exit.stdout)).toBeGreaterThan(0);
   });
 
   test("whose folder is removed ends with 74 and one line; the stream is whole", async () => {
