@@ -4,15 +4,12 @@ import { type LossCounter, STREAM_COUNTERS } from "./core/losses.ts";
 import { flows } from "./lenses/flows/lens.ts";
 
 export type { TableSizes } from "./lenses/flows/bounds.ts";
-export { FlowCapture } from "./lenses/flows/capture.ts";
 export { isKnownWireVersion } from "./lenses/flows/decode.ts";
 export type { FlowRecorder as Recorder } from "./lenses/flows/intake.ts";
 export { WIRE_VERSION } from "./lenses/flows/layout.gen.ts";
 export type { Losses } from "./lenses/flows/losses.ts";
 export type { FlowOperation as ModelOperation } from "./lenses/flows/operation.ts";
 export { decodeOperations, type Operation, OperationWriter } from "./lenses/flows/operations.ts";
-export { openPrograms } from "./lenses/flows/programs.ts";
-export { tcpTableSize } from "./lenses/flows/table-size.ts";
 
 /** In the order of the outputs: a lens stands behind those that it needs. */
 export const LENSES: readonly [Lens, ...Lens[]] = [flows];

@@ -1,8 +1,8 @@
 /** The feed of a running capture, which is recorded on request. */
 import type { ExitError } from "../base/errors.ts";
-import type { LensParts } from "../core/lens.ts";
+import type { LensParts, LensSource } from "../core/lens.ts";
 import type { Refresh } from "../core/refresh.ts";
-import type { Capture, CaptureOptions } from "../platform/platform.ts";
+import type { CaptureOptions } from "../platform/platform.ts";
 import type { RecordingWriter } from "../recording/writer.ts";
 import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";
@@ -12,7 +12,7 @@ import type { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
 export interface LiveOptions extends LoopOptions {
-  readonly capture: CaptureOptions;
+  readonly capture: Omit<CaptureOptions, "lenses">;
   /** Those that are on. */
   readonly lenses: readonly LensParts[];
   readonly version: string;
@@ -23,38 +23,43 @@ export interface LiveOptions extends LoopOptions {
 export class Live implements Feed {
   readonly info: StartInfo;
   readonly player = null;
-  readonly #capture: Capture;
+  readonly #sources: readonly LensSource[];
   readonly #recorder: RecordingWriter | null;
   readonly #loop: Loop;
 
   /** Opens the capture. Throws ExitError as the platform does, and 73 where the recording cannot be made. */
   constructor(world: World, options: LiveOptions) {
-    const { record, capture: captureOptions, version, lenses } = options;
+    const { record, capture, version, lenses } = options;
     const recorder = record?.() ?? null;
+    this.#recorder = recorder;
     try {
-      this.#capture = world.platform.open(captureOptions);
+      const { kernel, stepDowns, sources } = world.platform.open({ ...capture, lenses });
+      const opened = lenses.flatMap((lens) => {
+        const source = sources.get(lens.id);
+        return source === undefined ? [] : [{ lens, source }];
+      });
+      this.#sources = opened.map(({ source }) => source);
+      const { clock } = world;
+      const startNs = clock.monotonicNs();
+      const intakes = opened.map(({ lens, source }, i) => ({
+        lens: lens.id,
+        intake: lens.intake(source, { recorder: i === 0 ? recorder : null, clock, startNs }),
+      }));
+      this.#loop = new Loop(world, options, startNs, intakes);
+      this.info = {
+        version,
+        backend: this.#sources.flatMap(({ backend }) => backend ?? []).join(", "),
+        kernel,
+        stepDowns: [...this.#sources.flatMap((source) => source.stepDowns), ...stepDowns],
+        facts: new Map(opened.map(({ lens, source }) => [lens.id, source.facts])),
+      };
+      const [first] = opened;
+      const { facts: _, ...info } = this.info;
+      recorder?.begin({ ...info, ...first?.lens.recorded(first.source), startNs });
     } catch (error) {
       recorder?.close();
       throw error;
     }
-    this.#recorder = recorder;
-    const { clock } = world;
-    const startNs = clock.monotonicNs();
-    const source = this.#capture;
-    const intakes = lenses.map((lens) => {
-      return { lens: lens.id, intake: lens.intake(source, { recorder, clock, startNs }) };
-    });
-    this.#loop = new Loop(world, options, startNs, intakes);
-    const { backend, kernel, stepDowns, tableSizes } = this.#capture;
-    this.info = {
-      version,
-      backend,
-      kernel,
-      stepDowns,
-      facts: new Map(lenses.map(({ id }) => [id, tableSizes])),
-    };
-    const { udpIdleNs } = captureOptions;
-    this.#recorder?.begin({ version, backend, kernel, stepDowns, tableSizes, udpIdleNs, startNs });
   }
 
   get startNs(): number {
@@ -91,7 +96,7 @@ export class Live implements Feed {
   }
 
   close(): void {
-    this.#capture.close();
+    for (const source of this.#sources) source.close();
     this.#recorder?.close();
   }
 }

@@ -104,13 +104,10 @@ function recorder(options: Options, host: Host, { files, inUse }: Disk): LiveOpt
 }
 
 function liveOptions(options: Options, host: Host, disk: Disk, lenses: readonly LensParts[]): LiveOptions {
-  const [first] = lenses;
-  if (first === undefined) throw new Error("no lens is on");
   return {
     version: host.version,
     record: recorder(options, host, disk),
     capture: {
-      ...first.capture,
       backend: options.backend,
       ringBytes: options.ringBytes,
       opensFilesLater: options.logs.size > 0,

@@ -4,6 +4,7 @@ import type { Figures } from "./figures.ts";
 import type { Loss, LossCounter } from "./losses.ts";
 import type { OptionAdder } from "./options.ts";
 import type { Refresh, Snapshot } from "./refresh.ts";
+import type { SourceHost, StepDown } from "./source.ts";
 import type { Table } from "./table.ts";
 import type { View } from "./view.ts";
 
@@ -75,12 +76,23 @@ export interface Summary {
   readonly everything: object;
 }
 
-/** How flows are captured; undefined: the platform chooses. */
-export interface CaptureSettings {
-  /** A UDP flow ends this long after its last datagram. */
-  readonly udpIdleNs: number;
-  readonly maxTcpFlows: number | undefined;
-  readonly maxUdpFlows: number | undefined;
+/** What every lens is opened with. */
+export interface OpenOptions {
+  /** A backend, or `auto`. */
+  readonly backend: string;
+  /** Undefined: as much as the lens takes by itself. Tests make it small. */
+  readonly ringBytes: number | undefined;
+}
+
+/** What a lens captures with, from its opening to close(). */
+export interface LensSource {
+  /** Name of the hooks in use; null where there is no choice. */
+  readonly backend: string | null;
+  readonly stepDowns: readonly StepDown[];
+  /** What the start of a stream, the page of keys and a recording say of it. */
+  readonly facts: object;
+  /** Detaches every program. Safe to call twice. */
+  close(): void;
 }
 
 /** What an intake works with. */
@@ -94,7 +106,7 @@ export interface IntakeContext<Recorder extends object = object> {
 
 /** A lens that is on, with the options it was given. `Facts`: what it knows of a capture. */
 export interface LensParts<
-  Source extends object = object,
+  Source extends LensSource = LensSource,
   Recorder extends object = object,
   Facts extends object = object,
 > {
@@ -112,7 +124,10 @@ export interface LensParts<
   summary(): Summary;
   /** `words`: the filter of the screen. */
   figures(words: string): Figures;
-  readonly capture: CaptureSettings;
+  /** What the head of a recording says of it: what a replay makes the model with, and facts. */
+  recorded(source: Source): object;
+  /** Loads and attaches. Throws SourceError and NothingWorks. */
+  open(host: SourceHost, options: OpenOptions): Source;
   intake(source: Source, context: IntakeContext<Recorder>): Intake;
 }
 

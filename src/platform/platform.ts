@@ -1,8 +1,8 @@
 /** What tcptop needs of an operating system; every platform implements this and nothing more. */
+
+import type { LensSource, OpenOptions } from "../core/lens.ts";
 import type { ProcessFacts, ProcessId } from "../core/process.ts";
 import type { SourceHost, StepDown } from "../core/source.ts";
-import type { TableSizes } from "../lenses/flows/bounds.ts";
-import type { FlowSource } from "../lenses/flows/source.ts";
 
 export type { StepDown };
 
@@ -10,30 +10,28 @@ export const BACKENDS = ["fentry", "kprobe", "tracepoint"] as const;
 export type Backend = (typeof BACKENDS)[number];
 export type BackendChoice = Backend | "auto";
 
-export interface CaptureOptions {
+/** A lens as a platform opens it. */
+export interface OpenedLens {
+  readonly id: string;
+  open(host: SourceHost, options: OpenOptions): LensSource;
+}
+
+export interface CaptureOptions extends OpenOptions {
   readonly backend: BackendChoice;
-  /** A UDP flow ends this long after its last datagram. */
-  readonly udpIdleNs: number;
+  /** In this order. */
+  readonly lenses: readonly OpenedLens[];
   /** Whether files of any user are opened after the start, such as a log that is rotated. */
   readonly opensFilesLater?: boolean;
-  /** Sizes of the kernel's tables; undefined: chosen by the platform. Tests make them small. */
-  readonly maxTcpFlows?: number | undefined;
-  readonly maxUdpFlows?: number | undefined;
-  readonly ringBytes?: number | undefined;
-  /** Opens what else is captured, before privileges are given up. */
-  readonly openSources?: ((host: SourceHost) => void) | undefined;
 }
 
 /** A running capture. */
-export interface Capture extends FlowSource {
-  /** Name of the backend in use. */
-  readonly backend: string;
+export interface Capture {
   /** Kernel release, such as `6.12.41`. */
   readonly kernel: string;
+  /** What cannot be seen on this machine, or done. */
   readonly stepDowns: readonly StepDown[];
-  readonly tableSizes: TableSizes;
-  /** Detaches every program. Safe to call twice. */
-  close(): void;
+  /** By the ids of the lenses. */
+  readonly sources: ReadonlyMap<string, LensSource>;
 }
 
 export interface Platform {

@@ -57,8 +57,8 @@ export class RecordingWriter implements Recorder {
     if (this.#failure !== null) listener();
   }
 
-  /** Once, before anything else. */
-  begin(info: RecordingInfo): void {
+  /** Once, before anything else. `info` also has what a lens says of itself. */
+  begin(info: Omit<RecordingInfo, "tableSizes" | "udpIdleNs">): void {
     const header = { format: FORMAT_VERSION, wire: WIRE_VERSION, byteOrder: byteOrder(), ...info };
     const frame = encodeFrame(FrameKind.info, Buffer.from(JSON.stringify(header)));
     this.#append(Buffer.concat([MAGIC, frame]));

@@ -1,11 +1,13 @@
 /** A machine for tests: its time stands still until it is moved, its kernel says what the test says. */
 import type { Ending } from "../../src/app/run.ts";
 import type { Cancel, StopSignal, World } from "../../src/app/world.ts";
+import type { LensSource } from "../../src/core/lens.ts";
 import type { ProcessFacts } from "../../src/core/process.ts";
 import { type Losses, NO_LOSSES } from "../../src/lenses/flows/losses.ts";
+import type { OpenFlows } from "../../src/lenses/flows/open.ts";
 import type { FlowRecord, Seed, SeedEntry } from "../../src/lenses/flows/record.ts";
 import type { TakeRecords } from "../../src/lenses/flows/source.ts";
-import type { Capture, CaptureOptions, Platform } from "../../src/platform/platform.ts";
+import type { CaptureOptions, Platform } from "../../src/platform/platform.ts";
 import type { OutputStream } from "../../src/sinks/text-writer.ts";
 import { copyRecord, encodeRecords } from "./records.ts";
 
@@ -73,11 +75,10 @@ export class FakeStream implements OutputStream {
 }
 
 /** A capture that delivers what the test puts in, and notes how it is used. */
-export class FakeCapture implements Capture {
+export class FakeCapture implements OpenFlows {
   readonly backend = "fentry";
-  readonly kernel = "6.12.0";
   readonly stepDowns = [];
-  readonly tableSizes = { maxTcpFlows: 65_536, maxUdpFlows: 32_768 };
+  readonly facts = { maxTcpFlows: 65_536, maxUdpFlows: 32_768 };
   /** Calls in their order, `drain` and `sweep` with the time in milliseconds. */
   readonly calls: string[] = [];
   /** Records for the next drain, and for the next sweep. */
@@ -155,6 +156,8 @@ export class FakeWorld implements World {
   readonly stdout = new FakeStream();
   readonly stderr = new FakeStream();
   readonly capture = new FakeCapture(() => this.#nowNs / NS_PER_MS);
+  /** Of other lenses than flows, by their ids. */
+  readonly sources = new Map<string, LensSource>();
   readonly opened: CaptureOptions[] = [];
   checkFailure: Error | null = null;
   openFailure: Error | null = null;
@@ -177,7 +180,11 @@ export class FakeWorld implements World {
     open: (options) => {
       this.opened.push(options);
       if (this.openFailure) throw this.openFailure;
-      return this.capture;
+      return {
+        kernel: "6.12.0",
+        stepDowns: [],
+        sources: new Map([["flows", this.capture], ...this.sources]),
+      };
     },
     hasReader: (fd) => fd !== 1 || this.hasReader,
     lockFile: () => !this.isLocked,

@@ -5,17 +5,17 @@ import { Figures, flowLosses } from "./figures.ts";
 import { compileFilter, describeFilter } from "./filter.ts";
 import { flowHelp } from "./help.ts";
 import { FlowIntake, type FlowRecorder } from "./intake.ts";
+import { type OpenFlows, openFlows } from "./open.ts";
 import type { FlowSettings } from "./options.ts";
 import { FLOWS } from "./snapshot.ts";
-import type { FlowSource } from "./source.ts";
 import { FlowSummary } from "./summary.ts";
 import { flowTable } from "./table.ts";
 import { flowViews } from "./views/views.ts";
 
 const NS_PER_S = 1e9;
 
-export function parts(settings: FlowSettings): LensParts<FlowSource, FlowRecorder, TableSizes> {
-  const { filter, all, udpTimeoutS, maxTcpFlows, maxUdpFlows } = settings;
+export function parts(settings: FlowSettings): LensParts<OpenFlows, FlowRecorder, TableSizes> {
+  const { filter, all, udpTimeoutS } = settings;
   const accept = compileFilter(filter);
   const udpIdleNs = udpTimeoutS * NS_PER_S;
   return {
@@ -33,7 +33,8 @@ export function parts(settings: FlowSettings): LensParts<FlowSource, FlowRecorde
     }),
     summary: () => new FlowSummary(accept),
     figures: (words) => new Figures(accept, words),
-    capture: { udpIdleNs, maxTcpFlows, maxUdpFlows },
+    recorded: ({ facts }) => ({ tableSizes: facts, udpIdleNs }),
+    open: (host, options) => openFlows(host, settings, options),
     intake: (source, { recorder, clock, startNs }) =>
       new FlowIntake(source, recorder, clock, { udpIdleNs, startNs, all }),
   };

@@ -1,27 +1,14 @@
-/** Linux: the BPF capture of the addon, and /proc for the existing connections. */
-import { readFileSync } from "node:fs";
+/** Linux: what lenses capture with, by the addon, and facts of processes from /proc. */
 import { release } from "node:os";
 import { ExitCode, ExitError } from "../../base/errors.ts";
 import { procWorld } from "../../base/proc-world.ts";
+import type { LensSource } from "../../core/lens.ts";
 import { isSourceError, NothingWorks } from "../../core/source.ts";
-import { FlowCapture, openPrograms, tcpTableSize } from "../../lenses.ts";
 import type { Capture, CaptureOptions, Platform, StepDown } from "../platform.ts";
 import { loadNative, type NativeAddon, nativeHost } from "./native.ts";
 import { pidRemarksHere } from "./pid-namespace.ts";
 import { thisProcessMayCapture, whatIsHiddenHere, whyRefusedHere } from "./privilege.ts";
 import { readProcessFacts } from "./process-facts.ts";
-
-const DEFAULT_MAX_UDP_FLOWS = 32_768;
-/** Some 11,000 events between two drains; the mapping counts twice as resident memory. */
-const DEFAULT_RING_BYTES = 2 << 20;
-
-function readSockstat(): string {
-  try {
-    return readFileSync("/proc/net/sockstat", "latin1");
-  } catch {
-    return "";
-  }
-}
 
 /** The one line a user gets for a capture that cannot be opened; other errors as they are. */
 function openFailure(error: unknown): unknown {
@@ -64,26 +51,14 @@ export const linuxPlatform: Platform = {
   open(options: CaptureOptions): Capture {
     const native = loadNative();
     const host = nativeHost(native);
+    const sources = new Map<string, LensSource>();
     try {
-      const programs = openPrograms(host, {
-        backend: options.backend,
-        udpIdleNs: options.udpIdleNs,
-        maxTcpFlows: options.maxTcpFlows ?? tcpTableSize(readSockstat()),
-        maxUdpFlows: options.maxUdpFlows ?? DEFAULT_MAX_UDP_FLOWS,
-        ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
-      });
-      options.openSources?.(host);
+      for (const lens of options.lenses) sources.set(lens.id, lens.open(host, options));
       native.endLoading();
-      const { backend, tableSizes } = programs;
-      const stepDowns = [
-        ...programs.stepDowns,
-        ...limits(),
-        ...pidRemarksHere(),
-        ...confine(native, options),
-      ];
-      const flows = new FlowCapture(programs);
-      return Object.assign(flows, { backend, kernel: release(), stepDowns, tableSizes });
+      const stepDowns = [...limits(), ...pidRemarksHere(), ...confine(native, options)];
+      return { kernel: release(), stepDowns, sources };
     } catch (error) {
+      for (const source of sources.values()) source.close();
       throw openFailure(error);
     }
   },

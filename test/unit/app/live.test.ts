@@ -11,7 +11,7 @@ import { FakeWorld, outcomeOf, settle, systemError } from "../../support/world.t
 
 const LIVE = {
   version: "0.1.0",
-  capture: { ...flowLens().capture, backend: "auto" },
+  capture: { backend: "auto", ringBytes: undefined },
   delayNs: 1e9,
   iterations: null,
   lenses: [flowLens()],

@@ -36,7 +36,7 @@ async function recorded({
   const ended = run(world, {
     ...STREAM,
     version: "0.1.0",
-    capture: { ...flowLens().capture, backend: "auto" },
+    capture: { backend: "auto", ringBytes: undefined },
     delayNs: S,
     iterations: until,
     lenses: [flowLens(null, { all })],

@@ -13,7 +13,7 @@ type Fields = Partial<RunOptions> & { readonly all?: boolean };
 function options({ all = false, ...fields }: Fields = {}): RunOptions {
   return {
     version: "0.1.0",
-    capture: { ...flowLens().capture, backend: "auto" },
+    capture: { backend: "auto", ringBytes: undefined },
     lenses: [flowLens(null, { all })],
     stream: jsonStream(),
     delayNs: 1e9,
@@ -65,9 +65,9 @@ describe("the start", () => {
   });
 
   test("hands the capture its options", async () => {
-    const capture = { backend: "kprobe", udpIdleNs: 1e9, maxTcpFlows: 8, maxUdpFlows: undefined } as const;
+    const capture = { backend: "kprobe", ringBytes: 4096 } as const;
     const { world } = await started({ capture });
-    expect(world.opened).toEqual([capture]);
+    expect(world.opened).toMatchObject([{ ...capture, lenses: [{ id: "flows" }] }]);
   });
 
   test("is silent, and the capture closed, if the end is asked for while seeding", async () => {

@@ -16,7 +16,7 @@ const LISTEN = 10;
 function options(fields: Partial<ScreenOptions> = {}): ScreenOptions {
   return {
     version: "0.1.0",
-    capture: { ...flowLens().capture, backend: "auto" },
+    capture: { backend: "auto", ringBytes: undefined },
     delayNs: 1e9,
     iterations: null,
     lenses: [flowLens()],

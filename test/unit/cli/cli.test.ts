@@ -14,6 +14,7 @@ import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { ExitError } from "../../../src/base/errors.ts";
 import { type Host, runCli } from "../../../src/cli/cli.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
+import type { SourceHost } from "../../../src/core/source.ts";
 import { createRecordingFile } from "../../../src/recording/files.ts";
 import { csvHeaders } from "../../../src/sinks/csv.ts";
 import { flowsTable } from "../../support/lenses.ts";
@@ -152,16 +153,21 @@ describe("what is asked for reaches", () => {
       exitCode: 0,
       isFlushed: true,
     });
-    expect(it.world.opened).toEqual([
-      {
-        backend: "tracepoint",
-        udpIdleNs: 300_000_000,
-        maxTcpFlows: 8,
-        maxUdpFlows: 9,
-        ringBytes: 4096,
-        opensFilesLater: false,
+    const [options] = it.world.opened;
+    expect(options).toMatchObject({ backend: "tracepoint", ringBytes: 4096, opensFilesLater: false });
+    const specs: unknown[] = [];
+    const host: SourceHost = {
+      facts: { pageBytes: 4096, tickNs: 4e6, isPreemptible: true },
+      open(object, { constants, sizes }) {
+        specs.push([object, constants["udp_idle_ns"], sizes]);
+        throw new Error("nothing is loaded here");
       },
-    ]);
+      conntrack: () => null,
+      hasInSys: () => true,
+    };
+    expect(() => options?.lenses.map((lens) => lens.open(host, options))).toThrow("nothing is loaded here");
+    const sizes = { tcp_flows: 8, udp_flows: 9, udp_owners: 4096, events: 4096 };
+    expect(specs).toEqual([["tracepoint", 300_000_000n, sizes]]);
   });
 
   test("the form", async () => {
