@@ -3,7 +3,6 @@
 #include <napi.h>
 
 #include "source-object.hh"
-#include "wire.h"
 
 namespace
 {
@@ -90,7 +89,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports)
 	exports.Set("confine", Napi::Function::New(env, confine, "confine"));
 	exports.Set("hasReader", Napi::Function::New(env, has_reader, "hasReader"));
 	exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
-	exports.Set("wireVersion", Napi::Number::New(env, TCPTOP_WIRE_VERSION));
 	return exports;
 }
 

@@ -77,8 +77,8 @@ bool has_reader(int fd);
 // also where it cannot be locked, for a reader or for ever.
 bool lock_file(int fd);
 
-// The layout of the wire structs as the compiled BPF objects have it (BTF): one line a field,
-// "struct field offset size".
+// What the BTF of the compiled BPF objects says of the structs that cross to user space (bpf/record.h): lines of
+// "struct size", "struct field offset size kind" and "struct tag=value".
 std::string wire_layout();
 
 } // namespace tcptop

@@ -15,7 +15,7 @@ const PROTOCOLS = /** @type {const} */ (["tcp", "udp"]);
 /** @typedef {typeof PROTOCOLS[number]} Protocol */
 
 /**
- * The programs that a send or a receive runs, by their names in bpf/*.bpf.c.
+ * The programs that a send or a receive runs, by their names in bpf/flows/*.bpf.c.
  * @type {Record<Call, string[]>}
  */
 const CALLS = {

@@ -18,7 +18,7 @@ namespace
 
 constexpr const char *module_types = "/sys/kernel/btf/nf_conntrack";
 
-// struct nf_conntrack_tuple as the programs read it (bpf/udp-cgroup.h, struct tracked_tuple).
+// struct nf_conntrack_tuple as the programs read it (bpf/flows/udp-cgroup.h, struct tracked_tuple).
 constexpr uint32_t tuple_size = 40;
 
 const btf_type *find_struct(const btf *types, const char *name)

@@ -231,7 +231,7 @@ export class Replay implements Feed, Player {
 
   #newModel(): FlowModel {
     const { udpIdleNs, startNs } = this.#reader.info;
-    return new FlowModel({ udpIdleNs, startNs }, this.#reader.wireVersion);
+    return new FlowModel({ udpIdleNs, startNs }, this.#reader.form);
   }
 
   /** The next refresh, null at the end. Takes in the parts before it. */

@@ -5,8 +5,9 @@ import { DamageError, ExitCode, ExitError } from "../base/errors.ts";
 import { Slices } from "../base/slices.ts";
 import {
   decodeOperations,
-  isKnownWireVersion,
+  formOf,
   type Operation,
+  type RecordForm,
   type TableSizes,
   WIRE_VERSION,
 } from "../lenses.ts";
@@ -54,7 +55,7 @@ export interface RecordingSpan {
 /** Contents of the first frame. */
 interface CheckedHeader {
   readonly info: RecordingInfo;
-  readonly wireVersion: number;
+  readonly form: RecordForm;
 }
 
 const MOST_TEXT = 4096;
@@ -103,8 +104,8 @@ function parseObject(text: string): Record<string, unknown> {
 export class RecordingReader {
   readonly info: RecordingInfo;
   readonly isSeekable: boolean;
-  /** `TCPTOP_WIRE_VERSION` of the records. */
-  readonly wireVersion: number;
+  /** Of the records. */
+  readonly form: RecordForm;
   /** Name of the file in messages. */
   readonly name: string;
   readonly #source: RecordingSource;
@@ -118,13 +119,13 @@ export class RecordingReader {
   private constructor(
     source: RecordingSource,
     name: string,
-    { info, wireVersion }: CheckedHeader,
+    { info, form }: CheckedHeader,
     position: number,
   ) {
     this.#source = source;
     this.name = name;
     this.info = info;
-    this.wireVersion = wireVersion;
+    this.form = form;
     this.isSeekable = source.isSeekable;
     this.#firstFrame = position;
     this.#position = position;
@@ -291,7 +292,8 @@ function checkedHeader(name: string, header: Record<string, unknown>): CheckedHe
   if (!isCount(format)) throw wrong("format", "a number");
   if (!isCount(wire)) throw wrong("wire", "a number");
   const isKnownFormat = Number.isInteger(format) && format >= 1 && format <= FORMAT_VERSION;
-  if (!isKnownFormat || !isKnownWireVersion(wire)) {
+  const form = formOf(wire);
+  if (!isKnownFormat || form === null) {
     const message = `${name} is a recording by tcptop ${version} in format ${format}.${wire}; this tcptop reads formats up to ${FORMAT_VERSION}.${WIRE_VERSION}: use tcptop ${version}`;
     throw new ExitError(ExitCode.usage, message);
   }
@@ -304,5 +306,5 @@ function checkedHeader(name: string, header: Record<string, unknown>): CheckedHe
   if (!isTableSizes(tableSizes)) throw wrong("tableSizes", "two whole numbers or null");
   if (!isCount(udpIdleNs)) throw wrong("udpIdleNs", "a number from 0");
   if (!isCount(startNs)) throw wrong("startNs", "a number from 0");
-  return { info: { version, backend, kernel, stepDowns, tableSizes, udpIdleNs, startNs }, wireVersion: wire };
+  return { info: { version, backend, kernel, stepDowns, tableSizes, udpIdleNs, startNs }, form };
 }

@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "wire.h"
+#include "flows/wire.h"
 
 namespace
 {
@@ -16,9 +16,12 @@ template <typename T> void put(const T &value)
 
 int main()
 {
-	tcptop_record r = {};
+	flows_record r = {};
+	r.head.size = sizeof(r);
+	r.head.lens = FLOWS_LENS;
+	r.head.abi = FLOWS_ABI;
 	r.id = 0xfedcba9876543210u;
-	r.time_ns = 1000000000001u;
+	r.head.time_ns = 1000000000001u;
 	r.opened_ns = 1000000000002u;
 	r.active_ns = 1000000000003u;
 	r.bytes_in = (1ull << 53) - 1;
@@ -42,17 +45,16 @@ int main()
 	memcpy(r.remote_address + 10, "\xff\xff\xc0\x00\x02\x01", 6);
 	r.local_port = 65535;
 	r.remote_port = 443;
-	r.version = TCPTOP_WIRE_VERSION;
-	r.kind = TCPTOP_KIND_SAMPLE;
+	r.head.kind = FLOWS_KIND_SAMPLE;
 	r.proto = 6;
 	r.state = 8;
-	r.flags = TCPTOP_FLAG_PARTIAL | TCPTOP_FLAG_MIN_RTT;
+	r.flags = FLOWS_FLAG_PARTIAL | FLOWS_FLAG_MIN_RTT;
 	r.inode = 4294967293u;
 	memcpy(r.process, "sixteen-bytes-ab", 16);
 	r.process_start_ns = 5000000026u;
 	put(r);
 
-	tcptop_owner o = {};
+	flows_owner o = {};
 	o.inode = 4294967297u;
 	o.cgroup_id = 17;
 	o.pid = 18;
@@ -61,7 +63,7 @@ int main()
 	o.process_start_ns = 5000000027u;
 	put(o);
 
-	tcptop_losses l = {};
+	flows_losses l = {};
 	l.flows_untracked = 20;
 	l.bytes_untracked = 21;
 	l.datagrams_untracked = 22;

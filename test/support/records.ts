@@ -2,7 +2,8 @@
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { parseAddress } from "../../src/base/address.ts";
-import { RECORD, WIRE_VERSION } from "../../src/lenses/flows/layout.gen.ts";
+import { HEAD } from "../../src/core/head.gen.ts";
+import { ABI, LENS, RECORD } from "../../src/lenses/flows/layout.gen.ts";
 import {
   type FlowRecord,
   IPPROTO_TCP,
@@ -94,7 +95,10 @@ function encodeRecord(r: RecordFields): Uint8Array {
   const u32 = (at: number, value: number) => view.setUint32(at, value, IS_LITTLE_ENDIAN);
   const u16 = (at: number, value: number) => view.setUint16(at, value, IS_LITTLE_ENDIAN);
   u64(RECORD.id, r.id);
-  u64(RECORD.time_ns, r.timeNs);
+  u64(HEAD.time_ns, r.timeNs);
+  u16(HEAD.size, RECORD.size);
+  view.setUint8(HEAD.lens, LENS);
+  u16(HEAD.abi, ABI);
   u64(RECORD.opened_ns, r.openedNs);
   u64(RECORD.active_ns, r.activeNs);
   u64(RECORD.bytes_in, r.bytesIn);
@@ -115,8 +119,7 @@ function encodeRecord(r: RecordFields): Uint8Array {
   bytes.set(addressBytes(r.remoteAddress), RECORD.remote_address);
   u16(RECORD.local_port, r.localPort);
   u16(RECORD.remote_port, r.remotePort);
-  view.setUint8(RECORD.version, WIRE_VERSION);
-  view.setUint8(RECORD.kind, r.kind);
+  view.setUint8(HEAD.kind, r.kind);
   view.setUint8(RECORD.proto, r.proto);
   view.setUint8(RECORD.state, r.state);
   u32(RECORD.flags, r.flags);
@@ -138,7 +141,7 @@ export function curlRecord(id: number, fields: Partial<RecordFields> = {}): Flow
   });
 }
 
-/** Records as one batch of bytes in the layout of bpf/wire.h. */
+/** Records as one batch of bytes in the layout of bpf/flows/wire.h. */
 export function encodeRecords(...records: readonly Partial<RecordFields>[]): Uint8Array {
   return Uint8Array.from(Buffer.concat(records.map((fields) => encodeRecord(recordFields(fields)))));
 }

@@ -2,7 +2,7 @@
 import { type LossKey as LossKeyOf, type LossKind, lossCounters } from "../../core/losses.ts";
 
 /**
- * Counters of a capture. Those of the kernel side have the names of `struct tcptop_losses`. New counters are added at
+ * Counters of a capture. Those of the kernel side have the names of `struct flows_losses`. New counters are added at
  * the end: recordings hold them in this order.
  */
 const CAPTURE = {

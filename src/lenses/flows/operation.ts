@@ -4,7 +4,7 @@ import type { SeedEntry } from "./record.ts";
 export type FlowOperation =
   /** Existing connections, read at `nowNs`. */
   | { readonly kind: "seed"; readonly nowNs: number; readonly entries: readonly SeedEntry[] }
-  /** `struct tcptop_record`s as the kernel side delivered them. */
+  /** `struct flows_record`s as the kernel side delivered them. */
   | { readonly kind: "records"; readonly bytes: Uint8Array }
   /** The sockets without a flow that there are. */
   | { readonly kind: "sockets"; readonly entries: readonly SeedEntry[] }

@@ -1,10 +1,10 @@
 /** What the kernel side delivers, independent of how it is encoded. */
 import { TCP_STATES, type TcpState } from "./connection.ts";
 
-/** `enum tcptop_kind` of bpf/wire.h. */
+/** `enum flows_kind` of bpf/flows/wire.h. */
 export const RecordKind = { open: 1, state: 2, owner: 3, sample: 4, close: 5, totals: 6 } as const;
 
-/** `enum tcptop_flag` of bpf/wire.h. */
+/** `enum flows_flag` of bpf/flows/wire.h. */
 export const RecordFlag = {
   partial: 1,
   owned: 2,
@@ -19,7 +19,7 @@ export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 
 /**
- * One flow at one moment: `struct tcptop_record` of bpf/wire.h, whose comments say what each field
+ * One flow at one moment: `struct flows_record` of bpf/flows/wire.h, whose comments say what each field
  * means. The decoder's implementation is a cursor: its fields change when it moves on, so copy what
  * must stay. Numbers that are 64 bits wide in the kernel are doubles here, exact up to 2^53.
  */

@@ -2,7 +2,7 @@
 import type { Losses } from "./losses.ts";
 import type { Seed, SeedEntry } from "./record.ts";
 
-/** Gets records in the layout of bpf/wire.h; the bytes are valid during the call. */
+/** Gets records in the layout of bpf/flows/wire.h; the bytes are valid during the call. */
 export type TakeRecords = (records: Uint8Array) => void;
 
 export interface FlowSource {

@@ -6,7 +6,7 @@ const CONNTRACK = "module/nf_conntrack";
 const IPSEC = ["module/esp4", "module/esp6"] as const;
 
 /**
- * Has the programs of the `tracepoint` backend undo both (bpf/udp-cgroup.h). On most kernels both are modules, which
+ * Has the programs of the `tracepoint` backend undo both (bpf/flows/udp-cgroup.h). On most kernels both are modules, which
  * may be loaded after the start.
  */
 export class Translation {

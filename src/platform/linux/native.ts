@@ -14,9 +14,8 @@ export interface NativeAddon {
   conntrack(): Conntrack | null;
   /** Frees what loading needs and nothing else. */
   endLoading(): void;
-  /** The wire structs by BTF: lines of `struct field offset size`. */
+  /** The structs of bpf/record.h by BTF: lines of `struct size`, `struct field offset size kind`, `struct tag=value`. */
   wireLayout(): string;
-  readonly wireVersion: number;
   /**
    * Gives up what an open capture does not need, in every thread and for good; `opensFiles` keeps the right
    * to open anyone's files. Throws SourceError.

@@ -1,9 +1,9 @@
-/** Batches of records, owners and losses: what the decoder reads must be what a plain reading of wire.h gives. */
+/** Batches of records, owners and losses: what the decoder reads must be what a plain reading of bpf/flows/wire.h gives. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { decodeLosses, decodeOwners, decodeRecords } from "../../../src/lenses/flows/decode.ts";
-import { LOSSES, OWNER, RECORD, WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
+import { LOSSES, OWNER } from "../../../src/lenses/flows/layout.gen.ts";
 import { copyRecord } from "../../support/records.ts";
 import type { Target } from "../engine/target.ts";
 import { addressText } from "../oracles/address.ts";
@@ -17,55 +17,59 @@ function nameIn(bytes: Uint8Array, at: number): string {
 }
 
 /** The fields of the record at `at`, null if it must be dropped. */
-function readRecord(bytes: Uint8Array, at: number): object | null {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, RECORD.size);
+function readRecord(bytes: Uint8Array, at: number, size: number): object | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, size);
   const u64 = (offset: number): number => Number(view.getBigUint64(offset, LITTLE));
   const u32 = (offset: number): number => view.getUint32(offset, LITTLE);
   const u8 = (offset: number): number => view.getUint8(offset);
-  const [version, kind, proto, state] = [148, 149, 150, 151].map(u8) as [number, number, number, number];
+  if (u8(2) !== 1 || size < 192) return null;
+  const [kind, proto, state] = [3, 156, 157].map(u8) as [number, number, number];
   const isTcp = proto === 6 && state >= 1 && state <= 13;
   const isUdp = proto === 17 && state === 0;
-  if (version !== WIRE_VERSION || kind < 1 || kind > 6 || !(isTcp || isUdp)) return null;
+  if (kind < 1 || kind > 6 || !(isTcp || isUdp)) return null;
   return {
     kind,
-    id: view.getBigUint64(0, LITTLE),
+    id: view.getBigUint64(16, LITTLE),
     timeNs: u64(8),
-    openedNs: u64(16),
-    activeNs: u64(24),
+    openedNs: u64(24),
+    activeNs: u64(32),
     proto,
     state,
-    flags: u32(152),
-    bytesIn: u64(32),
-    bytesOut: u64(40),
-    packetsIn: u64(48),
-    packetsOut: u64(56),
-    bytesRetrans: u64(64),
-    cgroupId: view.getBigUint64(72, LITTLE),
-    srttUs: u32(80),
-    rttvarUs: u32(84),
-    minRttUs: u32(88),
-    retransmits: u32(92),
-    sndCwnd: u32(96),
-    pid: u32(100),
-    uid: u32(104),
-    netns: u32(108),
-    inode: u32(156),
-    processStartNs: u64(176),
-    localPort: view.getUint16(144, LITTLE),
-    remotePort: view.getUint16(146, LITTLE),
-    localAddress: addressText(bytes.subarray(at + 112, at + 128)),
-    remoteAddress: addressText(bytes.subarray(at + 128, at + 144)),
-    process: nameIn(bytes, at + 160),
+    flags: u32(160),
+    bytesIn: u64(40),
+    bytesOut: u64(48),
+    packetsIn: u64(56),
+    packetsOut: u64(64),
+    bytesRetrans: u64(72),
+    cgroupId: view.getBigUint64(80, LITTLE),
+    srttUs: u32(88),
+    rttvarUs: u32(92),
+    minRttUs: u32(96),
+    retransmits: u32(100),
+    sndCwnd: u32(104),
+    pid: u32(108),
+    uid: u32(112),
+    netns: u32(116),
+    inode: u32(164),
+    processStartNs: u64(184),
+    localPort: view.getUint16(152, LITTLE),
+    remotePort: view.getUint16(154, LITTLE),
+    localAddress: addressText(bytes.subarray(at + 120, at + 136)),
+    remoteAddress: addressText(bytes.subarray(at + 136, at + 152)),
+    process: nameIn(bytes, at + 168),
   };
 }
 
 function checkRecords(bytes: Uint8Array): void {
   const wanted: object[] = [];
-  let invalid = bytes.length % RECORD.size === 0 ? 0 : 1;
-  for (let at = 0; at + RECORD.size <= bytes.length; at += RECORD.size) {
-    const record = readRecord(bytes, at);
+  let invalid = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset + at, bytes.length - at);
+    const size = view.byteLength < 16 ? 0 : view.getUint16(0, LITTLE);
+    const record = size < 16 || size > view.byteLength ? null : readRecord(bytes, at, size);
     if (record === null) invalid++;
     else wanted.push(record);
+    at = size < 16 ? bytes.length : at + size;
   }
   const taken: object[] = [];
   assert.equal(

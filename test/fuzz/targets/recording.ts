@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { ExitError } from "../../../src/base/errors.ts";
 import { sanitise } from "../../../src/base/sanitise.ts";
-import { WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
+import { ABI as WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
 import { byteOrder, encodeFrame, FORMAT_VERSION, FrameKind, MAGIC } from "../../../src/recording/format.ts";
 import { RecordingReader } from "../../../src/recording/reader.ts";
 import { INFO, memorySource } from "../../support/recordings.ts";

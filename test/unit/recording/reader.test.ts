@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { crc32, deflateRawSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
+import { ABI as WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
 import { LOSS_NAMES } from "../../../src/lenses/flows/losses.ts";
 import {
   byteOrder,

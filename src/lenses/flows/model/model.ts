@@ -1,7 +1,7 @@
 /** The model of flows: the aggregator behind the operations that a recording has. */
 import type { Model } from "../../../core/lens.ts";
 import { decodeRecords } from "../decode.ts";
-import { WIRE_VERSION } from "../layout.gen.ts";
+import { type FlowForm, FORM } from "../form.ts";
 import type { Losses } from "../losses.ts";
 import type { FlowOperation } from "../operation.ts";
 import type { FlowRecord } from "../record.ts";
@@ -10,19 +10,19 @@ import { Aggregator, type AggregatorOptions, type UnmetFlow } from "./aggregator
 
 export class FlowModel implements Model<FlowOperation, Losses, Snapshot> {
   readonly #aggregator: Aggregator;
-  readonly #wireVersion: number;
+  readonly #form: FlowForm;
   #recordsInvalid = 0;
 
-  /** `wireVersion`: of the records, a known one. */
-  constructor(options: AggregatorOptions, wireVersion = WIRE_VERSION) {
+  /** `form`: of the records. */
+  constructor(options: AggregatorOptions, form = FORM) {
     this.#aggregator = new Aggregator(options);
-    this.#wireVersion = wireVersion;
+    this.#form = form;
   }
 
   apply(operation: FlowOperation): void {
     switch (operation.kind) {
       case "records":
-        this.#recordsInvalid += decodeRecords(operation.bytes, this.#applyRecord, this.#wireVersion);
+        this.#recordsInvalid += decodeRecords(operation.bytes, this.#applyRecord, this.#form);
         break;
       case "seed":
         this.#aggregator.seed(operation.entries, operation.nowNs);

@@ -1,10 +1,10 @@
 /** The holders of sockets by the files of all processes, for a kernel side that does not report them. */
 import { Buffer } from "node:buffer";
+import { FieldReader } from "../../../base/field-reader.ts";
 import { listIfPresent, listPids, type ProcWorld, readIfPresent } from "../../../base/proc-world.ts";
 import { processStartNs } from "../../../base/process-start.ts";
 import type { Slices } from "../../../base/slices.ts";
 import type { Owner } from "../connection.ts";
-import { decodeProcessName } from "../decode.ts";
 
 /** Kernel threads have longer names than TASK_COMM_LEN allows. */
 const MAX_NAME_BYTES = 64;
@@ -29,7 +29,7 @@ function identify(world: ProcWorld, pid: number): Owner | null {
   const uid = Number(/^Uid:\t([0-9]{1,10})\t/.exec(line ?? "")?.[1] ?? Number.NaN);
   return {
     pid,
-    process: decodeProcessName(comm, 0, MAX_NAME_BYTES).replace(/\n$/, ""),
+    process: new FieldReader(comm).text(0, MAX_NAME_BYTES).replace(/\n$/, ""),
     uid: uid <= 0xffff_ffff ? uid : null,
     cgroupId: null,
     startNs: processStartNs(world, pid),

@@ -1,10 +1,12 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { HEAD } from "../../../../src/core/head.gen.ts";
 import { decodeLosses, decodeOwners, decodeRecords } from "../../../../src/lenses/flows/decode.ts";
-import { LOSSES, OWNER, RECORD, WIRE_VERSION } from "../../../../src/lenses/flows/layout.gen.ts";
+import { formOf } from "../../../../src/lenses/flows/form.ts";
+import { LOSSES, OWNER, RECORD } from "../../../../src/lenses/flows/layout.gen.ts";
 import { LOSS_NAMES } from "../../../../src/lenses/flows/losses.ts";
-import { IPPROTO_UDP, RecordFlag, RecordKind } from "../../../../src/lenses/flows/record.ts";
+import { type FlowRecord, IPPROTO_UDP, RecordFlag, RecordKind } from "../../../../src/lenses/flows/record.ts";
 import { copyRecord, encodeRecords, type RecordFields, recordFields } from "../../../support/records.ts";
 
 function decodeAll(batch: Uint8Array): { records: RecordFields[]; invalid: number } {
@@ -45,6 +47,28 @@ const FULL: RecordFields = {
   process: "tester-ünï",
 };
 
+/** A record as versions 1 and 2 wrote it: of fields in another order, and without a head. */
+function headless(version: number, fields: RecordFields): Buffer {
+  const now = Buffer.from(encodeRecords(fields));
+  const old = Buffer.alloc(version === 1 ? 176 : 184);
+  now.copy(old, 0, RECORD.id, RECORD.id + 8);
+  now.copy(old, 8, HEAD.time_ns, HEAD.time_ns + 8);
+  now.copy(old, 16, RECORD.opened_ns, RECORD.proto);
+  old.set([version, fields.kind, fields.proto, fields.state], 148);
+  now.copy(old, 152, RECORD.flags);
+  return old;
+}
+
+/** How many records a batch has, by the sizes that they say; bytes in which none can be found count as one. */
+function recordsIn(batch: Uint8Array): number {
+  let records = 0;
+  for (let rest = batch; rest.length > 0; records++) {
+    const size = rest.length < 16 ? 0 : new DataView(rest.buffer, rest.byteOffset).getUint16(0, true);
+    rest = size < 16 ? rest.subarray(rest.length) : rest.subarray(size);
+  }
+  return records;
+}
+
 describe("decodeRecords", () => {
   test("reads every field of every record, at any alignment", () => {
     const second = recordFields({ id: 2n, proto: IPPROTO_UDP, state: 0, process: "sixteen-bytes-16" });
@@ -67,9 +91,9 @@ describe("decodeRecords", () => {
   });
 
   test.each([
-    ["another version", RECORD.version, WIRE_VERSION + 1],
-    ["kind 0", RECORD.kind, 0],
-    ["kind 7", RECORD.kind, 7],
+    ["lens 2", HEAD.lens, 2],
+    ["kind 0", HEAD.kind, 0],
+    ["kind 7", HEAD.kind, 7],
     ["proto 1", RECORD.proto, 1],
     ["proto 17 with a TCP state", RECORD.proto, 17],
     ["TCP without state", RECORD.state, 0],
@@ -96,17 +120,49 @@ describe("decodeRecords", () => {
     expect(decodeAll(batch).records[0]?.process).toBe("\ufffda\ufffd");
   });
 
-  test("records of version 1 end before the start of the process", () => {
-    const batch = encodeRecords(FULL, { ...FULL, id: 2n });
-    const old = Buffer.concat([0, 1].map((i) => batch.subarray(i * RECORD.size, i * RECORD.size + 176)));
-    for (const at of [0, 176]) old[at + RECORD.version] = 1;
-    const records: RecordFields[] = [];
-    expect(decodeRecords(old, (record) => records.push(copyRecord(record)), 1)).toBe(0);
-    expect(records).toEqual([
-      { ...FULL, processStartNs: 0 },
-      { ...FULL, id: 2n, processStartNs: 0 },
-    ]);
-    expect(decodeRecords(old, () => {})).toBe(2);
+  test("steps over records of other lenses and of other sizes, and over what stands behind a record", () => {
+    const [own, newer] = [encodeRecords({ id: 1n }), encodeRecords({ id: 2n })];
+    const foreign = new Uint8Array(48);
+    new DataView(foreign.buffer).setUint16(HEAD.size, 48, true);
+    foreign[HEAD.lens] = 250;
+    const shorter = own.slice(0, RECORD.size - 8);
+    const longer = Buffer.concat([newer, Buffer.alloc(24, 0xff)]);
+    for (const bytes of [shorter, longer])
+      new DataView(bytes.buffer, bytes.byteOffset).setUint16(HEAD.size, bytes.length, true);
+    new DataView(longer.buffer, longer.byteOffset).setUint16(HEAD.abi, 4, true);
+    const { records, invalid } = decodeAll(Buffer.concat([foreign, shorter, longer, own]));
+    expect([records.map(({ id }) => id), invalid]).toEqual([[2n, 1n], 2]);
+  });
+
+  test.each([0, 15, 8 * RECORD.size])(
+    "behind a record that says it has %i bytes nothing is found",
+    (size) => {
+      const batch = encodeRecords({ id: 1n }, { id: 2n }, { id: 3n });
+      new DataView(batch.buffer).setUint16(RECORD.size + HEAD.size, size, true);
+      const { records, invalid } = decodeAll(batch);
+      expect([records.map(({ id }) => id), invalid]).toEqual([[1n], 1]);
+    },
+  );
+
+  test("records of versions 1 and 2 have no head, those of version 1 no start of the process", () => {
+    const fields = { ...FULL, processStartNs: 0x7_0000_0007 };
+    for (const [version, size, processStartNs] of [
+      [1, 176, 0],
+      [2, 184, fields.processStartNs],
+    ] as const) {
+      const batch = Buffer.concat([headless(version, fields), headless(version, { ...fields, id: 2n })]);
+      const records: RecordFields[] = [];
+      const take = (record: FlowRecord) => records.push(copyRecord(record));
+      expect(batch.length).toBe(2 * size);
+      expect(decodeRecords(batch, take, formOf(version) ?? undefined)).toBe(0);
+      expect(records).toEqual([
+        { ...fields, processStartNs },
+        { ...fields, id: 2n, processStartNs },
+      ]);
+      batch[148] = 3;
+      expect(decodeRecords(batch.subarray(0, 2 * size - 1), () => {}, formOf(version) ?? undefined)).toBe(2);
+    }
+    expect(formOf(4)).toBe(null);
   });
 
   test("arbitrary bytes never throw, and every record is delivered or counted", () => {
@@ -120,7 +176,7 @@ describe("decodeRecords", () => {
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array({ maxLength: 3 * RECORD.size }), nearlyValid), (batch) => {
         const { records, invalid } = decodeAll(batch);
-        expect(records.length + invalid).toBe(Math.ceil(batch.length / RECORD.size));
+        expect(records.length + invalid).toBe(recordsIn(batch));
         decodeOwners(batch);
       }),
     );

@@ -1,7 +1,8 @@
 /** What a capture delivers reaches the model and the recording, and both are the same. */
 import { describe, expect, test } from "vitest";
+import { HEAD } from "../../../../src/core/head.gen.ts";
 import { FlowIntake } from "../../../../src/lenses/flows/intake.ts";
-import { RECORD, WIRE_VERSION } from "../../../../src/lenses/flows/layout.gen.ts";
+import { RECORD } from "../../../../src/lenses/flows/layout.gen.ts";
 import type { Losses } from "../../../../src/lenses/flows/losses.ts";
 import { FlowModel } from "../../../../src/lenses/flows/model/model.ts";
 import type { FlowOperation } from "../../../../src/lenses/flows/operation.ts";
@@ -94,12 +95,12 @@ describe("a capture", () => {
     expect(replayed.map(plain)).toEqual(shown.map(plain));
   });
 
-  test("counts records of another version, and the recording has the count", async () => {
+  test("counts records that it does not understand, and the recording has the count", async () => {
     const { world, notes, intake } = begun();
     const bytes = encodeRecords({ id: 1n }, { id: 2n, localPort: 2 }, { id: 3n, localPort: 3 });
-    bytes[RECORD.version] = WIRE_VERSION + 1;
+    bytes[HEAD.lens] = 250;
     const swept = encodeRecords({ id: 4n, localPort: 4 }, { id: 5n, localPort: 5 });
-    swept[RECORD.size + RECORD.version] = 0;
+    swept[RECORD.size + HEAD.kind] = 0;
     world.capture.drain = (take) => take(bytes);
     world.capture.sweep = (take) => take(swept);
     world.capture.lossCounts = { ...NO_LOSSES, recordsInvalid: 4 };

@@ -16,7 +16,7 @@
 volatile bool report_all;
 
 /* Unused: BTF describes only types that a global, a map or a function refers to. */
-const struct tcptop_owner *owner_layout;
+const struct flows_owner *owner_layout;
 
 /* The sweep's own copy of a flow. One sweep runs at a time. */
 struct tcp_flow swept_flow;
@@ -64,7 +64,7 @@ static __noinline void sweep_flow(struct seq_file *seq, __u64 key)
 		copy->based = false;
 	if (copy->swept.id != id)
 		copy->swept = (struct swept){.id = id};
-	copy->r.kind = copy->finished ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
+	copy->r.head.kind = copy->finished ? FLOWS_KIND_CLOSE : FLOWS_KIND_TOTALS;
 	now = read_marks(sk);
 	moved = !is_same_marks(&now, &copy->swept.marks);
 	copy->swept.marks = now;
@@ -80,9 +80,9 @@ static __noinline void sweep_flow(struct seq_file *seq, __u64 key)
 	copy->swept.packets_in = copy->r.packets_in;
 	copy->swept.packets_out = copy->r.packets_out;
 	copy->swept.deferred = deferred;
-	copy->r.time_ns = read_barrier();
+	copy->r.head.time_ns = read_barrier();
 	if (moved || copy->mapped)
-		copy->r.active_ns = copy->r.time_ns;
+		copy->r.active_ns = copy->r.head.time_ns;
 	f = bpf_map_lookup_elem(&tcp_flows, &key);
 	if (!f || f->r.id != id || is_delivered(f))
 		return;
@@ -151,7 +151,7 @@ int seed_owners(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct tcptop_owner out = {};
+	struct flows_owner out = {};
 	enum socket_kind kind;
 	struct socket *socket;
 	struct process p;

@@ -21,7 +21,7 @@
 /* connect() has begun; there are no positions yet. */
 static __noinline struct tcp_flow *begin_connect(const struct sock *sk)
 {
-	struct tcp_flow *f = draft_tcp(sk, TCP_SYN_SENT, TCPTOP_FLAG_ACTIVE);
+	struct tcp_flow *f = draft_tcp(sk, TCP_SYN_SENT, FLOWS_FLAG_ACTIVE);
 
 	if (f)
 		f = enter_tcp(sk, f);
@@ -59,7 +59,7 @@ static __noinline struct tcp_flow *adopt_tcp(const struct sock *sk, __u32 out, _
 	if (read_kind(sk) != SOCKET_TCP || is_untracked(sk))
 		return NULL;
 	if (at.state == TCP_SYN_SENT) {
-		f = draft_tcp(sk, at.state, TCPTOP_FLAG_ACTIVE | TCPTOP_FLAG_PARTIAL);
+		f = draft_tcp(sk, at.state, FLOWS_FLAG_ACTIVE | FLOWS_FLAG_PARTIAL);
 	} else if (at.state == TCP_SYN_RECV) {
 		f = draft_tcp(sk, at.state, 0);
 		if (f)
@@ -67,7 +67,7 @@ static __noinline struct tcp_flow *adopt_tcp(const struct sock *sk, __u32 out, _
 	} else if (is_connected(at.state)) {
 		origin_out = offset_out(tp, at.write_seq - out);
 		origin_in = offset_in(tp, at.copied_seq - in);
-		f = draft_tcp(sk, at.state, TCPTOP_FLAG_PARTIAL);
+		f = draft_tcp(sk, at.state, FLOWS_FLAG_PARTIAL);
 		if (f) {
 			f->base_out = at.write_seq - out;
 			f->base_in = at.copied_seq - in;
@@ -110,7 +110,7 @@ static __always_inline bool is_exhausted(const struct tcp_flow *f, const struct 
 static __noinline void finish_tcp(struct tcp_flow *f, const struct sock *sk)
 {
 	refresh_record(f, sk);
-	if (emit_tcp(f, TCPTOP_KIND_CLOSE))
+	if (emit_tcp(f, FLOWS_KIND_CLOSE))
 		f->delivered = f->r.id;
 	else
 		f->finished = true;
@@ -127,7 +127,7 @@ static __noinline void sample_tcp(struct tcp_flow *f, const struct sock *sk)
 {
 	refresh_record(f, sk);
 	f->r.active_ns = bpf_ktime_get_ns();
-	emit_tcp(f, TCPTOP_KIND_SAMPLE);
+	emit_tcp(f, FLOWS_KIND_SAMPLE);
 }
 
 /* A read by a hook on the data path. `mine`: the current task is the socket's user. */
@@ -278,8 +278,8 @@ static __noinline void park_tcp(struct tcp_flow *f, __u64 key)
 	__u64 id = f->r.id;
 	bool parked;
 
-	f->r.kind = TCPTOP_KIND_CLOSE;
-	f->r.time_ns = bpf_ktime_get_ns();
+	f->r.head.kind = FLOWS_KIND_CLOSE;
+	f->r.head.time_ns = bpf_ktime_get_ns();
 	if (!bpf_map_update_elem(&tcp_flows, &id, f, BPF_NOEXIST)) {
 		bpf_map_delete_elem(&tcp_flows, &key);
 		return;
@@ -297,7 +297,7 @@ static __noinline void retire_tcp(struct tcp_flow *f, const struct sock *sk)
 {
 	__u64 key = (__u64)sk;
 
-	if (is_delivered(f) || emit_tcp(f, TCPTOP_KIND_CLOSE))
+	if (is_delivered(f) || emit_tcp(f, FLOWS_KIND_CLOSE))
 		bpf_map_delete_elem(&tcp_flows, &key);
 	else
 		park_tcp(f, key);
@@ -317,7 +317,7 @@ static __always_inline void tcp_connecting(const struct sock *sk, struct tcp_flo
 
 static __always_inline void tcp_established(const struct sock *sk, struct tcp_flow *f, int from)
 {
-	__u32 flags = from == TCP_SYN_SENT ? TCPTOP_FLAG_ACTIVE : 0;
+	__u32 flags = from == TCP_SYN_SENT ? FLOWS_FLAG_ACTIVE : 0;
 	struct untracked *u;
 
 	/* The end of the socket that had this address before was missed. */
@@ -338,10 +338,10 @@ static __always_inline void tcp_established(const struct sock *sk, struct tcp_fl
 	if (!f->based)
 		base_at_birth(f, sk);
 	f->r.state = TCP_ESTABLISHED;
-	if (f->owned_by == OWNED_BY_NOBODY && !(f->r.flags & TCPTOP_FLAG_ACTIVE))
+	if (f->owned_by == OWNED_BY_NOBODY && !(f->r.flags & FLOWS_FLAG_ACTIVE))
 		assume_listener(f, sk);
 	refresh_record(f, sk);
-	emit_tcp(f, TCPTOP_KIND_OPEN);
+	emit_tcp(f, FLOWS_KIND_OPEN);
 }
 
 /*
@@ -393,7 +393,7 @@ static __always_inline void tcp_state_changed(struct sock *sk, int from, int to)
 		}
 	}
 	refresh_record(f, sk);
-	emit_tcp(f, TCPTOP_KIND_STATE);
+	emit_tcp(f, FLOWS_KIND_STATE);
 }
 
 /* tcp_destroy_sock: nobody can use the socket from here on. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owners of TCP flows: who used the socket last. Until somebody has used it, whose listener it came in by or
- * who has it open is assumed to own it (TCPTOP_FLAG_ASSUMED).
+ * who has it open is assumed to own it (FLOWS_FLAG_ASSUMED).
  */
 #ifndef TCPTOP_TCP_OWNER_H
 #define TCPTOP_TCP_OWNER_H
@@ -59,7 +59,7 @@ static __noinline void own_tcp_by(struct tcp_flow *f, const struct task_struct *
 {
 	set_owner(&f->r, &f->owner, task);
 	f->owned_by = OWNED_BY_USER;
-	f->r.flags &= ~TCPTOP_FLAG_ASSUMED;
+	f->r.flags &= ~FLOWS_FLAG_ASSUMED;
 }
 
 /* Sets the current task as the owner, without an event. */
@@ -76,7 +76,7 @@ static __noinline void assume_owner(struct tcp_flow *f, const struct owner *owne
 	f->owner = owner->process;
 	fill_owner(&f->r, &owner->process, owner->uid, owner->cgroup_id);
 	f->owned_by = owned_by;
-	f->r.flags |= TCPTOP_FLAG_ASSUMED;
+	f->r.flags |= FLOWS_FLAG_ASSUMED;
 }
 
 /*
@@ -93,7 +93,7 @@ static __always_inline void note_former(struct tcp_flow *f, const struct task_st
 	if (f->owned_by != OWNED_BY_USER || (f->owner.pid == pid && f->owner.start_ns == start_ns))
 		return;
 	if ((f->former_pid == pid && f->former_start_ns == start_ns) || ++f->owner_changes >= SHARED_AFTER_CHANGES)
-		f->r.flags |= TCPTOP_FLAG_SHARED;
+		f->r.flags |= FLOWS_FLAG_SHARED;
 	f->former_pid = f->owner.pid;
 	f->former_start_ns = f->owner.start_ns;
 }
@@ -116,7 +116,7 @@ static __noinline void change_owner(struct tcp_flow *f, const struct sock *sk)
 	}
 	f->owner_ticks = now;
 	refresh_record(f, sk);
-	emit_tcp(f, TCPTOP_KIND_OWNER);
+	emit_tcp(f, FLOWS_KIND_OWNER);
 }
 
 /* Current task is the socket's user. */

@@ -3,7 +3,7 @@
 #ifndef TCPTOP_SOCKET_H
 #define TCPTOP_SOCKET_H
 
-#include "kernel.h"
+#include "../kernel.h"
 
 enum socket_kind {
 	SOCKET_OTHER,

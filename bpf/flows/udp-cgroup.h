@@ -102,13 +102,13 @@ static __always_inline void count_for_socket(const struct udp_key *key, const st
 
 static __noinline void change_socket_owner(struct udp_socket *s, const struct process *p)
 {
-	bool shared = (s->owner.flags & TCPTOP_FLAG_SHARED) || is_same_task(&s->earlier, p);
+	bool shared = (s->owner.flags & FLOWS_FLAG_SHARED) || is_same_task(&s->earlier, p);
 
 	if (s->owner.process.pid != p->pid)
 		s->earlier = s->owner.process;
 	task_identity((struct task_struct *)bpf_get_current_task(), &s->owner.process, &s->owner.uid,
 		      &s->owner.cgroup_id);
-	s->owner.flags = shared ? TCPTOP_FLAG_SHARED : 0;
+	s->owner.flags = shared ? FLOWS_FLAG_SHARED : 0;
 	s->changes++;
 	bpf_map_update_elem(&udp_owners, &s->inode, &s->owner, BPF_ANY);
 }

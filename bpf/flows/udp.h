@@ -51,7 +51,7 @@ struct udp_flow {
 
 	struct process owner;
 	struct process earlier; /* the owner before; pid 0: none */
-	struct tcptop_record r; /* its id is 0 while it is being filled in */
+	struct flows_record r;	/* its id is 0 while it is being filled in */
 	struct udp_totals base; /* what earlier flows of this entry had */
 	__u64 next_id;		/* of the flow that the next datagram begins once this one is retired */
 	__u64 swept;		/* packets that the last sweep reported */
@@ -84,7 +84,7 @@ struct {
 struct udp_owner {
 	struct process process;
 	__u32 uid;
-	__u32 flags; /* enum tcptop_flag: SHARED, ASSUMED */
+	__u32 flags; /* enum flows_flag: SHARED, ASSUMED */
 	__u64 cgroup_id;
 };
 
@@ -101,7 +101,7 @@ struct {
 } udp_owners SEC(".maps");
 
 static __always_inline void udp_totals_since_base(const struct udp_totals *seen, const struct udp_totals *base,
-						  struct tcptop_record *r)
+						  struct flows_record *r)
 {
 	r->bytes_in = seen->bytes_in - base->bytes_in;
 	r->bytes_out = seen->bytes_out - base->bytes_out;
@@ -111,7 +111,7 @@ static __always_inline void udp_totals_since_base(const struct udp_totals *seen,
 
 static __noinline void emit_udp(struct udp_flow *f, __u8 kind)
 {
-	struct tcptop_record *out = reserve_event(kind);
+	struct flows_record *out = reserve_event(kind);
 
 	if (!out) {
 		f->dirty = true;
@@ -119,9 +119,9 @@ static __noinline void emit_udp(struct udp_flow *f, __u8 kind)
 	}
 	__builtin_memcpy(out, &f->r, sizeof(*out));
 	udp_totals_since_base(&f->seen, &f->base, out);
-	out->time_ns = bpf_ktime_get_ns();
-	out->active_ns = out->time_ns;
-	out->kind = kind;
+	out->head.time_ns = bpf_ktime_get_ns();
+	out->active_ns = out->head.time_ns;
+	out->head.kind = kind;
 	f->read_ticks = ticks_now();
 	submit_event(out);
 }
@@ -131,7 +131,7 @@ static __always_inline void set_udp_owner(struct udp_flow *f, const struct udp_o
 {
 	f->owner = owner->process;
 	fill_owner(&f->r, &owner->process, owner->uid, owner->cgroup_id);
-	f->r.flags = (f->r.flags & ~(__u32)TCPTOP_FLAG_ASSUMED) | owner->flags;
+	f->r.flags = (f->r.flags & ~(__u32)FLOWS_FLAG_ASSUMED) | owner->flags;
 }
 
 /*
@@ -158,7 +158,7 @@ static __noinline struct udp_flow *enter_udp(const struct udp_key *key, __u32 ne
 	f->r.remote_port = key->remote_port;
 	f->r.netns = netns;
 	f->r.inode = key->inode;
-	f->r.version = TCPTOP_WIRE_VERSION;
+	set_head(&f->r);
 	f->r.proto = IPPROTO_UDP;
 	__builtin_memcpy(f->r.local_address, key->local_address, 16);
 	__builtin_memcpy(f->r.remote_address, key->remote_address, 16);
@@ -223,9 +223,9 @@ static __always_inline struct udp_flow *add_datagrams(const struct udp_key *key,
 static __always_inline void emit_counted(struct udp_flow *f, bool opened)
 {
 	if (opened)
-		emit_udp(f, TCPTOP_KIND_OPEN);
+		emit_udp(f, FLOWS_KIND_OPEN);
 	else if (f->active_ticks - f->read_ticks > sample_ticks && f->r.id)
-		emit_udp(f, TCPTOP_KIND_SAMPLE);
+		emit_udp(f, FLOWS_KIND_SAMPLE);
 }
 
 /* Takes back what was counted for a send that then failed, or a delivery that was dropped. */

@@ -43,7 +43,7 @@ struct tcp_flow {
 	bool mapped;   /* in a sockmap, which may lead its bytes past the streams */
 	__u8 owned_by; /* enum owned_by */
 
-	struct tcptop_record r;
+	struct flows_record r;
 	__u64 delivered; /* the flow's id once its close is in user space's hands */
 	struct swept swept;
 	__u64 origin_in; /* where base_in and base_out stand in the socket's own 64-bit counts */
@@ -121,7 +121,7 @@ static __always_inline struct tcp_flow *draft_tcp(const struct sock *sk, __u8 st
 	f->r.opened_ns = now;
 	f->r.state = state;
 	f->r.flags = flags;
-	f->r.version = TCPTOP_WIRE_VERSION;
+	set_head(&f->r);
 	f->r.proto = IPPROTO_TCP;
 	f->r.netns = netns_of(sk);
 	return f;
@@ -150,7 +150,7 @@ static __always_inline void set_origin(struct tcp_flow *f, const struct tcp_sock
  */
 static __always_inline __u32 acked_syn(const struct sock *sk, __u32 flags)
 {
-	return (flags & TCPTOP_FLAG_ACTIVE) && BPF_CORE_READ((const struct tcp_sock *)sk, bytes_acked) ? 1 : 0;
+	return (flags & FLOWS_FLAG_ACTIVE) && BPF_CORE_READ((const struct tcp_sock *)sk, bytes_acked) ? 1 : 0;
 }
 
 /*
@@ -230,7 +230,7 @@ static __noinline void look_from_afar(struct tcp_flow *f, const struct sock *sk,
  * remote port the tuple is read from the socket; afterwards the record keeps the last one. A sweep's copy of an entry
  * may hold a port without its addresses, so the record's own tuple decides nothing.
  */
-static __always_inline void read_tuple(struct tcptop_record *r, const struct sock *sk)
+static __always_inline void read_tuple(struct flows_record *r, const struct sock *sk)
 {
 	__u16 port = remote_port(sk);
 
@@ -243,7 +243,7 @@ static __always_inline void read_tuple(struct tcptop_record *r, const struct soc
 }
 
 /* A socket that is closed has lost its inode; the number stays the flow's. */
-static __always_inline void read_inode(struct tcptop_record *r, const struct sock *sk)
+static __always_inline void read_inode(struct flows_record *r, const struct sock *sk)
 {
 	__u32 inode = inode_of(sk);
 
@@ -252,7 +252,7 @@ static __always_inline void read_inode(struct tcptop_record *r, const struct soc
 }
 
 /* tcp_get_info() is the source of the shifts. */
-static __always_inline void read_metrics(struct tcptop_record *r, const struct sock *sk)
+static __always_inline void read_metrics(struct flows_record *r, const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
 	__u32 srtt = BPF_CORE_READ(tp, srtt_us), min_rtt = BPF_CORE_READ(tp, rtt_min.s[0].v);
@@ -263,11 +263,11 @@ static __always_inline void read_metrics(struct tcptop_record *r, const struct s
 		r->srtt_us = srtt >> 3;
 		r->rttvar_us = BPF_CORE_READ(tp, mdev_us) >> 2;
 		r->snd_cwnd = BPF_CORE_READ(tp, snd_cwnd);
-		r->flags |= TCPTOP_FLAG_TIMED;
+		r->flags |= FLOWS_FLAG_TIMED;
 	}
 	if (min_rtt != ~0u) {
 		r->min_rtt_us = min_rtt;
-		r->flags |= TCPTOP_FLAG_MIN_RTT;
+		r->flags |= FLOWS_FLAG_MIN_RTT;
 	}
 }
 
@@ -315,15 +315,15 @@ static __noinline void refresh_record(struct tcp_flow *f, const struct sock *sk)
 /* Returns whether there was room. */
 static __noinline bool emit_tcp(struct tcp_flow *f, __u8 kind)
 {
-	struct tcptop_record *out = reserve_event(kind);
+	struct flows_record *out = reserve_event(kind);
 
 	if (!out) {
 		defer(f);
 		return false;
 	}
 	__builtin_memcpy(out, &f->r, sizeof(*out));
-	out->time_ns = bpf_ktime_get_ns();
-	out->kind = kind;
+	out->head.time_ns = bpf_ktime_get_ns();
+	out->head.kind = kind;
 	f->read_ticks = ticks_now();
 	submit_event(out);
 	return true;

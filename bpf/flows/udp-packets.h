@@ -11,10 +11,10 @@
 /* The current task uses the flow's socket and is another process than the owner. */
 static __noinline void change_udp_owner(struct udp_flow *f, const struct process *p)
 {
-	struct udp_owner owner = {.flags = f->r.flags & TCPTOP_FLAG_SHARED};
+	struct udp_owner owner = {.flags = f->r.flags & FLOWS_FLAG_SHARED};
 
 	if (is_same_task(&f->earlier, p))
-		owner.flags = TCPTOP_FLAG_SHARED;
+		owner.flags = FLOWS_FLAG_SHARED;
 	if (f->owner.pid != p->pid)
 		f->earlier = f->owner;
 	task_identity((struct task_struct *)bpf_get_current_task(), &owner.process, &owner.uid, &owner.cgroup_id);

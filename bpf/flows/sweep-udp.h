@@ -11,9 +11,9 @@ static __always_inline void join_udp_owner(struct udp_flow *f)
 	__u32 inode = f->r.inode;
 	struct udp_owner *owner = bpf_map_lookup_elem(&udp_owners, &inode);
 
-	if (!owner || ((owner->flags & TCPTOP_FLAG_ASSUMED) && (f->r.flags & TCPTOP_FLAG_OWNED)))
+	if (!owner || ((owner->flags & FLOWS_FLAG_ASSUMED) && (f->r.flags & FLOWS_FLAG_OWNED)))
 		return;
-	if (is_same(&f->owner, &owner->process) && !((owner->flags ^ f->r.flags) & TCPTOP_FLAG_SHARED))
+	if (is_same(&f->owner, &owner->process) && !((owner->flags ^ f->r.flags) & FLOWS_FLAG_SHARED))
 		return;
 	set_udp_owner(f, owner);
 	f->dirty = true;
@@ -50,7 +50,7 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 	/* Its read barrier comes between the id and what the id vouches for (see begin_next_udp()). */
 	now = bpf_ktime_get_ns();
 	join_udp_owner(f);
-	if (!(f->r.flags & TCPTOP_FLAG_OWNED) && f->r.inode)
+	if (!(f->r.flags & FLOWS_FLAG_OWNED) && f->r.inode)
 		seek_owner(&f->sought_by);
 	/* Read after the last datagram's time, which may be a tick later than a clock read before. */
 	idle_ns = *(volatile __u64 *)&f->active_ticks;
@@ -75,9 +75,9 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	/* The record is the sweep's own; events are sent as copies. */
 	udp_totals_since_base(&final, &f->base, &f->r);
-	f->r.time_ns = now;
+	f->r.head.time_ns = now;
 	f->r.active_ns = now - idle_ns;
-	f->r.kind = idle ? TCPTOP_KIND_CLOSE : TCPTOP_KIND_TOTALS;
+	f->r.head.kind = idle ? FLOWS_KIND_CLOSE : FLOWS_KIND_TOTALS;
 	if (bpf_seq_write(ctx->meta->seq, &f->r, sizeof(f->r))) {
 		f->dirty = true;
 		return 0;
@@ -92,10 +92,10 @@ int sweep_udp(struct bpf_iter__bpf_map_elem *ctx)
 }
 
 /* A UDP socket that a process has open: its owner where no call on it has been seen. */
-static __noinline void seed_udp(const struct process *p, const struct tcptop_owner *holder)
+static __noinline void seed_udp(const struct process *p, const struct flows_owner *holder)
 {
 	struct udp_owner owner = {
-	    .process = *p, .uid = holder->uid, .flags = TCPTOP_FLAG_ASSUMED, .cgroup_id = holder->cgroup_id};
+	    .process = *p, .uid = holder->uid, .flags = FLOWS_FLAG_ASSUMED, .cgroup_id = holder->cgroup_id};
 	__u32 inode = holder->inode;
 
 	bpf_map_update_elem(&udp_owners, &inode, &owner, BPF_NOEXIST);
