@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { root } from "./lib.mjs";
 
-/** A lens imports `base`, `core` and itself. `lenses.ts` names the lenses for the rooms behind it. */
+/**
+ * A lens imports `base`, `core`, itself, and lenses that stand before it in `lenses.ts`, which names them for the rooms
+ * behind.
+ */
 const ROOMS = [
   ...["base", "core", "lenses", "lenses.ts"],
   ...["platform", "recording", "view", "sinks", "tui", "app", "cli"],
@@ -19,6 +22,17 @@ const DOORS = { blessed: "tui/renderer.ts", commander: "cli/options.ts", "pretty
 const NAMES_A_LENS = new Set(["app/replay.ts"]);
 
 const src = join(root, "src");
+
+/** The folders of the lenses, in the order in which `lenses.ts` lists them. */
+function lensFolders() {
+  const text = readFileSync(join(src, "lenses.ts"), "utf8");
+  const imports = text.matchAll(/import \{ (\w+) \} from "\.\/lenses\/(\w+)\/lens\.ts"/g);
+  const folders = new Map([...imports].map(([, lens = "", folder = ""]) => [lens, folder]));
+  const [, listed = ""] = /LENSES[^=]*= \[([^\]]*)\]/.exec(text) ?? [];
+  return listed.split(",").map((lens) => folders.get(lens.trim()) ?? "");
+}
+
+const LENSES = lensFolders();
 /** @type {string[]} */
 const problems = [];
 /** @type {Set<string>} */
@@ -30,6 +44,14 @@ function roomOf(path) {
 }
 
 /**
+ * The place of a lens among all, by a path of it.
+ * @param {string} path
+ */
+function placeOf(path) {
+  return LENSES.indexOf(path.split("/")[1] ?? "");
+}
+
+/**
  * Why a file must not import another; null: it may.
  * @param {string} name
  * @param {string} other
@@ -38,7 +60,9 @@ function whyNot(name, other) {
   const [from, to] = [roomOf(name), roomOf(other)];
   if (ROOMS.indexOf(to) > ROOMS.indexOf(from)) return `${from} must not import from ${to}`;
   if (to !== "lenses") return null;
-  if (from === "lenses") return name.split("/")[1] === other.split("/")[1] ? null : "a lens imports another";
+  if (from === "lenses") {
+    return placeOf(other) <= placeOf(name) ? null : "a lens imports a later one";
+  }
   if (from === "lenses.ts") return null;
   namesALens.add(name);
   return NAMES_A_LENS.has(name) ? null : `only lenses import ${other}`;

@@ -140,7 +140,7 @@ class ScreenSink implements Sink<Refresh> {
     this.#show();
   }
 
-  /** While the existing connections are being read, only the keys that quit work. */
+  /** While what there is already is being read, only the keys that quit work. */
   #inputBeforeStart(input: Input): void {
     const isQuit =
       (input.kind === "key" && input.name === "ctrl-c") || (input.kind === "text" && input.text === "q");

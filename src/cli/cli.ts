@@ -8,7 +8,7 @@ import type { World } from "../app/world.ts";
 import { ExitCode, type ExitCodeValue, ExitError, tellable } from "../base/errors.ts";
 import type { FileInUse, Files } from "../base/output-file.ts";
 import { sanitise } from "../base/sanitise.ts";
-import type { LensParts } from "../core/lens.ts";
+import type { Lens, LensParts } from "../core/lens.ts";
 import { usageError } from "../core/options.ts";
 import type { Refresh } from "../core/refresh.ts";
 import type { Sink } from "../core/sink.ts";
@@ -64,9 +64,9 @@ function wantsColor({ color }: Options, { environment, stdout }: Host): boolean 
 }
 
 /** The lenses that the options ask for. */
-function loadLenses({ lenses }: Options): Promise<LensParts[]> {
-  const on = LENSES.flatMap((lens) => {
-    const settings = lenses.get(lens.id);
+function loadLenses(options: Options, lenses: readonly Lens[]): Promise<LensParts[]> {
+  const on = lenses.flatMap((lens) => {
+    const settings = options.lenses.get(lens.id);
     return settings !== undefined && lens.isOn(settings) ? [{ lens, settings }] : [];
   });
   return Promise.all(on.map(async ({ lens, settings }) => (await lens.load()).parts(settings)));
@@ -170,11 +170,15 @@ function replayNames(from: ReplaySource): { readonly long: string; readonly shor
   return { long: from.path, short: baseName(from.path) };
 }
 
-async function replay(from: ReplaySource, options: Options, host: Host): Promise<Ending> {
+async function replay(
+  from: ReplaySource,
+  options: Options,
+  host: Host,
+  lenses: readonly LensParts[],
+): Promise<Ending> {
   const world: World = { ...host, platform: replayPlatform() };
   const open = screenOpener(options, host);
   const names = replayNames(from);
-  const lenses = await loadLenses(options);
   const openFeed = async () => {
     const source = host.openRecording(from);
     const { speed, iterations } = options;
@@ -215,14 +219,13 @@ function logTargets({ logs }: Options, lenses: readonly LensParts[]) {
   const tables = lenses.flatMap((lens) => lens.tables);
   return [...logs].map(([id, path]) => {
     const table = tables.find((one) => one.id === id);
-    if (table === undefined) throw usageError(`--log ${id}=${path}: ${id} is not captured`);
+    if (table === undefined) throw usageError(`--log ${id}=${path}: ${id} are not captured`);
     return { table, path };
   });
 }
 
 /** Captures, shows and logs. */
-async function capture(options: Options, host: Host): Promise<Ending> {
-  const lenses = await loadLenses(options);
+async function capture(options: Options, host: Host, lenses: readonly LensParts[]): Promise<Ending> {
   const platform = await host.loadPlatform();
   platform.check();
   const world: World = { ...host, platform };
@@ -281,16 +284,25 @@ function stackOf(error: unknown): string[] {
   return error.cause === undefined ? lines : [...lines, "caused by:", ...stackOf(error.cause)];
 }
 
+/** Loads the lenses that are asked for, then captures or replays. */
+async function start(options: Options, host: Host, all: readonly Lens[]): Promise<Ending> {
+  const lenses = await loadLenses(options, all);
+  const { replay: from } = options;
+  return from === null ? capture(options, host, lenses) : replay(from, options, host, lenses);
+}
+
 /** Runs tcptop with the arguments that follow its name. Every failure becomes one line; the first has the exit code. */
-export async function runCli(args: readonly string[], host: Host): Promise<Outcome> {
+export async function runCli(
+  args: readonly string[],
+  host: Host,
+  lenses: readonly Lens[] = LENSES,
+): Promise<Outcome> {
   const tell = (error: unknown) => host.stderr.write(describe(error, args.includes("--debug")), () => {});
   try {
-    const request = parseArguments(args, host.version);
+    const request = parseArguments(args, host.version, lenses);
     const { failures, isFlushed } = await (request.kind === "print"
       ? print(request.text, host)
-      : request.options.replay === null
-        ? capture(request.options, host)
-        : replay(request.options.replay, request.options, host));
+      : start(request.options, host, lenses));
     for (const failure of failures) tell(failure);
     return { exitCode: failures[0]?.exitCode ?? ExitCode.ok, isFlushed };
   } catch (thrown) {

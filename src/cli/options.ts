@@ -1,11 +1,11 @@
 /** The command line: every flag, what it accepts, and the help; nothing is opened here. */
 import { Command, CommanderError, Option } from "commander";
 import type { ExitError } from "../base/errors.ts";
+import type { Lens } from "../core/lens.ts";
 import {
   numberBetween,
   OPTION_GROUPS,
   type OptionAdder,
-  type OptionGroup,
   type OptionSpec,
   oneOf,
   SECONDS,
@@ -74,20 +74,21 @@ const COUNT = wholeNumber("a whole number", 1, 1_000_000_000);
 
 const BACKEND: Value<BackendChoice> = oneOf(["auto", ...BACKENDS]);
 
-const SORT_KEYS = LENSES.flatMap(({ sortKeys }) => sortKeys);
-
 /** The key of a column, which one table or several have. */
-const SORT_KEY: Value<string> = {
-  accepted: `one of ${SORT_KEYS.join(", ")}`,
-  choices: SORT_KEYS,
-  parse(text) {
-    for (const lens of LENSES) {
-      const key = lens.sortKey(text);
-      if (key !== null) return key;
-    }
-    return null;
-  },
-};
+function sortKeyOf(lenses: readonly Lens[]): Value<string> {
+  const choices = [...new Set(lenses.flatMap(({ sortKeys }) => sortKeys))];
+  return {
+    accepted: `one of ${choices.join(", ")}`,
+    choices,
+    parse(text) {
+      for (const lens of lenses) {
+        const key = lens.sortKey(text);
+        if (key !== null) return key;
+      }
+      return null;
+    },
+  };
+}
 
 /** `-` is standard input. */
 const RECORDING: Value<string> = {
@@ -147,16 +148,28 @@ interface LogTarget {
 }
 
 /** `NAME=FILE` where NAME is a table; else a file of the first table. */
-const LOG: Value<LogTarget> = {
-  accepted: FILE.accepted,
-  parse(text) {
-    const tables = LENSES.flatMap((lens) => lens.tables);
-    const named = tables.find((table) => text.startsWith(`${table}=`));
-    const path = FILE.parse(named === undefined ? text : text.slice(named.length + 1));
-    const table = named ?? tables[0];
-    return path === null || table === undefined ? null : { table, path };
-  },
-};
+function logOf(lenses: readonly Lens[]): Value<LogTarget> {
+  const tables = lenses.flatMap((lens) => lens.tables);
+  return {
+    accepted: FILE.accepted,
+    parse(text) {
+      const named = tables.find((table) => text.startsWith(`${table}=`));
+      const path = FILE.parse(named === undefined ? text : text.slice(named.length + 1));
+      const table = named ?? tables[0];
+      return path === null || table === undefined ? null : { table, path };
+    },
+  };
+}
+
+/** `flag`: the long name of the option. */
+type TakeValue = (flag: string, text: string) => void;
+
+interface DescribedOption {
+  /** Of its group; null: it is hidden. */
+  readonly heading: string | null;
+  readonly option: Option;
+  readonly isOfCapture: boolean;
+}
 
 /** Reads one command line into a draft of the options; made anew for each. */
 class Parser {
@@ -186,10 +199,10 @@ class Parser {
     lenses: this.#lenses,
   };
   /** The options in the order of the help: by groups, in each the program's own before those of the lenses. */
-  readonly #options: { readonly spec: OptionSpec; readonly option: Option }[] = [];
+  readonly #options: DescribedOption[] = [];
   #printed = "";
 
-  constructor(version: string) {
+  constructor(version: string, lenses: readonly Lens[]) {
     this.#command = new Command("tcptop")
       .description("top for network connections: who owns them, where they go, how much they move.")
       .usage("[options]")
@@ -205,17 +218,21 @@ class Parser {
       .exitOverride()
       .showSuggestionAfterError(false)
       .addHelpText("after", AFTER_HELP);
-    this.#describeOutput();
+    this.#describeOutput(lenses);
     this.#describeRefresh();
     this.#describeRecordings();
     this.#describeOthers();
-    for (const lens of LENSES) this.#lenses.set(lens.id, lens.options(this.#adder));
-    for (const group of ["output", "refresh", "filters", "recordings", "other"] as const)
-      this.#addGroup(group);
+    for (const lens of lenses) this.#lenses.set(lens.id, lens.options(this.#adderOf(lens.heading)));
+    const { output, refresh, filters, recordings, other } = OPTION_GROUPS;
+    const own = lenses.flatMap(({ heading }) => heading ?? []);
+    for (const heading of [output, refresh, filters, ...own, recordings, other]) {
+      this.#command.optionsGroup(heading);
+      this.#addGroup(heading);
+    }
     this.#command
       .version(`tcptop ${version}`, "-V, --version", "show the version")
       .helpOption("-h, --help", "show this help");
-    this.#addGroup("hidden");
+    this.#addGroup(null);
   }
 
   /** Throws ExitError 64 with one line that names the flag, the value and what is accepted. */
@@ -279,19 +296,17 @@ class Parser {
     return usageError(`${message.replace(/^error: /, "")}; see tcptop --help`);
   }
 
-  /** Every option of a group. */
-  #addGroup(group: OptionGroup): void {
-    const ofGroup = this.#options.filter(({ spec }) => spec.group === group);
-    if (group !== "hidden") this.#command.optionsGroup(OPTION_GROUPS[group]);
-    for (const { spec, option } of ofGroup) {
-      this.#command.addOption(option.hideHelp(group === "hidden"));
-      if (spec.isOfCapture === true) this.#ofCapture.push(option.long ?? spec.flags);
+  /** Every option under a heading; null: the hidden ones. */
+  #addGroup(heading: string | null): void {
+    for (const { option, isOfCapture } of this.#options.filter((one) => one.heading === heading)) {
+      this.#command.addOption(option.hideHelp(heading === null));
+      if (isOfCapture) this.#ofCapture.push(option.long ?? option.flags);
     }
   }
 
-  #describeOutput(): void {
+  #describeOutput(lenses: readonly Lens[]): void {
     const draft = this.#draft;
-    const { flag, value } = this.#adder;
+    const { flag, value } = this.#adderOf(null);
     const spec = (flags: string, description: string): OptionSpec => ({
       group: "output",
       flags,
@@ -310,7 +325,7 @@ class Parser {
     );
     value(
       { ...spec("-l, --log <file>", "also log every refresh to FILE, as CSV"), isOfCapture: true },
-      LOG,
+      logOf(lenses),
       ({ table, path }) => this.#logs.set(table, path),
     );
     flag(spec("--overwrite", "replace the file of --log or --record"), () => {
@@ -327,7 +342,7 @@ class Parser {
     });
     value(
       spec("-s, --sort <column>", "order: rate, bytes, rtt, pid, process, remote, ..."),
-      SORT_KEY,
+      sortKeyOf(lenses),
       (key) => {
         draft.order = { ...draft.order, key };
       },
@@ -339,7 +354,7 @@ class Parser {
 
   #describeRefresh(): void {
     const draft = this.#draft;
-    const { value } = this.#adder;
+    const { value } = this.#adderOf(null);
     const spec = (flags: string, description: string): OptionSpec => ({
       group: "refresh",
       flags,
@@ -365,7 +380,7 @@ class Parser {
 
   #describeRecordings(): void {
     const draft = this.#draft;
-    const { flag, value } = this.#adder;
+    const { flag, value } = this.#adderOf(null);
     const spec = (flags: string, description: string): OptionSpec => ({
       group: "recordings",
       flags,
@@ -395,7 +410,7 @@ class Parser {
 
   #describeOthers(): void {
     const draft = this.#draft;
-    const { flag, value } = this.#adder;
+    const { flag, value } = this.#adderOf(null);
     value(
       {
         group: "other",
@@ -418,34 +433,30 @@ class Parser {
     );
   }
 
-  readonly #adder: OptionAdder = {
-    flag: (spec, set) => {
-      const option = new Option(spec.flags, spec.description);
-      option.argParser(() => {
-        this.#given.add(option.long ?? spec.flags);
-        set();
+  /** `own`: heading of the lens's own group. */
+  #adderOf(own: string | null): OptionAdder {
+    const add = ({ flags, description, group, isOfCapture = false }: OptionSpec, set: TakeValue) => {
+      const heading = group === "hidden" ? null : group === "own" ? own : OPTION_GROUPS[group];
+      const option = new Option(flags, description);
+      option.argParser((text) => {
+        const flag = option.long ?? flags;
+        this.#given.add(flag);
+        set(flag, text);
       });
-      this.#options.push({ spec, option });
-    },
-    value: (spec, value, set) => {
-      this.#addValue(spec, value, (flag, text) => set(read(flag, value, text)));
-    },
-    list: (spec, value, into) => {
-      this.#addValue(spec, value, (flag, text) => {
-        into.push(...text.split(",").map((item) => read(flag, value, item)));
-      });
-    },
-  };
-
-  #addValue(spec: OptionSpec, value: Value<unknown>, set: (flag: string, text: string) => void): void {
-    const option = new Option(spec.flags, spec.description);
-    this.#values.set(spec.flags, value);
-    option.argParser((text) => {
-      const flag = option.long ?? spec.flags;
-      this.#given.add(flag);
-      set(flag, text);
-    });
-    this.#options.push({ spec, option });
+      this.#options.push({ heading, option, isOfCapture });
+    };
+    const addValue = (spec: OptionSpec, value: Value<unknown>, set: TakeValue) => {
+      this.#values.set(spec.flags, value);
+      add(spec, set);
+    };
+    return {
+      flag: (spec, set) => add(spec, set),
+      value: (spec, value, set) => addValue(spec, value, (flag, text) => set(read(flag, value, text))),
+      list: (spec, value, into) =>
+        addValue(spec, value, (flag, text) => {
+          into.push(...text.split(",").map((item) => read(flag, value, item)));
+        }),
+    };
   }
 }
 
@@ -456,11 +467,15 @@ function read<T>(flag: string, { accepted, parse }: Value<T>, text: string): T {
 }
 
 /** Reads the arguments after the program's name. Throws ExitError 64 for what is not accepted. */
-export function parseArguments(args: readonly string[], version: string): Request {
-  return new Parser(version).parse(args);
+export function parseArguments(
+  args: readonly string[],
+  version: string,
+  lenses: readonly Lens[] = LENSES,
+): Request {
+  return new Parser(version, lenses).parse(args);
 }
 
 /** The options for generators of documentation; those that only tests use are left out. */
 export function describeOptions(): OptionFacts[] {
-  return new Parser("").describe();
+  return new Parser("", LENSES).describe();
 }

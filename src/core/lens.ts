@@ -146,6 +146,8 @@ export interface Lens<Settings extends object = object> {
   /** The key of a column by a name that the user gave, such as `rtt` for `rtt_us`; null: there is none. */
   sortKey(name: string): string | null;
   readonly lossCounters: readonly LossCounter[];
+  /** Of its own group of options, with a colon; null: it has none. */
+  readonly heading: string | null;
   /** Adds its options, and gives what they set: their defaults until the command line is read. */
   options(add: OptionAdder): Settings;
   isOn(settings: Settings): boolean;

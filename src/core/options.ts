@@ -47,8 +47,8 @@ export const OPTION_GROUPS = {
   other: "Other:",
 } as const;
 
-/** `hidden`: only tests use them. */
-export type OptionGroup = keyof typeof OPTION_GROUPS | "hidden";
+/** `own`: that of the lens, under its heading; `hidden`: only tests use them. */
+export type OptionGroup = keyof typeof OPTION_GROUPS | "own" | "hidden";
 
 export interface OptionSpec {
   readonly group: OptionGroup;

@@ -28,7 +28,7 @@ export class Log implements Sink<Refresh> {
   readonly #endsOnFailure: boolean;
   readonly #events: EventSource;
   readonly #table: Table;
-  /** Rows that could not be written yet. Of each connection the latest row waits, so that no final totals are lost. */
+  /** Rows that could not be written yet. Of each row of the table the latest event waits, so that no final totals are lost. */
   readonly #backlog: Backlog;
   /** Rows of all refreshes so far, and the rows in the file. */
   #rows = 0;

@@ -74,7 +74,7 @@ export class Stream implements Sink<Refresh> {
     return this.#writer.hasEnded;
   }
 
-  /** Writes the start by itself: its reader does not wait for the text of the existing connections. */
+  /** Writes the start by itself: its reader does not wait for the text of what there is already. */
   start(refresh: Refresh): void {
     this.#latest = refresh;
     this.#sum(refresh);

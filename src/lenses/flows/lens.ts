@@ -11,6 +11,7 @@ export const flows: Lens<FlowSettings> = {
   sortKeys: COLUMN_KEYS,
   sortKey: (name) => findColumn(name)?.key ?? null,
   lossCounters: FLOW_COUNTERS,
+  heading: null,
   options: flowOptions,
   isOn: () => true,
   load: () => import("./parts.ts"),

@@ -18,48 +18,13 @@ import type { SourceHost } from "../../../src/core/source.ts";
 import { createRecordingFile } from "../../../src/recording/files.ts";
 import { csvHeaders } from "../../../src/sinks/csv.ts";
 import { flowsTable } from "../../support/lenses.ts";
+import { type Machine, machine } from "../../support/machine.ts";
 import { MemoryFile, memorySource, record } from "../../support/recordings.ts";
 import { curlRecord, NO_LOSSES } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
-import { FakeWorld, settle, systemError } from "../../support/world.ts";
+import { settle, systemError } from "../../support/world.ts";
 
 const { current: CSV_HEADER } = csvHeaders(flowsTable());
-
-interface Machine {
-  readonly world: FakeWorld;
-  readonly host: Host;
-  /** How often the platform was asked for. */
-  loads(): number;
-}
-
-function machine(environment: Host["environment"] = {}): Machine {
-  const world = new FakeWorld();
-  let loads = 0;
-  const host: Host = {
-    clock: world.clock,
-    stdout: world.stdout,
-    stderr: world.stderr,
-    files: systemFiles,
-    standardFiles: [],
-    after: world.after,
-    onStop: world.onStop,
-    hasLostTerminal: world.hasLostTerminal,
-    version: "0.1.0",
-    environment,
-    openScreen: null,
-    async loadPlatform() {
-      loads++;
-      return world.platform;
-    },
-    createRecording() {
-      throw new Error("no file is to be made");
-    },
-    openRecording() {
-      throw new Error("no recording is to be opened");
-    },
-  };
-  return { world, host, loads: () => loads };
-}
 
 /** Runs for one refresh of one new connection. */
 async function stream(args: readonly string[], { world, host }: Machine) {
