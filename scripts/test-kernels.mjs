@@ -54,6 +54,7 @@ export const KERNEL_TESTS = [
   "tcp-sharers",
   "twins",
   "udp-edges",
+  "vanishing",
 ];
 /** Those of them that are not about one backend. */
 const FILES_OF_PROGRAM = ["privileges", "program", "sweep"];

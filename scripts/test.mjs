@@ -138,7 +138,7 @@ async function runTests() {
 }
 
 /** What fits the half hour that a guest has here; `npm run test:kernels` runs all of them. */
-const GUEST_TESTS = ["existing", "faults", "flows", "limits", "link", "privileges", "program"];
+const GUEST_TESTS = ["existing", "faults", "flows", "limits", "link", "privileges", "program", "vanishing"];
 
 const kernels = (process.env["TCPTOP_TEST_KERNELS"] ?? "").split(",").filter((name) => name !== "");
 for (const kernel of kernels) {
