@@ -4,7 +4,7 @@
  * addresses, the process that used the socket last, and what the programs themselves counted. Exit
  * status 0; 77 with `{"skip":"reason"}` where the kernel cannot do it; else a line on stderr says why.
  *
- * tcp-held, tcp-turns, tcp-restless and the scenarios called existing-* print `{"ready":true}` and wait for a line on
+ * tcp-held, tcp-turns, the ones called *-restless and existing-* print `{"ready":true}` and wait for a line on
  * stdin; what existing-* counted before that is reported apart. `timeout=` (seconds, default 60) bounds them all;
  * `far=FILE` puts the servers into that network namespace where a scenario can be spread over two. With alone=1 the
  * scenario runs in a network namespace of its own. With hold=1 the network namespaces that a scenario makes stay until

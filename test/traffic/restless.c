@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* TCP connections that end and begin without pause, while a task is held up wherever it is. */
+/* TCP connections that end and begin without pause, or datagrams, while a task is held up wherever it is. */
 #include "traffic.h"
 
 #include <errno.h>
@@ -82,16 +82,39 @@ static void connect_without_pause(void *context)
 	}
 }
 
+static void send_without_pause(void *context)
+{
+	union address any = loopback(AF_INET, 0);
+	int receiver = bound_socket(SOCK_DGRAM, &any);
+	union address to = local_address(receiver);
+	int sender = connected_socket(SOCK_DGRAM, &to);
+
+	(void)context;
+	for (;;)
+		pass(sender, receiver);
+}
+
 /* task=: who is held up. Until a line comes on stdin. */
-static void tcp_restless(void)
+static void run_restless(void (*run)(void *))
 {
 	enter_new_netns();
-	spawn("tt-restless", connect_without_pause, NULL);
+	spawn("tt-restless", run, NULL);
 	hold_up(option("task", 0));
 	wait_for_go();
 }
 
+static void tcp_restless(void)
+{
+	run_restless(connect_without_pause);
+}
+
+static void udp_restless(void)
+{
+	run_restless(send_without_pause);
+}
+
 const struct scenario restless_scenarios[] = {
     {"tcp-restless", tcp_restless},
+    {"udp-restless", udp_restless},
     {0},
 };
