@@ -1,7 +1,7 @@
 /** The feed of a recording: its refreshes at their own pace, faster or slower, from any position. */
 import { ExitCode, ExitError } from "../base/errors.ts";
 import { Slices } from "../base/slices.ts";
-import type { LensParts } from "../core/lens.ts";
+import type { ShownLens } from "../core/lens.ts";
 import type { Refresh } from "../core/refresh.ts";
 import { FlowModel } from "../lenses/flows/model/model.ts";
 import type { SeedEntry } from "../lenses/flows/record.ts";
@@ -22,7 +22,7 @@ export interface ReplayOptions {
   /** null: to the end of the recording. */
   readonly iterations: number | null;
   /** Those that are on. */
-  readonly lenses: readonly LensParts[];
+  readonly lenses: readonly ShownLens[];
   /** Whether the replay waits for a request to end at the end of the recording. */
   readonly staysAtEnd: boolean;
 }

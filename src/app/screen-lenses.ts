@@ -1,11 +1,11 @@
 /** What the screen has of the lenses that are on. */
 import type { Figures, Reading } from "../core/figures.ts";
-import type { LensParts } from "../core/lens.ts";
+import type { ShownLens } from "../core/lens.ts";
 import type { Refresh } from "../core/refresh.ts";
 import type { Choices, Views } from "../view/state.ts";
 
 /** Their views and switches. Throws where there is no view. */
-export function choicesOf(lenses: readonly LensParts[]): Pick<Choices, "views" | "switches"> {
+export function choicesOf(lenses: readonly ShownLens[]): Pick<Choices, "views" | "switches"> {
   const [first, ...others] = lenses.flatMap(({ views }) => views);
   if (first === undefined) throw new Error("no lens has a view");
   const views: Views = [first, ...others];
@@ -14,17 +14,17 @@ export function choicesOf(lenses: readonly LensParts[]): Pick<Choices, "views" |
 }
 
 /** The filter of the command line as options; lenses may share some of them. */
-export function filterOptionsOf(lenses: readonly LensParts[]): string {
+export function filterOptionsOf(lenses: readonly ShownLens[]): string {
   return [...new Set(lenses.map(({ filterOptions }) => filterOptions).filter(Boolean))].join(" ");
 }
 
 /** The figures of each lens, which stand still while the screen is paused. */
 export class ScreenFigures {
-  readonly #lenses: readonly LensParts[];
+  readonly #lenses: readonly ShownLens[];
   #now: readonly Figures[];
   #still: readonly Reading[] | null = null;
 
-  constructor(lenses: readonly LensParts[]) {
+  constructor(lenses: readonly ShownLens[]) {
     this.#lenses = lenses;
     this.#now = this.#begin("");
   }

@@ -1,6 +1,6 @@
 /** The screen: a frame for each refresh and each key, until the user quits. */
 import type { NumberStyle } from "../base/format.ts";
-import type { LensParts } from "../core/lens.ts";
+import type { ShownLens } from "../core/lens.ts";
 import type { Refresh } from "../core/refresh.ts";
 import type { Sink } from "../core/sink.ts";
 import type { TableOrder } from "../core/table.ts";
@@ -23,7 +23,7 @@ import type { World } from "./world.ts";
 export interface ShowOptions {
   readonly delayNs: number;
   /** Those that are on; the first has a view. */
-  readonly lenses: readonly LensParts[];
+  readonly lenses: readonly ShownLens[];
   readonly order: TableOrder;
   readonly style: NumberStyle;
   /** What gets the refreshes besides the screen. */

@@ -8,7 +8,7 @@ import type { World } from "../app/world.ts";
 import { ExitCode, type ExitCodeValue, ExitError, tellable } from "../base/errors.ts";
 import type { FileInUse, Files } from "../base/output-file.ts";
 import { sanitise } from "../base/sanitise.ts";
-import type { Lens, LensParts } from "../core/lens.ts";
+import type { Lens, LensParts, ShownLens } from "../core/lens.ts";
 import { usageError } from "../core/options.ts";
 import type { Refresh } from "../core/refresh.ts";
 import type { Sink } from "../core/sink.ts";
@@ -63,17 +63,16 @@ function wantsColor({ color }: Options, { environment, stdout }: Host): boolean 
   return color ?? (stdout.isTerminal && environment.TERM !== "dumb");
 }
 
-/** The lenses that the options ask for. */
-function loadLenses(options: Options, lenses: readonly Lens[]): Promise<LensParts[]> {
-  const on = lenses.flatMap((lens) => {
+/** The lenses that the options ask for, and what their options were set to. */
+function lensesOn(options: Options, lenses: readonly Lens[]) {
+  return lenses.flatMap((lens) => {
     const settings = options.lenses.get(lens.id);
     return settings !== undefined && lens.isOn(settings) ? [{ lens, settings }] : [];
   });
-  return Promise.all(on.map(async ({ lens, settings }) => (await lens.load()).parts(settings)));
 }
 
 /** What is streamed, and in which form. */
-function streamOf(options: Options, host: Host, lenses: readonly LensParts[]): StreamFeedOptions["stream"] {
+function streamOf(options: Options, host: Host, lenses: readonly ShownLens[]): StreamFeedOptions["stream"] {
   const { format, order, raw } = options;
   switch (format) {
     case "json":
@@ -139,7 +138,7 @@ function openLogFile(
 
 function showOptions(
   options: Options,
-  lenses: readonly LensParts[],
+  lenses: readonly ShownLens[],
   sinks: readonly Sink<Refresh>[],
 ): ShowOptions {
   return {
@@ -174,7 +173,7 @@ async function replay(
   from: ReplaySource,
   options: Options,
   host: Host,
-  lenses: readonly LensParts[],
+  lenses: readonly ShownLens[],
 ): Promise<Ending> {
   const world: World = { ...host, platform: replayPlatform() };
   const open = screenOpener(options, host);
@@ -210,12 +209,12 @@ async function show(options: Options, host: Host, { world, disk, lenses, sinks }
   const live = liveOptions(options, host, disk, lenses);
   const open = screenOpener(options, host);
   if (open === null) return run(world, { ...live, stream: streamOf(options, host, lenses), sinks });
-  await runScreen(world, open, { ...live, ...showOptions(options, lenses, sinks) });
+  await runScreen(world, open, { ...showOptions(options, lenses, sinks), ...live });
   return SHOWN;
 }
 
 /** The tables that are logged. Throws ExitError 64 for one that no lens has which is on. */
-function logTargets({ logs }: Options, lenses: readonly LensParts[]) {
+function logTargets({ logs }: Options, lenses: readonly ShownLens[]) {
   const tables = lenses.flatMap((lens) => lens.tables);
   return [...logs].map(([id, path]) => {
     const table = tables.find((one) => one.id === id);
@@ -286,9 +285,16 @@ function stackOf(error: unknown): string[] {
 
 /** Loads the lenses that are asked for, then captures or replays. */
 async function start(options: Options, host: Host, all: readonly Lens[]): Promise<Ending> {
-  const lenses = await loadLenses(options, all);
+  const on = lensesOn(options, all);
   const { replay: from } = options;
-  return from === null ? capture(options, host, lenses) : replay(from, options, host, lenses);
+  if (from === null) {
+    const loaded = on.map(async ({ lens, settings }) => (await lens.load()).parts(settings));
+    return capture(options, host, await Promise.all(loaded));
+  }
+  const loaded = on.map(async ({ lens, settings }) =>
+    (await (lens.loadShown?.() ?? lens.load())).parts(settings),
+  );
+  return replay(from, options, host, await Promise.all(loaded));
 }
 
 /** Runs tcptop with the arguments that follow its name. Every failure becomes one line; the first has the exit code. */

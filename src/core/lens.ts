@@ -104,12 +104,8 @@ export interface IntakeContext<Recorder extends object = object> {
   readonly startNs: number;
 }
 
-/** A lens that is on, with the options it was given. `Facts`: what it knows of a capture. */
-export interface LensParts<
-  Source extends LensSource = LensSource,
-  Recorder extends object = object,
-  Facts extends object = object,
-> {
+/** A lens that is on, with the options it was given, as far as a replay needs it. `Facts`: what it knows of a capture. */
+export interface ShownLens<Facts extends object = object> {
   readonly id: string;
   readonly tables: readonly Table[];
   readonly views: readonly View[];
@@ -124,6 +120,14 @@ export interface LensParts<
   summary(): Summary;
   /** `words`: the filter of the screen. */
   figures(words: string): Figures;
+}
+
+/** A lens that is on and captures. */
+export interface LensParts<
+  Source extends LensSource = LensSource,
+  Recorder extends object = object,
+  Facts extends object = object,
+> extends ShownLens<Facts> {
   /** What the head of a recording says of it: what a replay makes the model with, and facts. */
   recorded(source: Source): object;
   /** Loads and attaches. Throws SourceError and NothingWorks. */
@@ -152,4 +156,6 @@ export interface Lens<Settings extends object = object> {
   options(add: OptionAdder): Settings;
   isOn(settings: Settings): boolean;
   load(): Promise<{ parts(settings: Settings): LensParts }>;
+  /** For a replay; absent: what captures is loaded too. */
+  loadShown?(): Promise<{ parts(settings: Settings): ShownLens }>;
 }

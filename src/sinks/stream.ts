@@ -1,5 +1,5 @@
 /** The stream: every refresh as lines, for as long as somebody reads them. */
-import type { LensParts } from "../core/lens.ts";
+import type { ShownLens } from "../core/lens.ts";
 import { NONE_SKIPPED, type Skipped } from "../core/losses.ts";
 import type { Refresh } from "../core/refresh.ts";
 import type { Sink } from "../core/sink.ts";
@@ -17,7 +17,7 @@ import {
 import type { TextWriter } from "./text-writer.ts";
 
 /** The part of a lens that is streamed. */
-export type StreamedLens = Pick<LensParts, "id" | "tables" | "losses" | "summary">;
+export type StreamedLens = Pick<ShownLens, "id" | "tables" | "losses" | "summary">;
 
 export interface StreamOptions {
   readonly output: Output;

@@ -4,14 +4,14 @@ import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, shorten, truncate } from "../base/width.ts";
 import { type Line, LineWriter, textLine } from "../core/cells.ts";
 import type { Header } from "../core/figures.ts";
-import type { LensParts } from "../core/lens.ts";
+import type { ShownLens } from "../core/lens.ts";
 import type { Refresh } from "../core/refresh.ts";
 import { BACKENDS, type StepDown } from "../platform/platform.ts";
 import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
 
 /** A lens as the page of keys knows it. */
-export type HelpedLens = Pick<LensParts, "id" | "views" | "help" | "switches">;
+export type HelpedLens = Pick<ShownLens, "id" | "views" | "help" | "switches">;
 
 /** What stays the same while tcptop runs. */
 export interface SessionInfo {

@@ -15,4 +15,5 @@ export const flows: Lens<FlowSettings> = {
   options: flowOptions,
   isOn: () => true,
   load: () => import("./parts.ts"),
+  loadShown: () => import("./shown.ts"),
 };
