@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import type { ExitError } from "../base/errors.ts";
 import type { Lens } from "../core/lens.ts";
 import {
+  type Completion,
   numberBetween,
   OPTION_GROUPS,
   type OptionAdder,
@@ -68,6 +69,8 @@ export interface OptionFacts {
   readonly accepted: string | null;
   /** The accepted words, where they are few; else empty. */
   readonly choices: readonly string[];
+  /** What a shell can look up; null: nothing. */
+  readonly completes: Completion | null;
 }
 
 const COUNT = wholeNumber("a whole number", 1, 1_000_000_000);
@@ -93,6 +96,7 @@ function sortKeyOf(lenses: readonly Lens[]): Value<string> {
 /** `-` is standard input. */
 const RECORDING: Value<string> = {
   accepted: "the name of a file",
+  completes: "file",
   parse: (text) => (text === "" ? null : text),
 };
 
@@ -101,6 +105,7 @@ const SPEED = numberBetween("a number", 0.1, 1000, /^((0|[1-9]\d*)(\.\d+)?|\.\d+
 /** Not `-`, and not the next option where the path was forgotten. */
 const FILE: Value<string> = {
   accepted: "the path of a file (./-x for one that begins with -)",
+  completes: "file",
   parse: (text) => (text === "" || text.startsWith("-") ? null : text),
 };
 
@@ -151,7 +156,7 @@ interface LogTarget {
 function logOf(lenses: readonly Lens[]): Value<LogTarget> {
   const tables = lenses.flatMap((lens) => lens.tables);
   return {
-    accepted: FILE.accepted,
+    ...FILE,
     parse(text) {
       const named = tables.find((table) => text.startsWith(`${table}=`));
       const path = FILE.parse(named === undefined ? text : text.slice(named.length + 1));
@@ -267,6 +272,7 @@ class Parser {
           description: option.description,
           accepted: value?.accepted ?? null,
           choices: value?.choices ?? [],
+          completes: value?.completes ?? null,
         };
       });
   }

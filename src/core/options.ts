@@ -1,12 +1,17 @@
 /** How options of the command line are described and read. */
 import { ExitCode, ExitError } from "../base/errors.ts";
 
+/** Something that a shell can look up: ids or names of processes, files. */
+export type Completion = "pid" | "process" | "file";
+
 /** How a value is read; null: not accepted. */
 export interface Value<T> {
   /** Completes `'x' is not ...` and `needs a value: ...`. */
   readonly accepted: string;
   /** The accepted words, where they are few. */
   readonly choices?: readonly string[];
+  /** What a shell can look up for it. */
+  readonly completes?: Completion;
   parse(text: string): T | null;
 }
 

@@ -1,54 +1,61 @@
-/** What every view of every lens has to keep. */
-import { describe, expect, test } from "vitest";
-import { flowViews } from "../../src/lenses/flows/views/views.ts";
-import { connection, udpFlow } from "../support/connections.ts";
+/** What every lens has to keep, so that no two are in each other's way. */
+import { expect, test } from "vitest";
+import type { OptionAdder } from "../../src/core/options.ts";
+import { LENSES, LOSS_COUNTERS } from "../../src/lenses.ts";
+import { bells } from "../support/toy-lens/lens.ts";
 
-const VIEWS = flowViews(null);
-const ITEMS = [connection({ key: 1 }), udpFlow({ key: 2 }), connection({ key: 3, owner: null })];
-const NOW_NS = 5e9;
-const ORDER = { key: "rate", reverse: false };
-const SCALE = { style: "human", nowNs: NOW_NS, describe: () => null } as const;
+const ALL = [...LENSES, bells];
 
-test("each view has an id and a title of its own", () => {
-  expect(new Set(VIEWS.map(({ id }) => id)).size).toBe(VIEWS.length);
-  expect(new Set(VIEWS.map(({ title }) => title)).size).toBe(VIEWS.length);
+/** The flags of a lens's options; none is given. */
+function optionsOf(lens: (typeof ALL)[number]) {
+  const flags: string[] = [];
+  const note = ({ flags: some }: { readonly flags: string }) => {
+    flags.push(...some.split(/[ ,]+/).filter((word) => word.startsWith("-")));
+  };
+  const add: OptionAdder = { flag: note, value: note, list: note };
+  return { settings: lens.options(add), flags };
+}
+
+const loaded = await Promise.all(
+  ALL.map(async (lens) => {
+    const { settings, flags } = optionsOf(lens);
+    const parts = (await lens.load()).parts(settings);
+    const shown = (await (lens.loadShown?.() ?? lens.load())).parts(settings);
+    return { lens, flags, parts, shown };
+  }),
+);
+
+function expectDistinct(names: readonly (string | number)[]): void {
+  expect(names.toSorted()).toEqual([...new Set(names)].toSorted());
+}
+
+test("names, numbers, options, tables, events, views and switches are those of one lens alone", () => {
+  expectDistinct(ALL.map(({ id }) => id));
+  expectDistinct(ALL.map(({ number }) => number));
+  expectDistinct(loaded.flatMap(({ flags }) => flags));
+  const tables = loaded.flatMap(({ parts }) => parts.tables);
+  expectDistinct(tables.map(({ id }) => id));
+  expectDistinct(["start", "summary", ...tables.flatMap(({ events }) => Object.keys(events))]);
+  const views = loaded.flatMap(({ parts }) => parts.views);
+  expectDistinct(views.map(({ id }) => id));
+  expectDistinct(views.map(({ title }) => title));
+  expectDistinct(loaded.flatMap(({ parts }) => parts.switches.map(({ key }) => key)));
+  expectDistinct(LOSS_COUNTERS.map(({ key }) => key));
 });
 
-describe.each(VIEWS.map((view) => [view.id, view] as const))("%s", (_, view) => {
-  const folded = view.list(ITEMS, NOW_NS, { order: ORDER, frozen: null, isUnfolded: () => false });
-  const list = view.list(ITEMS, NOW_NS, { order: ORDER, frozen: null, isUnfolded: () => true });
-  const columns = (["rates", "totals"] as const).flatMap((numbers) =>
-    view.columns(list, { isWide: true, numbers, style: "human" }),
-  );
+test.each(loaded)("what is known of $lens.id beforehand is true of it", ({ lens, parts, shown }) => {
+  expect([parts.id, parts.tables.map(({ id }) => id)]).toEqual([lens.id, lens.tables]);
+  expect(shown.tables.map(({ id }) => id)).toEqual(lens.tables);
+  expect(shown.views.map(({ id }) => id)).toEqual(parts.views.map(({ id }) => id));
+  for (const key of lens.sortKeys) expect([key, lens.sortKey(key)]).toEqual([key, key]);
+  expect(lens.sortKey("no such column")).toBeNull();
+});
 
-  test("shows every item once, under its group where there are groups", () => {
-    const items = list.rows.flatMap((row) => view.itemOf(row) ?? []);
-    expect(items.map(({ key }) => key).sort()).toEqual([1, 2, 3]);
-    expect(list.rows.length - items.length).toBe(list.groups);
-    expect(list.groups > 0).toBe(view.groupWords !== null);
-    expect(folded.rows.length).toBe(view.groupWords === null ? ITEMS.length : list.groups);
-  });
-
-  test("tells its rows apart, and keeps them in a frozen order", () => {
-    const ids = list.rows.map((row) => view.idOf(row));
-    expect(new Set(ids).size).toBe(ids.length);
-    const frozen = folded.rows.map((row) => view.idOf(row)).toReversed();
-    const kept = view.list(ITEMS, NOW_NS, { order: ORDER, frozen, isUnfolded: () => false });
-    expect(kept.rows.map((row) => view.idOf(row))).toEqual(frozen);
-  });
-
-  test("sorts by every column that a click sorts by", () => {
-    for (const { sortKey } of columns) {
-      if (sortKey !== null) expect([sortKey, view.sortColumn(sortKey)]).toEqual([sortKey, expect.anything()]);
-    }
-    expect(view.sortColumn("rate")).not.toBeNull();
-    expect(view.sortColumn("no such column")).toBeNull();
-  });
-
-  test("has texts of one line in every cell", () => {
-    const all = [...columns, ...(view.filler ? [view.filler] : [])];
-    for (const row of list.rows) {
-      for (const column of all) expect(column.show(row, SCALE, column.least).text).toMatch(/^[^\n]*$/);
-    }
-  });
+test.each(loaded)("the columns of $lens.id are in the order of the versions that added them", ({ parts }) => {
+  for (const { columns, version } of parts.tables) {
+    const since = columns.map((column) => column.since ?? 1);
+    expect(since).toEqual(since.toSorted((a, b) => a - b));
+    expect(since.at(-1)).toBe(version);
+    expectDistinct(["time", "event", ...columns.map(({ key }) => key)]);
+  }
 });

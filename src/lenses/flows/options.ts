@@ -27,11 +27,12 @@ const HOST: Value<AddressRange> = {
 
 const PROCESS: Value<string> = {
   accepted: "a process name or a part of one",
+  completes: "process",
   parse: (text) => (text === "" ? null : text),
 };
 
 /** The kernel gives out no larger process id (PID_MAX_LIMIT, include/linux/threads.h). */
-const PID = wholeNumber("a process id", 1, 4_194_304);
+const PID: Value<number> = { ...wholeNumber("a process id", 1, 4_194_304), completes: "pid" };
 const PORT = wholeNumber("a port number", 1, 65_535);
 
 const FLOWS = wholeNumber("a whole number", 1, 1 << 24);

@@ -212,6 +212,14 @@ describe("options", () => {
     expect(filter.hosts.map(({ text }) => text)).toEqual(["1.2.3.4", "2001:db8::/32"]);
   });
 
+  test("of a log may name its table; any other name is part of the path", () => {
+    expect([...parse("-l", "flows=a.csv").logs]).toEqual([["flows", "a.csv"]]);
+    expect([...parse("-l", "other=a.csv").logs]).toEqual([["flows", "other=a.csv"]]);
+    expect([...parse("-l", "a.csv", "--log=flows=./b=c").logs]).toEqual([["flows", "./b=c"]]);
+    expect(failure(["-l", "flows="])).toEqual([64, `--log: 'flows=' is not ${FILE}`]);
+    expect(failure(["-l", "flows=-x"])).toEqual([64, `--log: 'flows=-x' is not ${FILE}`]);
+  });
+
   test("given twice, the last one counts", () => {
     expect(parse("-d", "2", "--interval", "3").delayS).toBe(3);
     expect(parse("--interval", "3", "-d", "2").delayS).toBe(2);

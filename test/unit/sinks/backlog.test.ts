@@ -34,6 +34,18 @@ describe("what waits for a slow reader", () => {
     expect(backlog.takeWith([])).toEqual([]);
   });
 
+  test("keeps events that stand alone as they are, and counts each against the limit", () => {
+    const events = { ...flowsTable().events, rang: "stands" } as const;
+    const backlog = new Backlog({ ...flowsTable(), events }, 4);
+    const rang = (key: number) => ({ event: "rang", row: connection({ key, bytesIn: 0 }) });
+    expect(backlog.add([rang(1), event("open", 1), rang(1), event("update", 1, 5), rang(2), rang(1)])).toBe(
+      1,
+    );
+    expect(told(backlog.takeWith([rang(1), event("close", 1, 6)]))).toEqual([
+      ...["rang 1 0", "open 1 5", "rang 1 0", "rang 2 0", "rang 1 0", "close 1 6"],
+    ]);
+  });
+
   test("has a limit, beyond which events are counted, but news of what is held and the last refresh get in", () => {
     const backlog = new Backlog(flowsTable(), 2);
     expect(backlog.add([event("open", 1, 1), event("close", 2), event("open", 3), event("close", 1)])).toBe(
