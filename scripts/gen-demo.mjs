@@ -103,25 +103,44 @@ async function keepServer(file) {
   const { RECORD } = /** @type {typeof import("../src/lenses/flows/layout.gen.ts")} */ (
     await fromDist("lenses/flows/layout.gen")
   );
+  const { FLOWS_FORM, readRecorded } = /** @type {typeof import("../src/lenses/flows/recorded.ts")} */ (
+    await fromDist("lenses/flows/recorded")
+  );
+  const { FlowRecorder } = /** @type {typeof import("../src/lenses/flows/recorder.ts")} */ (
+    await fromDist("lenses/flows/recorder")
+  );
+  const { decodeOperation } = /** @type {typeof import("../src/lenses/flows/operations.ts")} */ (
+    await fromDist("lenses/flows/operations")
+  );
   const netns = statSync("/proc/self/ns/net").ino;
   const reader = await RecordingReader.open(openRecordingSource(file, process.stdin), file);
   const files = { ...systemFiles, lock: () => true };
   const server = createRecordingFile(files, `${file}.server`, { overwrite: false, inUse: [] });
   const writer = new RecordingWriter(server, file);
-  writer.begin(reader.info);
+  const recorder = new FlowRecorder(writer.recorderOf(FLOWS_FORM.number));
+  const [flows] = reader.lenses;
+  if (flows === undefined) throw new Error("the recording has no flows");
+  const { lossKeys } = readRecorded(flows);
+  writer.begin(reader.info, [{ ...FLOWS_FORM, isCritical: false, facts: flows.facts }]);
   for (let frame = await reader.next(); frame !== null; frame = await reader.next()) {
-    for (const operation of frame.operations()) {
-      if (operation.kind === "records") {
-        for (let at = 0; at < operation.bytes.length; at += RECORD.size) {
-          const one = operation.bytes.subarray(at, at + RECORD.size);
-          if (one.readUInt32LE(RECORD.netns) === netns) writer.write({ kind: "records", bytes: one });
+    const at = frame;
+    frame.read(({ number, bytes }) => {
+      const operation = decodeOperation(number, bytes, lossKeys);
+      if (operation?.kind === "records") {
+        for (let from = 0; from < bytes.length; from += RECORD.size) {
+          const one = bytes.subarray(from, from + RECORD.size);
+          if (one.readUInt32LE(RECORD.netns) === netns) recorder.write({ kind: "records", bytes: one });
         }
-      } else if (operation.kind === "losses") writer.refresh(frame, operation.losses);
-      else if (operation.kind === "seed") {
+      } else if (operation?.kind === "losses") {
+        recorder.refresh(
+          at,
+          /** @type {import("../src/lenses/flows/losses.ts").Losses} */ (operation.losses),
+        );
+      } else if (operation?.kind === "seed") {
         const entries = operation.entries.filter((entry) => entry.netns === netns);
-        writer.write({ ...operation, entries });
+        recorder.write({ ...operation, entries });
       }
-    }
+    });
   }
   writer.close();
   if (writer.failure) throw writer.failure;

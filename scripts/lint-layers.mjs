@@ -18,9 +18,6 @@ const ROOMS = [
  */
 const DOORS = { blessed: "tui/renderer.ts", commander: "cli/options.ts", "pretty-bytes": "base/format.ts" };
 
-/** Files outside `lenses` that still name a lens. A file that no longer does leaves the list. */
-const NAMES_A_LENS = new Set(["app/replay.ts"]);
-
 const src = join(root, "src");
 
 /** The folders of the lenses, in the order in which `lenses.ts` lists them. */
@@ -35,8 +32,6 @@ function lensFolders() {
 const LENSES = lensFolders();
 /** @type {string[]} */
 const problems = [];
-/** @type {Set<string>} */
-const namesALens = new Set();
 
 /** @param {string} path */
 function roomOf(path) {
@@ -63,9 +58,7 @@ function whyNot(name, other) {
   if (from === "lenses") {
     return placeOf(other) <= placeOf(name) ? null : "a lens imports a later one";
   }
-  if (from === "lenses.ts") return null;
-  namesALens.add(name);
-  return NAMES_A_LENS.has(name) ? null : `only lenses import ${other}`;
+  return from === "lenses.ts" ? null : `only lenses import ${other}`;
 }
 
 for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) {
@@ -82,9 +75,6 @@ for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) 
     const reason = whyNot(name, relative(src, resolve(dirname(file), target)));
     if (reason !== null) problems.push(`${name}: ${reason}`);
   }
-}
-for (const name of NAMES_A_LENS) {
-  if (!namesALens.has(name)) problems.push(`${name}: names no lens any more: take it off the list`);
 }
 
 for (const problem of problems) console.error(problem);

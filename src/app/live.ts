@@ -41,9 +41,15 @@ export class Live implements Feed {
       this.#sources = opened.map(({ source }) => source);
       const { clock } = world;
       const startNs = clock.monotonicNs();
-      const intakes = opened.map(({ lens, source }, i) => ({
+      const recorderOf = ({ recording }: LensParts) =>
+        (recording && recorder?.recorderOf(recording.form.number)) ?? null;
+      const intakes = opened.map(({ lens, source }) => ({
         lens: lens.id,
-        intake: lens.intake(source, { recorder: i === 0 ? recorder : null, clock, startNs }),
+        intake: lens.intake(source, {
+          recorder: recorderOf(lens),
+          clock,
+          startNs,
+        }),
       }));
       this.#loop = new Loop(world, options, startNs, intakes);
       this.info = {
@@ -53,9 +59,12 @@ export class Live implements Feed {
         stepDowns: [...this.#sources.flatMap((source) => source.stepDowns), ...stepDowns],
         facts: new Map(opened.map(({ lens, source }) => [lens.id, source.facts])),
       };
-      const [first] = opened;
       const { facts: _, ...info } = this.info;
-      recorder?.begin({ ...info, ...first?.lens.recorded(first.source), startNs });
+      const heads = opened.flatMap(({ lens, source }) => {
+        if (lens.recording === undefined) return [];
+        return [{ ...lens.recording.form, isCritical: false, facts: { ...lens.recorded(source) } }];
+      });
+      recorder?.begin({ ...info, startNs }, heads);
     } catch (error) {
       recorder?.close();
       throw error;

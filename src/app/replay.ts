@@ -1,11 +1,11 @@
 /** The feed of a recording: its refreshes at their own pace, faster or slower, from any position. */
-import { ExitCode, ExitError } from "../base/errors.ts";
+import { ExitCode, ExitError, NewerError } from "../base/errors.ts";
 import { Slices } from "../base/slices.ts";
 import type { ShownLens } from "../core/lens.ts";
+import type { LensPlayer } from "../core/recording.ts";
 import type { Refresh } from "../core/refresh.ts";
-import { FlowModel } from "../lenses/flows/model/model.ts";
-import type { SeedEntry } from "../lenses/flows/record.ts";
-import { FLOWS } from "../lenses/flows/snapshot.ts";
+import { LENSES } from "../lenses.ts";
+import type { RecordedOperation } from "../recording/operations.ts";
 import type { RecordingFrame, RecordingReader, RecordingSpan } from "../recording/reader.ts";
 import type { FanOut } from "../sinks/fan-out.ts";
 import type { StartInfo } from "../sinks/output.ts";
@@ -30,7 +30,7 @@ export interface ReplayOptions {
 /** The speeds of `changeSpeed`. */
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000] as const;
 
-/** The most connections and sockets. More would take some 2 GB; no capture with usual tables has as many. */
+/** The most rows. More would take some 2 GB; no capture with usual tables has as many. */
 const MOST_ROWS = 2 << 20;
 
 const NS_PER_MS = 1e6;
@@ -53,8 +53,12 @@ export class Replay implements Feed, Player {
   readonly #options: ReplayOptions;
   readonly #reader: RecordingReader;
   readonly #slices: Slices;
-  #model: FlowModel;
-  #all: boolean;
+  /** Of the lenses that are on, by their numbers. */
+  #players: ReadonlyMap<number, LensPlayer>;
+  /** Switches of lenses that were turned, as they are: a replay from the start has them too. */
+  readonly #turned = new Map<string, Map<string, boolean>>();
+  /** What the recording has and this tcptop does not know, in words. */
+  readonly #leftOut = new Set<string>();
   #speed: number;
   #isPaused = false;
   /** Whether the position is the end of the recording. */
@@ -67,9 +71,6 @@ export class Replay implements Feed, Player {
   #anchor = { worldNs: 0, recordingNs: 0 };
   /** The next refresh, if it is read already. */
   #next: RecordingFrame | null = null;
-  /** The sockets without a flow, and those of a new set that is incomplete. */
-  #sockets: readonly SeedEntry[] = [];
-  #arrivingSockets: SeedEntry[] = [];
   #span: RecordingSpan | null = null;
   #failure: ExitError | null = null;
   /** Whether pace or position were changed since the last turn of the loop. */
@@ -81,19 +82,23 @@ export class Replay implements Feed, Player {
     this.#options = options;
     this.#reader = reader;
     this.#slices = new Slices(world.clock);
-    this.#all = options.lenses.some(({ switches }) => switches.some(({ isOn }) => isOn));
     this.#speed = options.speed;
-    const { version, backend, kernel, stepDowns, tableSizes, startNs } = reader.info;
-    this.info = { version, backend, kernel, stepDowns, facts: new Map([[FLOWS.lens, tableSizes]]) };
+    this.#players = this.#newPlayers();
+    for (const { id, number } of reader.lenses)
+      if (!LENSES.some((lens) => lens.number === number) && !this.#players.has(number)) this.#leftOut.add(id);
+    const { version, backend, kernel, stepDowns, startNs } = reader.info;
+    const facts = new Map(this.#played().map(([id, player]) => [id, player.facts]));
+    this.info = { version, backend, kernel, stepDowns, facts };
     this.startNs = startNs;
-    this.#model = this.#newModel();
   }
 
   get notice(): string {
     if (this.#failure !== null) return this.#failure.message;
-    return this.#isAtEnd && this.#reader.isUnfinished
-      ? "the recorder was stopped while it wrote: an unfinished refresh is left out"
-      : "";
+    const isCut = this.#isAtEnd && this.#reader.isUnfinished;
+    return [
+      ...(isCut ? ["the recorder was stopped while it wrote: an unfinished refresh is left out"] : []),
+      ...(this.#leftOut.size === 0 ? [] : [this.#leftOutWords()]),
+    ].join("; ");
   }
 
   get failure(): ExitError | null {
@@ -138,10 +143,10 @@ export class Replay implements Feed, Player {
   /** The pace is that of the recording. */
   setDelay(): void {}
 
-  /** The one switch: shows the sockets that carry no flow from the next refresh on, or no more. */
-  turn(_lens: string, _id: string, isOn: boolean): void {
-    this.#all = isOn;
-    this.#model.apply({ kind: "sockets", entries: isOn ? this.#sockets : [] });
+  turn(lens: string, id: string, isOn: boolean): void {
+    const switches = this.#turned.get(lens) ?? new Map<string, boolean>();
+    this.#turned.set(lens, switches.set(id, isOn));
+    for (const [played, player] of this.#played()) if (played === lens) player.turn(id, isOn);
   }
 
   async follow(stop: Stop, sinks: FanOut<Refresh>): Promise<void> {
@@ -220,18 +225,42 @@ export class Replay implements Feed, Player {
 
   #rewind(sinks: FanOut<Refresh>): void {
     this.#reader.rewind();
-    this.#model = this.#newModel();
-    this.#sockets = [];
-    this.#arrivingSockets = [];
+    this.#players = this.#newPlayers();
     this.#positionNs = null;
     this.#next = null;
     this.#isAtEnd = false;
     sinks.rewind();
   }
 
-  #newModel(): FlowModel {
-    const { udpIdleNs, startNs } = this.#reader.info;
-    return new FlowModel({ udpIdleNs, startNs }, this.#reader.form);
+  /** Throws ExitError 64 for lenses that it must know, and for what a lens refuses. */
+  #newPlayers(): ReadonlyMap<number, LensPlayer> {
+    const { criticalLenses, lenses: recorded } = this.#reader;
+    return this.#reader.inHead(() => {
+      const players = new Map<number, LensPlayer>();
+      for (const { id, recording } of this.#options.lenses) {
+        if (recording === undefined) continue;
+        const { number } = recording.form;
+        const player = recording.player(recorded.find((lens) => lens.number === number) ?? null);
+        for (const [name, isOn] of this.#turned.get(id) ?? []) player.turn(name, isOn);
+        players.set(number, player);
+      }
+      const missing = criticalLenses.find(({ number }) => !players.has(number));
+      if (missing !== undefined) throw new NewerError(`which cannot be played without ${missing.id}`);
+      return players;
+    });
+  }
+
+  /** The players, with the ids of their lenses, in the order of the lenses. */
+  #played(): (readonly [id: string, player: LensPlayer])[] {
+    return this.#options.lenses.flatMap(({ id, recording }) => {
+      const player = recording && this.#players.get(recording.form.number);
+      return player === undefined ? [] : [[id, player] as const];
+    });
+  }
+
+  #leftOutWords(): string {
+    const what = [...this.#leftOut].join(", ");
+    return `the recording has what this tcptop does not know, and leaves out: ${what}`;
   }
 
   /** The next refresh, null at the end. Takes in the parts before it. */
@@ -277,27 +306,27 @@ export class Replay implements Feed, Player {
   }
 
   #apply(frame: RecordingFrame): Refresh | null {
-    let refresh: Refresh | null = null;
-    for (const operation of frame.operations()) {
-      if (operation.kind === "losses") {
-        const at = { nowNs: frame.nowNs, wallMs: frame.wallMs };
-        refresh = FLOWS.alone(at, this.#model.refresh(at.nowNs, operation.losses));
-      } else if (operation.kind === "sockets") {
-        this.#arrivingSockets.push(...operation.entries);
-        if (operation.isLast) this.#setSockets();
-      } else this.#model.apply(operation);
-      if (this.#model.size + this.#arrivingSockets.length > MOST_ROWS) {
-        const message = `the recording has more than ${MOST_ROWS} connections at once, too many to replay`;
-        throw new ExitError(ExitCode.ioError, message);
-      }
-    }
-    return refresh;
+    frame.read((operation) => this.#applyOne(operation));
+    if (!frame.isRefresh) return null;
+    const at = { nowNs: frame.nowNs, wallMs: frame.wallMs };
+    const snapshots = this.#played().map(([id, player]) => [id, player.refresh(at)] as const);
+    return { at, snapshots: new Map(snapshots) };
   }
 
-  #setSockets(): void {
-    this.#sockets = this.#arrivingSockets;
-    this.#arrivingSockets = [];
-    if (this.#all) this.#model.apply({ kind: "sockets", entries: this.#sockets });
+  #applyOne({ lens, number, isCritical, bytes }: RecordedOperation): void {
+    const player = this.#players.get(lens);
+    if (player === undefined) return;
+    if (!player.apply(number, bytes)) {
+      const id = this.#reader.lenses.find((recorded) => recorded.number === lens)?.id;
+      if (isCritical) throw new NewerError(`operation ${number} of ${id} cannot be left out`);
+      this.#leftOut.add(`operation ${number} of ${id}`);
+    }
+    let rows = 0;
+    for (const { size } of this.#players.values()) rows += size;
+    if (rows > MOST_ROWS) {
+      const message = `the recording has more than ${MOST_ROWS} connections at once, too many to replay`;
+      throw new ExitError(ExitCode.ioError, message);
+    }
   }
 
   /** Measures the length of the recording while it is played. */

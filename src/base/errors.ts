@@ -37,6 +37,9 @@ export class ExitError extends Error {
 /** Bytes that no writer writes. The message names the field and the rule, and follows `NAME: byte N: `. */
 export class DamageError extends Error {}
 
+/** What only a newer tcptop understands, in words: `field x has another form`. */
+export class NewerError extends Error {}
+
 const TOO_MANY_FILES = "too many open files; raise the limit (ulimit -n)";
 
 /** By Node's name, by the number that the addon has from the system, or in what the dynamic linker says. */

@@ -294,7 +294,9 @@ async function start(options: Options, host: Host, all: readonly Lens[]): Promis
   const loaded = on.map(async ({ lens, settings }) =>
     (await (lens.loadShown?.() ?? lens.load())).parts(settings),
   );
-  return replay(from, options, host, await Promise.all(loaded));
+  const shown = await Promise.all(loaded);
+  const played = shown.filter(({ recording }) => recording !== undefined);
+  return replay(from, options, host, played);
 }
 
 /** Runs tcptop with the arguments that follow its name. Every failure becomes one line; the first has the exit code. */

@@ -3,6 +3,7 @@ import type { Clock, Moment } from "../base/clock.ts";
 import type { Figures } from "./figures.ts";
 import type { Loss, LossCounter } from "./losses.ts";
 import type { OptionAdder } from "./options.ts";
+import type { LensRecorder, LensRecording } from "./recording.ts";
 import type { Refresh, Snapshot } from "./refresh.ts";
 import type { SourceHost, StepDown } from "./source.ts";
 import type { Table } from "./table.ts";
@@ -96,9 +97,9 @@ export interface LensSource {
 }
 
 /** What an intake works with. */
-export interface IntakeContext<Recorder extends object = object> {
+export interface IntakeContext {
   /** Gets all that reaches the model; null: nothing is recorded. */
-  readonly recorder: Recorder | null;
+  readonly recorder: LensRecorder | null;
   readonly clock: Clock;
   /** When the capture began, CLOCK_MONOTONIC. */
   readonly startNs: number;
@@ -120,19 +121,18 @@ export interface ShownLens<Facts extends object = object> {
   summary(): Summary;
   /** `words`: the filter of the screen. */
   figures(words: string): Figures;
+  /** Absent: the lens is neither recorded nor replayed. */
+  readonly recording?: LensRecording;
 }
 
 /** A lens that is on and captures. */
-export interface LensParts<
-  Source extends LensSource = LensSource,
-  Recorder extends object = object,
-  Facts extends object = object,
-> extends ShownLens<Facts> {
+export interface LensParts<Source extends LensSource = LensSource, Facts extends object = object>
+  extends ShownLens<Facts> {
   /** What the head of a recording says of it: what a replay makes the model with, and facts. */
   recorded(source: Source): object;
   /** Loads and attaches. Throws SourceError and NothingWorks. */
   open(host: SourceHost, options: OpenOptions): Source;
-  intake(source: Source, context: IntakeContext<Recorder>): Intake;
+  intake(source: Source, context: IntakeContext): Intake;
 }
 
 /**

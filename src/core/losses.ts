@@ -44,12 +44,13 @@ export function lossCounters<Name extends string>(
 /** A counter at one refresh; it only grows. */
 export interface Loss {
   readonly counter: LossCounter;
-  readonly count: number;
+  /** null: the recording does not have it. */
+  readonly count: number | null;
 }
 
 export function lossesOf<Name extends string>(
   counters: readonly NamedCounter<Name>[],
-  counts: Readonly<Record<Name, number>>,
+  counts: Readonly<Record<Name, number | null>>,
 ): Loss[] {
   return counters.map((counter) => ({ counter, count: counts[counter.name] }));
 }
@@ -81,7 +82,7 @@ function inWords(count: number, [unit, fate]: readonly [unit: string, fate: stri
 /** One phrase for each counter of something missing. Counters of something late have none. */
 export function describeLosses(losses: readonly Loss[]): string[] {
   return losses.flatMap(({ counter: { missing }, count }) =>
-    missing === null || count === 0 ? [] : [inWords(count, missing)],
+    missing === null || count === null || count === 0 ? [] : [inWords(count, missing)],
   );
 }
 

@@ -1,15 +1,12 @@
-/** The file of a recording: what reached the model, one independent frame a refresh. */
+/** The file of a recording: what reached the models, one independent frame a refresh. */
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";
 import { DamageError } from "../base/errors.ts";
-import type { TableSizes } from "../lenses.ts";
+import type { HeadMember, RecordedForm } from "../core/recording.ts";
 
-/**
- * Raised by every change that an older reader would misunderstand; the header's frame never changes. Files of all
- * versions from 1 on can be read: 2 added operations.
- */
-export const FORMAT_VERSION = 2;
+/** Raised by every change that an older reader would misunderstand; the header's frame never changes. */
+export const FORMAT_VERSION = 3;
 
 /** The first bytes of a recording. As in PNG, no text file begins so, and a transfer as text changes them. */
 export const MAGIC = Buffer.from("\x89tcptop\n", "latin1");
@@ -24,14 +21,30 @@ export interface RecordingInfo {
   readonly backend: string;
   readonly kernel: string;
   readonly stepDowns: readonly { readonly backend: string; readonly reason: string }[];
-  readonly tableSizes: TableSizes;
-  readonly udpIdleNs: number;
   /** When the capture began, CLOCK_MONOTONIC. */
   readonly startNs: number;
 }
 
+/** A lens in the first frame. */
+export interface LensHead extends RecordedForm {
+  /** Whether a reader that does not know the lens must not play the recording without it. */
+  readonly isCritical: boolean;
+  readonly facts: HeadMember;
+}
+
+/** The head of an operation: whose it is, which one, its flags, and the size of the fields behind. */
+export const OPERATION = { lens: 0, number: 1, flags: 2, bytes: 4 } as const;
+export const OPERATION_BYTES = 8;
+
+export const OperationFlag = {
+  /** A reader that knows the lens, but not the operation, must not step over it. */
+  critical: 1,
+  /** The last one of its lens in a refresh. */
+  last: 2,
+} as const;
+
 export const FrameKind = {
-  /** Only the first frame: `RecordingInfo` and versions as JSON. */
+  /** Only the first frame: `RecordingInfo`, version, byte order and lenses as JSON. */
   info: 1,
   /** Operations that belong to the refresh of a later frame. */
   part: 2,

@@ -1,27 +1,20 @@
 /** Reads a recording refresh by refresh; the file is not trusted. */
 import type { Buffer } from "node:buffer";
 import type { Clock } from "../base/clock.ts";
-import { DamageError, ExitCode, ExitError } from "../base/errors.ts";
+import { DamageError, ExitCode, ExitError, NewerError } from "../base/errors.ts";
 import { Slices } from "../base/slices.ts";
+import type { RecordedLens } from "../core/recording.ts";
 import {
-  decodeOperations,
-  formOf,
-  type Operation,
-  type RecordForm,
-  type TableSizes,
-  WIRE_VERSION,
-} from "../lenses.ts";
-import {
-  byteOrder,
   decodeContents,
   decodeHead,
-  FORMAT_VERSION,
   type FrameHead,
   FrameKind,
   HEAD_BYTES,
   MAGIC,
   type RecordingInfo,
 } from "./format.ts";
+import { type Header, readHeader, UnknownFormat } from "./header.ts";
+import { Operations, type RecordedOperation } from "./operations.ts";
 
 /** The bytes of a recording: a file or a pipe. */
 export interface RecordingSource {
@@ -42,8 +35,11 @@ export interface RecordingFrame {
   readonly nowNs: number;
   /** Milliseconds since 1970 at the refresh, 0 for a part. */
   readonly wallMs: number;
-  /** Can be read once; throws ExitError 74 where the frame is damaged. */
-  operations(): Generator<Operation>;
+  /**
+   * Calls `take` for each operation, in order. Throws ExitError 74 where the frame is damaged, also where `take` throws
+   * DamageError, and 64 where it throws NewerError.
+   */
+  read(take: (operation: RecordedOperation) => void): void;
 }
 
 /** Times of the first and the last refresh, CLOCK_MONOTONIC. */
@@ -52,63 +48,14 @@ export interface RecordingSpan {
   readonly lastNs: number;
 }
 
-/** Contents of the first frame. */
-interface CheckedHeader {
-  readonly info: RecordingInfo;
-  readonly form: RecordForm;
-}
-
-const MOST_TEXT = 4096;
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value.length <= MOST_TEXT;
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
-}
-
-function isTableSizes(value: unknown): value is TableSizes {
-  if (typeof value !== "object" || value === null) return false;
-  const { maxTcpFlows, maxUdpFlows } = value as Record<string, unknown>;
-  return [maxTcpFlows, maxUdpFlows].every(
-    (size) => size === null || (isCount(size) && Number.isInteger(size)),
-  );
-}
-
-/** The sizes in a recording by an older tcptop. */
-const UNKNOWN_SIZES: TableSizes = { maxTcpFlows: null, maxUdpFlows: null };
-
-function isStepDowns(value: unknown): value is RecordingInfo["stepDowns"] {
-  const isStepDown = (item: unknown) =>
-    typeof item === "object" &&
-    item !== null &&
-    isText((item as Record<string, unknown>)["backend"]) &&
-    isText((item as Record<string, unknown>)["reason"]);
-  return Array.isArray(value) && value.length <= 16 && value.every(isStepDown);
-}
-
-/** The form of a version, which is shown as it is. */
-const VERSION = /^\d[\w.+-]{0,63}$/;
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
-  } catch {
-    // The error below says so.
-  }
-  throw new DamageError("the first frame is not a JSON object");
-}
-
 export class RecordingReader {
   readonly info: RecordingInfo;
   readonly isSeekable: boolean;
-  /** Of the records. */
-  readonly form: RecordForm;
   /** Name of the file in messages. */
   readonly name: string;
   readonly #source: RecordingSource;
+  readonly #header: Header;
+  readonly #operations: Operations;
   /** Where the frame after the first begins. */
   readonly #firstFrame: number;
   #position: number;
@@ -116,16 +63,12 @@ export class RecordingReader {
   #isUnfinished = false;
   #endsInPart = false;
 
-  private constructor(
-    source: RecordingSource,
-    name: string,
-    { info, form }: CheckedHeader,
-    position: number,
-  ) {
+  private constructor(source: RecordingSource, name: string, header: Header, position: number) {
     this.#source = source;
     this.name = name;
-    this.info = info;
-    this.form = form;
+    this.info = header.info;
+    this.#header = header;
+    this.#operations = new Operations(header);
     this.isSeekable = source.isSeekable;
     this.#firstFrame = position;
     this.#position = position;
@@ -147,12 +90,27 @@ export class RecordingReader {
     const decoded = undamaged(name, MAGIC.length, () => decodeHead(head));
     const contents = await readBytes(source, name, start, decoded.bytes);
     if (contents.length < decoded.bytes) throw endsEarly(name);
-    const header = undamaged(name, MAGIC.length, () => {
+    const header = undamagedHeader(name, () => {
       if (decoded.kind !== FrameKind.info)
         throw new DamageError("field kind of the first frame is not 1 (info)");
-      return parseObject(decodeContents(decoded, contents).toString());
+      return readHeader(decodeContents(decoded, contents).toString());
     });
-    return new RecordingReader(source, name, checkedHeader(name, header), start + decoded.bytes);
+    return new RecordingReader(source, name, header, start + decoded.bytes);
+  }
+
+  /** The lenses that were recorded. */
+  get lenses(): readonly RecordedLens[] {
+    return this.#header.lenses;
+  }
+
+  /** Those without which it must not be played. */
+  get criticalLenses(): readonly RecordedLens[] {
+    return this.#header.lenses.filter(({ number }) => this.#header.critical.has(number));
+  }
+
+  /** What `read` makes of the first frame. Throws ExitError 74 where it throws DamageError, 64 where NewerError. */
+  inHead<T>(read: () => T): T {
+    return this.#undamaged(MAGIC.length, read);
   }
 
   /** Whether the recording ends in an unfinished refresh, which is left out. Known at the end. */
@@ -173,26 +131,12 @@ export class RecordingReader {
     this.#position = at + HEAD_BYTES + head.bytes;
     this.#endsInPart = !isRefresh;
     if (isRefresh) this.#lastNs = head.nowNs;
-    const name = this.name;
     return {
       isRefresh,
       nowNs: head.nowNs,
       wallMs: head.wallMs,
-      *operations() {
-        const contents = undamaged(name, at, () => decodeContents(head, compressed));
-        const decoded = decodeOperations(contents);
-        let isOver = false;
-        for (;;) {
-          const { value, done } = undamaged(name, at, () => decoded.next());
-          if (done) break;
-          if (isOver) throw damaged(name, at, "an operation follows the losses, which end a refresh");
-          isOver = value.kind === "losses";
-          yield value;
-        }
-        if (isRefresh && !isOver) throw damaged(name, at, "the losses, which end a refresh, are missing");
-        if (isOver && !isRefresh)
-          throw damaged(name, at, "the losses of a refresh are in a frame of kind 2 (part)");
-      },
+      read: (take) =>
+        this.#undamaged(at, () => this.#operations.read(decodeContents(head, compressed), isRefresh, take)),
     };
   }
 
@@ -201,12 +145,13 @@ export class RecordingReader {
     this.#position = this.#firstFrame;
     this.#lastNs = 0;
     this.#endsInPart = false;
+    this.#operations.rewind();
   }
 
   /** Reads the heads of all frames. null without a refresh, and for a source that is not seekable. */
   async span(clock: Clock): Promise<RecordingSpan | null> {
     if (!this.isSeekable) return null;
-    const other = new RecordingReader(this.#source, this.name, this, this.#firstFrame);
+    const other = new RecordingReader(this.#source, this.name, this.#header, this.#firstFrame);
     const slices = new Slices(clock);
     let firstNs: number | null = null;
     try {
@@ -236,6 +181,15 @@ export class RecordingReader {
     return head;
   }
 
+  /** Says in which file and where, or that a newer tcptop is needed. */
+  #undamaged<T>(position: number, read: () => T): T {
+    try {
+      return undamaged(this.name, position, read);
+    } catch (error) {
+      throw error instanceof NewerError ? newerError(this.name, this.info.version, error.message) : error;
+    }
+  }
+
   /** The head of the frame at a position, null at the end. */
   async #head(at: number): Promise<FrameHead | null> {
     const bytes = await readBytes(this.#source, this.name, at, HEAD_BYTES);
@@ -243,7 +197,7 @@ export class RecordingReader {
       this.#isUnfinished ||= bytes.length > 0;
       return null;
     }
-    return undamaged(this.name, at, () => {
+    return this.#undamaged(at, () => {
       const head = decodeHead(bytes);
       if (head.kind === FrameKind.info) throw new DamageError("field kind of a later frame is 1 (info)");
       if (head.kind === FrameKind.refresh && head.nowNs < this.#lastNs)
@@ -275,36 +229,26 @@ function endsEarly(name: string): ExitError {
   return new ExitError(ExitCode.ioError, `${name} ends before its first refresh`);
 }
 
+function newerError(name: string, version: string, what: string): ExitError {
+  const message = `${name} is a recording by tcptop ${version}, ${what}: use tcptop ${version}`;
+  return new ExitError(ExitCode.usage, message);
+}
+
+/** Of the first frame, in which the version may be wrong too. */
+function undamagedHeader(name: string, read: () => Header): Header {
+  try {
+    return undamaged(name, MAGIC.length, read);
+  } catch (error) {
+    if (error instanceof UnknownFormat)
+      throw new ExitError(ExitCode.usage, `${name} is a recording ${error.message}`);
+    throw error;
+  }
+}
+
 function undamaged<T>(name: string, position: number, read: () => T): T {
   try {
     return read();
   } catch (error) {
     throw error instanceof DamageError ? damaged(name, position, error.message, error) : error;
   }
-}
-
-function checkedHeader(name: string, header: Record<string, unknown>): CheckedHeader {
-  const { format, wire, byteOrder: order, version, backend, kernel, stepDowns, udpIdleNs, startNs } = header;
-  const tableSizes = header["tableSizes"] ?? UNKNOWN_SIZES;
-  const wrong = (field: string, rule: string) =>
-    damaged(name, MAGIC.length, `field ${field} of the first frame is not ${rule}`);
-  if (!isText(version) || !VERSION.test(version)) throw wrong("version", "a version");
-  if (!isCount(format)) throw wrong("format", "a number");
-  if (!isCount(wire)) throw wrong("wire", "a number");
-  const isKnownFormat = Number.isInteger(format) && format >= 1 && format <= FORMAT_VERSION;
-  const form = formOf(wire);
-  if (!isKnownFormat || form === null) {
-    const message = `${name} is a recording by tcptop ${version} in format ${format}.${wire}; this tcptop reads formats up to ${FORMAT_VERSION}.${WIRE_VERSION}: use tcptop ${version}`;
-    throw new ExitError(ExitCode.usage, message);
-  }
-  if (order !== byteOrder()) {
-    throw new ExitError(ExitCode.usage, `${name} was made on a machine with another byte order`);
-  }
-  if (!isText(backend)) throw wrong("backend", "a text");
-  if (!isText(kernel)) throw wrong("kernel", "a text");
-  if (!isStepDowns(stepDowns)) throw wrong("stepDowns", "a list of backends and reasons");
-  if (!isTableSizes(tableSizes)) throw wrong("tableSizes", "two whole numbers or null");
-  if (!isCount(udpIdleNs)) throw wrong("udpIdleNs", "a number from 0");
-  if (!isCount(startNs)) throw wrong("startNs", "a number from 0");
-  return { info: { version, backend, kernel, stepDowns, tableSizes, udpIdleNs, startNs }, form };
 }

@@ -2,8 +2,20 @@
 import { Buffer } from "node:buffer";
 import type { Moment } from "../base/clock.ts";
 import { ExitCode, ExitError, reasonOf } from "../base/errors.ts";
-import { type Losses, type ModelOperation, OperationWriter, type Recorder, WIRE_VERSION } from "../lenses.ts";
-import { byteOrder, encodeFrame, FORMAT_VERSION, FrameKind, MAGIC, type RecordingInfo } from "./format.ts";
+import { FieldWriter } from "../base/field-writer.ts";
+import type { LensRecorder } from "../core/recording.ts";
+import {
+  byteOrder,
+  encodeFrame,
+  FORMAT_VERSION,
+  FrameKind,
+  type LensHead,
+  MAGIC,
+  OPERATION,
+  OPERATION_BYTES,
+  OperationFlag,
+  type RecordingInfo,
+} from "./format.ts";
 
 /** A file that is written from its start to its end. Each call throws the system's error. */
 export interface RecordingFile {
@@ -19,15 +31,19 @@ export interface RecordingFile {
 const PART_BYTES = 4 << 20;
 
 /**
- * Takes all that reaches the model, in its order. No method throws: after a failure the file keeps every
- * refresh before, and the refreshes that are missing are counted.
+ * Takes all that reaches the models, in its order. No method throws: after a failure the file keeps every refresh before,
+ * and the refreshes that are missing are counted.
  */
-export class RecordingWriter implements Recorder {
+export class RecordingWriter {
   readonly #name: string;
   readonly #file: RecordingFile;
-  readonly #operations = new OperationWriter();
+  readonly #operations = new FieldWriter();
+  /** Lenses that are recorded, and those of them that have ended the refresh under way. */
+  #lenses = 0;
+  #ended = 0;
   /** Size of all whole frames. */
   #bytes = 0;
+  #hasRefresh = false;
   #failure: ExitError | null = null;
   #reason = "";
   /** Refreshes since the failure, none of which is in the file. */
@@ -57,40 +73,63 @@ export class RecordingWriter implements Recorder {
     if (this.#failure !== null) listener();
   }
 
-  /** Once, before anything else. `info` also has what a lens says of itself. */
-  begin(info: Omit<RecordingInfo, "tableSizes" | "udpIdleNs">): void {
-    const header = { format: FORMAT_VERSION, wire: WIRE_VERSION, byteOrder: byteOrder(), ...info };
+  /** Once, before anything is recorded. */
+  begin(info: RecordingInfo, lenses: readonly LensHead[]): void {
+    const header = { format: FORMAT_VERSION, byteOrder: byteOrder(), ...info, lenses };
     const frame = encodeFrame(FrameKind.info, Buffer.from(JSON.stringify(header)));
     this.#append(Buffer.concat([MAGIC, frame]));
   }
 
-  /** Bytes are copied. */
-  write(operation: ModelOperation): void {
-    if (this.#failure === null) this.#operations.write(operation, this.#writePart);
+  /** What takes the operations of one lens; each lens has one. */
+  recorderOf(lens: number): LensRecorder {
+    this.#lenses++;
+    return {
+      operation: (number, mostBytes, write) => {
+        this.#operation([lens, number, OperationFlag.critical], mostBytes, write);
+        if (this.#operations.bytes >= PART_BYTES)
+          this.#append(encodeFrame(FrameKind.part, this.#operations.take()));
+      },
+      last: (number, mostBytes, at, write) => {
+        this.#operation([lens, number, OperationFlag.critical | OperationFlag.last], mostBytes, write);
+        if (++this.#ended === this.#lenses) this.#refresh(at);
+      },
+    };
   }
 
-  /** Ends a refresh and writes its frame. */
-  refresh(at: Moment, losses: Losses): void {
-    if (this.#failure === null) {
-      this.#operations.losses(losses);
-      this.#append(encodeFrame(FrameKind.refresh, this.#operations.take(), at));
-    }
-    if (this.#failure !== null) this.#missed++;
-  }
-
+  /** Nothing is left of a recording without a refresh. */
   close(): void {
     try {
+      if (this.#bytes > 0 && !this.#hasRefresh) this.#file.truncate(0);
       this.#file.close();
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  readonly #writePart = (): void => {
-    if (this.#operations.bytes < PART_BYTES) return;
-    const contents = this.#operations.take();
-    this.#append(encodeFrame(FrameKind.part, contents));
-  };
+  #operation(
+    [lens, number, flags]: readonly [lens: number, number: number, flags: number],
+    mostBytes: number,
+    write: (fields: FieldWriter) => void,
+  ): void {
+    if (this.#failure !== null) return;
+    const fields = this.#operations;
+    const start = fields.bytes;
+    fields.reserve(OPERATION_BYTES + mostBytes);
+    fields.u8(lens);
+    fields.u8(number);
+    fields.u16(flags);
+    fields.u32(0);
+    write(fields);
+    fields.setU32(fields.bytes - start - OPERATION_BYTES, start + OPERATION.bytes);
+  }
+
+  /** Writes the frame of a refresh. */
+  #refresh(at: Moment): void {
+    this.#ended = 0;
+    if (this.#failure === null) this.#append(encodeFrame(FrameKind.refresh, this.#operations.take(), at));
+    if (this.#failure === null) this.#hasRefresh = true;
+    else this.#missed++;
+  }
 
   #append(bytes: Uint8Array): void {
     if (this.#failure !== null) return;

@@ -1,8 +1,14 @@
 /** Recordings in memory, and what is in them. */
 import { Buffer } from "node:buffer";
-import type { Losses } from "../../src/lenses/flows/losses.ts";
+import type { Moment } from "../../src/base/clock.ts";
+import { NewerError } from "../../src/base/errors.ts";
+import type { Losses, RecordedLosses } from "../../src/lenses/flows/losses.ts";
+import type { FlowOperation } from "../../src/lenses/flows/operation.ts";
+import { decodeOperation } from "../../src/lenses/flows/operations.ts";
 import type { SeedEntry } from "../../src/lenses/flows/record.ts";
-import type { RecordingInfo } from "../../src/recording/format.ts";
+import { FLOWS_FORM, readRecorded } from "../../src/lenses/flows/recorded.ts";
+import { FlowRecorder } from "../../src/lenses/flows/recorder.ts";
+import type { LensHead, RecordingInfo } from "../../src/recording/format.ts";
 import { RecordingReader, type RecordingSource } from "../../src/recording/reader.ts";
 import { type RecordingFile, RecordingWriter } from "../../src/recording/writer.ts";
 import { systemError } from "./world.ts";
@@ -12,10 +18,33 @@ export const INFO: RecordingInfo = {
   backend: "tracepoint",
   kernel: "6.18.0",
   stepDowns: [{ backend: "fentry", reason: "this kernel has no function tracing" }],
-  tableSizes: { maxTcpFlows: 65_536, maxUdpFlows: 32_768 },
-  udpIdleNs: 5e9,
   startNs: 1e9,
 };
+
+export const FACTS = { tableSizes: { maxTcpFlows: 65_536, maxUdpFlows: 32_768 }, udpIdleNs: 5e9 };
+
+/** Flows in the first frame. */
+export const FLOWS_HEAD: LensHead = { ...FLOWS_FORM, isCritical: false, facts: FACTS };
+
+/** A recording of flows that has begun. */
+export class FlowsRecording {
+  readonly writer: RecordingWriter;
+  readonly #flows: FlowRecorder;
+
+  constructor(file: RecordingFile, name: string, info = INFO, others: readonly LensHead[] = []) {
+    this.writer = new RecordingWriter(file, name);
+    this.#flows = new FlowRecorder(this.writer.recorderOf(FLOWS_FORM.number));
+    this.writer.begin(info, [FLOWS_HEAD, ...others]);
+  }
+
+  write(operation: FlowOperation): void {
+    this.#flows.write(operation);
+  }
+
+  refresh(at: Moment, losses: RecordedLosses): void {
+    this.#flows.refresh(at, losses as Losses);
+  }
+}
 
 /** A file that may fill up. */
 export class MemoryFile implements RecordingFile {
@@ -64,13 +93,12 @@ export type Call =
   | readonly ["sockets", ...entries: SeedEntry[]]
   | readonly ["unmet", nowNs: number, ...keys: number[]]
   | readonly ["silent", nowNs: number, sinceNs: number]
-  | readonly ["refresh", nowNs: number, wallMs: number, losses: Losses];
+  | readonly ["refresh", nowNs: number, wallMs: number, losses: RecordedLosses];
 
 /** Writes these calls to a file; returns it. */
 export function record(calls: readonly Call[], info = INFO): Buffer {
   const file = new MemoryFile();
-  const writer = new RecordingWriter(file, "memory");
-  writer.begin(info);
+  const writer = new FlowsRecording(file, "memory", info);
   for (const call of calls) {
     if (call[0] === "seed")
       writer.write({ kind: "seed", entries: call.slice(2) as SeedEntry[], nowNs: call[1] });
@@ -81,7 +109,6 @@ export function record(calls: readonly Call[], info = INFO): Buffer {
     else if (call[0] === "silent") writer.write({ kind: "silent", sinceNs: call[2], nowNs: call[1] });
     else writer.refresh({ nowNs: call[1], wallMs: call[2] }, call[3]);
   }
-  writer.close();
   return file.bytes;
 }
 
@@ -93,6 +120,10 @@ export interface Read {
   readonly error: unknown;
 }
 
+function noFlows(): never {
+  throw new Error("the recording has no flows");
+}
+
 /** Reads all there is. */
 export async function readAll(source: RecordingSource): Promise<Read> {
   const calls: Call[] = [];
@@ -100,15 +131,20 @@ export async function readAll(source: RecordingSource): Promise<Read> {
   let reader: RecordingReader | null = null;
   try {
     reader = await RecordingReader.open(source, "memory");
+    const [flows] = reader.lenses;
+    const { lossKeys } = reader.inHead(() => readRecorded(flows ?? noFlows()));
     for (let frame = await reader.next(); frame !== null; frame = await reader.next()) {
-      for (const operation of frame.operations()) {
+      const { nowNs, wallMs } = frame;
+      frame.read(({ number, bytes }) => {
+        const operation = decodeOperation(number, bytes, lossKeys);
+        if (operation === null) throw new NewerError(`operation ${number}`);
         if (operation.kind === "seed") pending.push(["seed", operation.nowNs, ...operation.entries]);
         else if (operation.kind === "records") pending.push(["records", operation.bytes.toString("hex")]);
         else if (operation.kind === "sockets") pending.push(["sockets", ...operation.entries]);
         else if (operation.kind === "unmet") pending.push(["unmet", operation.nowNs, ...operation.keys]);
         else if (operation.kind === "silent") pending.push(["silent", operation.nowNs, operation.sinceNs]);
-        else pending.push(["refresh", frame.nowNs, frame.wallMs, operation.losses]);
-      }
+        else pending.push(["refresh", nowNs, wallMs, operation.losses]);
+      });
       if (!frame.isRefresh) continue;
       calls.push(...pending);
       pending = [];

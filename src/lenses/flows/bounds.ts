@@ -6,6 +6,8 @@ export interface TableSizes {
   readonly maxUdpFlows: number | null;
 }
 
+export const NOT_KNOWN: TableSizes = { maxTcpFlows: null, maxUdpFlows: null };
+
 /** Traffic that is in no row and no total. */
 export const NOT_COUNTED: readonly string[] = [
   "ICMP",

@@ -145,7 +145,7 @@ export function decodeRecords(
   take: (record: FlowRecord) => void,
   form: FlowForm = FORM,
 ): number {
-  const fields = new FieldReader(batch);
+  const fields = new FieldReader(batch, form.isLittleEndian);
   const cursor = new RecordCursor(fields, form.at);
   let invalid = 0;
   const step = form.headless === null ? stepRecords : stepHeadless;

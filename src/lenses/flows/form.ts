@@ -1,7 +1,8 @@
 /** Where the fields of a record stand: as the programs write them, and as earlier versions did. */
+import { IS_LITTLE_ENDIAN } from "../../base/field-reader.ts";
 import { HEAD } from "../../core/head.gen.ts";
 import type { RecordForm } from "../../core/records.ts";
-import { ABI, LENS, RECORD } from "./layout.gen.ts";
+import { LENS, RECORD } from "./layout.gen.ts";
 
 type Field = Exclude<keyof typeof RECORD, "size" | "reserved"> | "kind" | "time_ns";
 
@@ -12,6 +13,7 @@ export interface FlowForm extends RecordForm {
   readonly at: Positions;
   /** Version of records that have no head: all of them are `size` bytes, and the version stands at `versionAt`. */
   readonly headless: { readonly version: number; readonly versionAt: number } | null;
+  readonly isLittleEndian: boolean;
 }
 
 export const NOWHERE = -1;
@@ -22,6 +24,7 @@ export const FORM: FlowForm = {
   size: RECORD.size,
   at: { ...RECORD, kind: HEAD.kind, time_ns: HEAD.time_ns },
   headless: null,
+  isLittleEndian: IS_LITTLE_ENDIAN,
 };
 
 /** The records in recordings of versions 1 and 2. */
@@ -57,17 +60,10 @@ const HEADLESS: Positions = {
   process_start_ns: 176,
 };
 
-function headlessForm(version: number, size: number, at: Positions): FlowForm {
-  return { lens: LENS, size, at, headless: { version, versionAt: 148 } };
-}
-
-/** The forms of records without a head, by version. In version 1 the inode is 0, and the process has no start. */
-const HEADLESS_FORMS: ReadonlyMap<number, FlowForm> = new Map([
-  [1, headlessForm(1, 176, { ...HEADLESS, process_start_ns: NOWHERE })],
-  [2, headlessForm(2, 184, HEADLESS)],
-]);
-
-/** The form of a version's records; null: no such version is known. */
-export function formOf(version: number): FlowForm | null {
-  return version === ABI ? FORM : (HEADLESS_FORMS.get(version) ?? null);
+/** The form of records without a head; null: there is no such version. In version 1 the inode is 0. */
+export function headlessForm(version: number): FlowForm | null {
+  const headless = { version, versionAt: 148 };
+  const form = { lens: LENS, headless, isLittleEndian: IS_LITTLE_ENDIAN };
+  if (version === 1) return { ...form, size: 176, at: { ...HEADLESS, process_start_ns: NOWHERE } };
+  return version === 2 ? { ...form, size: 184, at: HEADLESS } : null;
 }

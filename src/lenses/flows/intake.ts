@@ -2,18 +2,12 @@
 import type { Clock, Moment } from "../../base/clock.ts";
 import type { Intake } from "../../core/lens.ts";
 import { Ghosts } from "./ghosts.ts";
-import type { Losses } from "./losses.ts";
 import { FlowModel } from "./model/model.ts";
 import type { FlowOperation } from "./operation.ts";
 import type { Seed } from "./record.ts";
+import type { FlowRecorder } from "./recorder.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { FlowSource } from "./source.ts";
-
-/** Gets all that reaches the model, in the same order. */
-export interface FlowRecorder {
-  write(operation: FlowOperation): void;
-  refresh(at: Moment, losses: Losses): void;
-}
 
 export interface IntakeOptions {
   /** A UDP flow ends this long after its last datagram. */
@@ -24,10 +18,13 @@ export interface IntakeOptions {
   readonly all: boolean;
 }
 
+/** What gets all that reaches the model. */
+type Recorder = Pick<FlowRecorder, "write" | "refresh">;
+
 /** Nothing else has the model of a capture: what is not recorded cannot reach it. */
 export class FlowIntake implements Intake {
   readonly #source: FlowSource;
-  readonly #recorder: FlowRecorder | null;
+  readonly #recorder: Recorder | null;
   readonly #clock: Clock;
   readonly #model: FlowModel;
   readonly #ghosts: Ghosts;
@@ -37,7 +34,7 @@ export class FlowIntake implements Intake {
   #readsSockets = false;
   #socketsFailure: { readonly error: unknown } | null = null;
 
-  constructor(source: FlowSource, recorder: FlowRecorder | null, clock: Clock, options: IntakeOptions) {
+  constructor(source: FlowSource, recorder: Recorder | null, clock: Clock, options: IntakeOptions) {
     this.#source = source;
     this.#recorder = recorder;
     this.#clock = clock;

@@ -40,8 +40,13 @@ const CAPTURE = {
   },
 } as const satisfies Readonly<Record<string, LossKind>>;
 
+type LossName = keyof typeof CAPTURE;
+
 /** What a capture could not count, or not in time; each only grows. */
-export type Losses = Readonly<Record<keyof typeof CAPTURE, number>>;
+export type Losses = Readonly<Record<LossName, number>>;
+
+/** null: the recording does not have the counter. */
+export type RecordedLosses = Readonly<Record<LossName, number | null>>;
 
 /** In the order of the outputs. */
 export const FLOW_COUNTERS = lossCounters(CAPTURE);

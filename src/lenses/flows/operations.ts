@@ -1,14 +1,13 @@
-/** The contents of a frame: the operations that the model got, in their order. */
-import { Buffer } from "node:buffer";
+/** Decodes the operations of flows that a recording has. */
+import type { Buffer } from "node:buffer";
 import { canonicalAddress } from "../../base/address.ts";
 import { DamageError } from "../../base/errors.ts";
-import { lossKey } from "../../core/losses.ts";
 import { TCP_STATES } from "./connection.ts";
-import { LOSS_NAMES, type Losses, NO_LOSSES } from "./losses.ts";
+import { FLOW_COUNTERS, type RecordedLosses } from "./losses.ts";
 import type { FlowOperation } from "./operation.ts";
-import { IPPROTO_TCP, IPPROTO_UDP, isFlow, type SeedEntry } from "./record.ts";
+import { IPPROTO_TCP, IPPROTO_UDP, type SeedEntry } from "./record.ts";
 
-const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4, unmet: 5, silent: 6 } as const;
+export const OpCode = { seed: 1, records: 2, sockets: 3, losses: 4, unmet: 5, silent: 6 } as const;
 
 /** One operation, or a part of one: a large set of entries is split. */
 export type Operation =
@@ -16,191 +15,20 @@ export type Operation =
   | { readonly kind: "records"; readonly bytes: Buffer }
   /** The set is whole with `isLast`. */
   | { readonly kind: "sockets"; readonly isLast: boolean; readonly entries: readonly SeedEntry[] }
-  /** The loss counters; the last operation of a refresh. */
-  | { readonly kind: "losses"; readonly losses: Losses };
+  /** The loss counters that the recording has; the last operation of a refresh. */
+  | { readonly kind: "losses"; readonly losses: RecordedLosses };
 
 /** Which parts of an entry's owner are known. */
-const Known = { owner: 1, uid: 2, cgroupId: 4, startNs: 8 } as const;
+export const Known = { owner: 1, uid: 2, cgroupId: 4, startNs: 8 } as const;
 
 /** The longest text of an address (IPv6). */
 const MOST_ADDRESS_BYTES = 39;
 
 /** A name of 15 bytes, each of which may have become U+FFFD. */
-const MOST_NAME_BYTES = 48;
+export const MOST_NAME_BYTES = 48;
 
 /** The most bytes that an entry takes. */
-const MOST_ENTRY_BYTES = 160;
-
-/** The most entries of one operation; a larger set is split. */
-const ENTRIES_PER_OPERATION = 4096;
-
-const OPERATION_HEAD_BYTES = 5;
-
-/** Collects operations until they are taken as the contents of a frame. */
-export class OperationWriter {
-  #buffer = Buffer.allocUnsafe(64 << 10);
-  #used = 0;
-  /** Start of the operation that is being written. */
-  #start = 0;
-  #lastSockets: Buffer | null = null;
-
-  get bytes(): number {
-    return this.#used;
-  }
-
-  /** The operations since the last call; valid until the next write. */
-  take(): Buffer {
-    const contents = this.#buffer.subarray(0, this.#used);
-    this.#used = 0;
-    return contents;
-  }
-
-  /**
-   * Of a seed only the flows are written, of sockets only those without one. `full` is called where the contents may be
-   * taken in the middle of an operation.
-   */
-  write(operation: FlowOperation, full: () => void): void {
-    switch (operation.kind) {
-      case "seed":
-        this.#seed(operation.entries.filter(isFlow), operation.nowNs, full);
-        break;
-      case "records":
-        this.#records(operation.bytes);
-        full();
-        break;
-      case "sockets":
-        this.#changedSockets(operation.entries, full);
-        break;
-      case "unmet":
-        this.#unmet(operation.keys, operation.nowNs);
-        break;
-      case "silent":
-        this.#silent(operation.sinceNs, operation.nowNs);
-        break;
-    }
-  }
-
-  /** A set that equals the last one is not written again. */
-  #changedSockets(entries: readonly SeedEntry[], full: () => void): void {
-    const idle = entries.filter((entry) => !isFlow(entry));
-    const encoder = new OperationWriter();
-    encoder.#sockets(idle, () => {});
-    const encoded = encoder.take();
-    if (this.#lastSockets?.equals(encoded)) return;
-    this.#lastSockets = encoded;
-    this.#sockets(idle, full);
-  }
-
-  #records(bytes: Uint8Array): void {
-    this.#begin(OpCode.records, bytes.length);
-    this.#buffer.set(bytes, this.#used);
-    this.#used += bytes.length;
-    this.#end();
-  }
-
-  /** Calls `written` after each operation. */
-  #seed(entries: readonly SeedEntry[], nowNs: number, written: () => void): void {
-    for (let i = 0; i < entries.length; i += ENTRIES_PER_OPERATION) {
-      const some = entries.slice(i, i + ENTRIES_PER_OPERATION);
-      this.#begin(OpCode.seed, 8 + some.length * MOST_ENTRY_BYTES);
-      this.#f64(nowNs);
-      for (const entry of some) this.#entry(entry);
-      this.#end();
-      written();
-    }
-  }
-
-  /** Calls `written` after each operation. */
-  #sockets(entries: readonly SeedEntry[], written: () => void): void {
-    for (let i = 0; i === 0 || i < entries.length; i += ENTRIES_PER_OPERATION) {
-      const some = entries.slice(i, i + ENTRIES_PER_OPERATION);
-      this.#begin(OpCode.sockets, 1 + some.length * MOST_ENTRY_BYTES);
-      this.#u8(Number(i + ENTRIES_PER_OPERATION >= entries.length));
-      for (const entry of some) this.#entry(entry);
-      this.#end();
-      written();
-    }
-  }
-
-  #unmet(keys: readonly number[], nowNs: number): void {
-    this.#begin(OpCode.unmet, 8 + 8 * keys.length);
-    this.#f64(nowNs);
-    for (const key of keys) this.#f64(key);
-    this.#end();
-  }
-
-  #silent(sinceNs: number, nowNs: number): void {
-    this.#begin(OpCode.silent, 16);
-    this.#f64(nowNs);
-    this.#f64(sinceNs);
-    this.#end();
-  }
-
-  losses(losses: Losses): void {
-    this.#begin(OpCode.losses, 8 * LOSS_NAMES.length);
-    for (const name of LOSS_NAMES) this.#f64(losses[name]);
-    this.#end();
-  }
-
-  #begin(code: number, mostBytes: number): void {
-    const needed = this.#used + OPERATION_HEAD_BYTES + mostBytes;
-    if (needed > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#buffer.length));
-      larger.set(this.#buffer.subarray(0, this.#used));
-      this.#buffer = larger;
-    }
-    this.#start = this.#used;
-    this.#u8(code);
-    this.#used += 4;
-  }
-
-  #end(): void {
-    this.#buffer.writeUInt32LE(this.#used - this.#start - OPERATION_HEAD_BYTES, this.#start + 1);
-  }
-
-  #entry(entry: SeedEntry): void {
-    const { owner } = entry;
-    this.#u8(entry.proto);
-    this.#u8(entry.state);
-    this.#text(entry.localAddress);
-    this.#u16(entry.localPort);
-    this.#text(entry.remoteAddress);
-    this.#u16(entry.remotePort);
-    this.#u32(entry.uid);
-    this.#f64(entry.inode);
-    this.#u32(entry.netns);
-    if (owner === null) {
-      this.#u8(0);
-      return;
-    }
-    const uid = owner.uid === null ? 0 : Known.uid;
-    const cgroupId = owner.cgroupId === null ? 0 : Known.cgroupId;
-    this.#u8(Known.owner | uid | cgroupId | (owner.startNs === null ? 0 : Known.startNs));
-    this.#u32(owner.pid);
-    this.#u32(owner.uid ?? 0);
-    this.#used = this.#buffer.writeBigUInt64LE(owner.cgroupId ?? 0n, this.#used);
-    this.#text(owner.process);
-    if (owner.startNs !== null) this.#f64(owner.startNs);
-  }
-
-  #u8(value: number): void {
-    this.#used = this.#buffer.writeUInt8(value, this.#used);
-  }
-  #u16(value: number): void {
-    this.#used = this.#buffer.writeUInt16LE(value, this.#used);
-  }
-  #u32(value: number): void {
-    this.#used = this.#buffer.writeUInt32LE(value, this.#used);
-  }
-  #f64(value: number): void {
-    this.#used = this.#buffer.writeDoubleLE(value, this.#used);
-  }
-  #text(text: string): void {
-    const bytes = this.#buffer.write(text, this.#used + 1, MOST_NAME_BYTES, "utf8");
-    this.#u8(bytes);
-    this.#used += bytes;
-  }
-}
+export const MOST_ENTRY_BYTES = 160;
 
 /** Reads one operation's bytes. Throws DamageError, which names the field, for a value that no writer writes. */
 class FieldReader {
@@ -314,7 +142,21 @@ class FieldReader {
   }
 }
 
-function decodeOperation(code: number, bytes: Buffer): Operation {
+/** The counters of a recording by their keys, in its order. Those that it does not have are null. */
+function decodeLosses(fields: FieldReader, keys: readonly string[]): RecordedLosses {
+  const counts = new Map<string, number>();
+  for (const key of keys) if (!fields.isAtEnd) counts.set(key, fields.count(key));
+  fields.mustEnd();
+  return Object.fromEntries(
+    FLOW_COUNTERS.map(({ name, key }) => [name, counts.get(key) ?? null]),
+  ) as RecordedLosses;
+}
+
+/**
+ * null: there is no such operation. `lossKeys`: the counters of the recording, in its order. Throws DamageError for bytes
+ * that no writer writes.
+ */
+export function decodeOperation(code: number, bytes: Buffer, lossKeys: readonly string[]): Operation | null {
   const fields = new FieldReader(bytes);
   switch (code) {
     case OpCode.records:
@@ -333,31 +175,9 @@ function decodeOperation(code: number, bytes: Buffer): Operation {
       fields.mustEnd();
       return { kind: "silent", nowNs, sinceNs };
     }
-    case OpCode.losses: {
-      const losses = { ...NO_LOSSES };
-      // A recording by an older tcptop has fewer counters.
-      for (const name of LOSS_NAMES) if (!fields.isAtEnd) losses[name] = fields.count(lossKey(name));
-      fields.mustEnd();
-      return { kind: "losses", losses };
-    }
+    case OpCode.losses:
+      return { kind: "losses", losses: decodeLosses(fields, lossKeys) };
     default:
-      throw new DamageError(`operation ${code} is not one of 1 to ${OpCode.silent}`);
-  }
-}
-
-function endsEarly(): DamageError {
-  return new DamageError("the frame ends before its last operation");
-}
-
-/** Reads the contents of a frame one operation at a time. Throws DamageError for bytes that no writer writes. */
-export function* decodeOperations(contents: Buffer): Generator<Operation> {
-  for (let at = 0; at < contents.length; ) {
-    if (contents.length - at < OPERATION_HEAD_BYTES) throw endsEarly();
-    const code = contents.readUInt8(at);
-    const start = at + OPERATION_HEAD_BYTES;
-    const end = start + contents.readUInt32LE(at + 1);
-    if (end > contents.length) throw endsEarly();
-    yield decodeOperation(code, contents.subarray(start, end));
-    at = end;
+      return null;
   }
 }

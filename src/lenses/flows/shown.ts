@@ -5,6 +5,8 @@ import { Figures, flowLosses } from "./figures.ts";
 import { compileFilter, describeFilter } from "./filter.ts";
 import { flowHelp } from "./help.ts";
 import type { FlowSettings } from "./options.ts";
+import { FlowPlayer } from "./player.ts";
+import { FLOWS_FORM } from "./recorded.ts";
 import { FLOWS } from "./snapshot.ts";
 import { FlowSummary } from "./summary.ts";
 import { flowTable } from "./table.ts";
@@ -27,5 +29,6 @@ export function parts({ filter, all }: FlowSettings): ShownLens<TableSizes> {
     }),
     summary: () => new FlowSummary(accept),
     figures: (words) => new Figures(accept, words),
+    recording: { form: FLOWS_FORM, player: (recorded) => new FlowPlayer(recorded, all) },
   };
 }

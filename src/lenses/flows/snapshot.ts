@@ -1,7 +1,7 @@
 /** Everything one refresh has to show. */
 import { type Snapshot as AnySnapshot, SnapshotOf } from "../../core/refresh.ts";
 import type { Connection, TcpState } from "./connection.ts";
-import type { Losses } from "./losses.ts";
+import type { RecordedLosses } from "./losses.ts";
 
 /** Sums over all flows, the gone ones included. */
 export interface Totals {
@@ -37,7 +37,7 @@ export interface Snapshot extends AnySnapshot {
   readonly unlisted: ConnectionList;
   readonly totals: Totals;
   readonly counts: Counts;
-  readonly losses: Losses;
+  readonly losses: RecordedLosses;
 }
 
 /** The flows of a refresh. */

@@ -8,7 +8,7 @@ import { RecordKind } from "../../../src/lenses/flows/record.ts";
 import { RecordingReader } from "../../../src/recording/reader.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
 import { flowLens, jsonStream, NO_ORDER } from "../../support/lenses.ts";
-import { INFO, MemoryFile, memorySource } from "../../support/recordings.ts";
+import { FlowsRecording, MemoryFile, memorySource } from "../../support/recordings.ts";
 import { curlRecord, seedEntry } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, outcomeOf, settle } from "../../support/world.ts";
@@ -253,7 +253,7 @@ async function typed(at: { world: FakeWorld; screen: FakeScreen }, ...keys: stri
 
 test("a recording without a refresh is refused, on the screen too", async () => {
   const file = new MemoryFile();
-  new RecordingWriter(file, "x").begin({ ...INFO });
+  new FlowsRecording(file, "x");
   const failure = { exitCode: 74, message: "x.tcptop ends before its first refresh" };
   expect((await streamed(file.bytes)).state.result).toMatchObject(failure);
   const at = await shown(file.bytes);

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { crc32, deflateRawSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { ABI as WIRE_VERSION } from "../../../src/lenses/flows/layout.gen.ts";
+import { RECORD_FIELDS } from "../../../src/lenses/flows/layout.gen.ts";
 import { LOSS_NAMES } from "../../../src/lenses/flows/losses.ts";
 import {
   byteOrder,
@@ -9,15 +9,36 @@ import {
   FORMAT_VERSION,
   FrameKind,
   HEAD_BYTES,
+  type LensHead,
   MAGIC,
   MOST_RAW_BYTES,
 } from "../../../src/recording/format.ts";
 import { RecordingReader } from "../../../src/recording/reader.ts";
-import { type Call, INFO, memorySource, readAll, record } from "../../support/recordings.ts";
+import {
+  type Call,
+  FACTS,
+  FLOWS_HEAD,
+  INFO,
+  memorySource,
+  readAll,
+  record,
+} from "../../support/recordings.ts";
 import { NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { FakeWorld, systemError } from "../../support/world.ts";
 
-const HEADER = { format: FORMAT_VERSION, wire: WIRE_VERSION, byteOrder: byteOrder(), ...INFO };
+/** Of format 2, which has one lens and no schema. */
+const OLD_HEADER = { format: 2, wire: 2, byteOrder: byteOrder(), ...INFO, ...FACTS };
+const HEADER = { format: FORMAT_VERSION, byteOrder: byteOrder(), ...INFO, lenses: [FLOWS_HEAD] };
+
+/** The header with another form of flows. */
+function withFlows(fields: object): object {
+  return { ...HEADER, lenses: [{ ...FLOWS_HEAD, ...fields }] };
+}
+
+/** A header with other records of flows. */
+function withRecord(record: object): object {
+  return withFlows({ schema: { ...FLOWS_HEAD.schema, record } });
+}
 
 /** A recording with this header and these frames. */
 function file(header: unknown, ...frames: Uint8Array[]): Buffer {
@@ -42,21 +63,27 @@ describe("is refused in one line", () => {
     ],
     [
       "a newer format",
-      file({ format: 9, wire: WIRE_VERSION, version: "3.0.0" }),
+      file({ format: 9, version: "3.0.0" }),
       64,
-      `memory is a recording by tcptop 3.0.0 in format 9.${WIRE_VERSION}; this tcptop reads formats up to ${FORMAT_VERSION}.${WIRE_VERSION}: use tcptop 3.0.0`,
+      "memory is a recording by tcptop 3.0.0 in format 9; this tcptop reads formats up to 3: use tcptop 3.0.0",
     ],
     [
-      "records of a newer wire",
-      file({ ...HEADER, wire: WIRE_VERSION + 1 }),
+      "records of a newer version in an old format",
+      file({ ...OLD_HEADER, wire: 3 }),
       64,
-      `memory is a recording by tcptop 0.1.0 in format ${FORMAT_VERSION}.${WIRE_VERSION + 1}; this tcptop reads formats up to ${FORMAT_VERSION}.${WIRE_VERSION}: use tcptop 0.1.0`,
+      "memory is a recording by tcptop 0.1.0, records of flows have version 3: use tcptop 0.1.0",
     ],
     [
-      "another byte order",
+      "an old format in another byte order",
+      file({ ...OLD_HEADER, byteOrder: "BE" }),
+      64,
+      "memory is a recording in format 2 from a machine with another byte order, which cannot be read",
+    ],
+    [
+      "a byte order that is none",
       file({ ...HEADER, byteOrder: "??" }),
-      64,
-      "memory was made on a machine with another byte order",
+      74,
+      "memory: byte 8: field byteOrder of the first frame is not LE or BE",
     ],
     ["a header that is no object", file(7), 74, "memory: byte 8: the first frame is not a JSON object"],
     [
@@ -79,9 +106,76 @@ describe("is refused in one line", () => {
     ],
     [
       "table sizes that are none",
-      file({ ...HEADER, tableSizes: { maxTcpFlows: -1, maxUdpFlows: 2 } }),
+      file(withFlows({ facts: { ...FACTS, tableSizes: { maxTcpFlows: -1, maxUdpFlows: 2 } } })),
       74,
-      "memory: byte 8: field tableSizes of the first frame is not two whole numbers or null",
+      "memory: byte 8: field tableSizes of flows in the first frame is not two whole numbers or null",
+    ],
+    [
+      "no lens",
+      file({ ...HEADER, lenses: [] }),
+      74,
+      "memory: byte 8: field lenses of the first frame is not a list of 1 to 255 objects",
+    ],
+    [
+      "two lenses of one number",
+      file({ ...HEADER, lenses: [FLOWS_HEAD, { ...FLOWS_HEAD, id: "other" }] }),
+      74,
+      "memory: byte 8: field lenses of the first frame is not a list of different lenses, by their number",
+    ],
+    [
+      "a lens of number 0",
+      file(withFlows({ number: 0 })),
+      74,
+      "memory: byte 8: field number of a lens of the first frame is not a number from 1 to 255",
+    ],
+    [
+      "a lens that acts on a terminal",
+      file(withFlows({ id: "x\x1b[2J" })),
+      74,
+      "memory: byte 8: field id of a lens of the first frame is not a name",
+    ],
+    [
+      "records without a size",
+      file(withRecord({ fields: {} })),
+      74,
+      "memory: byte 8: field schema.record.size of flows in the first frame is not a size of records",
+    ],
+    [
+      "records without what flows have always had",
+      file(withRecord({ size: 64, fields: { id: [16, 8, "u"] } })),
+      74,
+      "memory: byte 8: field schema.record.fields of flows in the first frame is not complete: opened_ns is missing",
+    ],
+    ...(
+      [
+        [184, 9],
+        [185, 8],
+        [15, 8],
+        [-1, 8],
+        [16.5, 8],
+        [16, 0],
+        ["16", 8],
+      ] as const
+    ).map(
+      ([offset, bytes]) =>
+        [
+          `a field of ${bytes} bytes at ${offset}`,
+          file(withRecord({ size: 192, fields: { id: [offset, bytes, "u"] } })),
+          74,
+          "memory: byte 8: field schema.record.fields of flows in the first frame is not fields with offset, bytes and kind",
+        ] as const,
+    ),
+    [
+      "a field that has grown",
+      file(withRecord({ size: 300, fields: { ...RECORD_FIELDS, pid: [200, 8, "u"] } })),
+      64,
+      "memory is a recording by tcptop 0.1.0, field pid of flows has another form: use tcptop 0.1.0",
+    ],
+    [
+      "counters that are none",
+      file(withFlows({ schema: { ...FLOWS_HEAD.schema, losses: ["a", "a"] } })),
+      74,
+      "memory: byte 8: field schema.losses of flows in the first frame is not a list of at most 64 counters",
     ],
     [
       "a first frame of another kind",
@@ -91,12 +185,6 @@ describe("is refused in one line", () => {
     ],
   ] as const)("%s", async ([, bytes, exitCode, message]) => {
     expect(await errorOf(bytes)).toMatchObject({ exitCode, message });
-  });
-
-  test("a recording by an older tcptop does not tell the sizes of the tables", async () => {
-    const { tableSizes: _, ...older } = HEADER;
-    const { info } = await RecordingReader.open(memorySource(file(older)), "memory");
-    expect(info.tableSizes).toEqual({ maxTcpFlows: null, maxUdpFlows: null });
   });
 
   test("a source that cannot be read", async () => {
@@ -121,7 +209,7 @@ describe("hostile frames with right checksums", () => {
   };
   const losses = operation(4, Buffer.alloc(64));
   const refresh = (...parts: Uint8Array[]) => encodeFrame(FrameKind.refresh, Buffer.concat(parts), at);
-  const start = file(HEADER).length;
+  const start = file(OLD_HEADER).length;
 
   test.for([
     [
@@ -129,21 +217,16 @@ describe("hostile frames with right checksums", () => {
       encodeFrame(FrameKind.info, Buffer.from("{}")),
       "field kind of a later frame is 1 (info)",
     ],
-    ["a refresh without an end", refresh(), "the losses, which end a refresh, are missing"],
+    ["a refresh without an end", refresh(), "the last operation of flows in a refresh is missing"],
     [
       "a refresh with two ends",
       refresh(losses, losses),
-      "an operation follows the losses, which end a refresh",
+      "operation 4 of flows follows its last one in a refresh",
     ],
     [
       "an end in a part",
       encodeFrame(FrameKind.part, losses),
-      "the losses of a refresh are in a frame of kind 2 (part)",
-    ],
-    [
-      "an unknown operation",
-      refresh(operation(9, Buffer.alloc(3)), losses),
-      "operation 9 is not one of 1 to 6",
+      "the last operation of flows is in a frame of kind 2 (part)",
     ],
     [
       "an operation longer than its frame",
@@ -223,7 +306,7 @@ describe("hostile frames with right checksums", () => {
       "field raw_bytes of the frame head is not a number up to 16777216",
     ],
   ] as const)("%s", async ([, frame, what]) => {
-    expect(await errorOf(file(HEADER, frame))).toMatchObject({
+    expect(await errorOf(file(OLD_HEADER, frame))).toMatchObject({
       exitCode: 74,
       message: `memory: byte ${start}: ${what}`,
     });
@@ -231,7 +314,7 @@ describe("hostile frames with right checksums", () => {
 
   test("time that runs backwards", async () => {
     const later = encodeFrame(FrameKind.refresh, losses, { nowNs: 2e9, wallMs: 0 });
-    expect(await errorOf(file(HEADER, later, refresh(losses)))).toMatchObject({
+    expect(await errorOf(file(OLD_HEADER, later, refresh(losses)))).toMatchObject({
       message: `memory: byte ${start + later.length}: field now_ns is less than that of the frame before`,
     });
   });
@@ -245,11 +328,60 @@ describe("hostile frames with right checksums", () => {
     head.writeUInt32LE(compressed.length, 4);
     head.writeUInt32LE(crc32(compressed), 12);
     head.writeUInt32LE(crc32(head.subarray(0, 32)), 32);
-    expect(await errorOf(file(HEADER, head, compressed))).toMatchObject({
+    expect(await errorOf(file(OLD_HEADER, head, compressed))).toMatchObject({
       message: expect.stringMatching(
         /: the (frame cannot be decompressed|size of the frame is not that in field raw_bytes)$/,
       ),
     });
+  });
+});
+
+describe("hostile operations of several lenses", () => {
+  const bells: LensHead = { number: 250, id: "bells", abi: 1, isCritical: false, schema: {}, facts: {} };
+  const header = { ...HEADER, lenses: [FLOWS_HEAD, bells] };
+  const operation = (lens: number, number: number, flags: number, contents = Buffer.alloc(0)) => {
+    const head = Buffer.alloc(8);
+    head.set([lens, number]);
+    head.writeUInt16LE(flags, 2);
+    head.writeUInt32LE(contents.length, 4);
+    return Buffer.concat([head, contents]);
+  };
+  const losses = operation(1, 4, 3, Buffer.alloc(64));
+  const last = operation(250, 9, 2);
+  const frame = (kind: 2 | 3, ...parts: Uint8Array[]) =>
+    encodeFrame(kind, Buffer.concat(parts), { nowNs: kind === 3 ? 1e9 : 0, wallMs: 0 });
+  const start = file(header).length;
+
+  test.for([
+    [
+      "a refresh that a lens does not end",
+      frame(3, losses),
+      "the last operation of bells in a refresh is missing",
+    ],
+    [
+      "one of no lens",
+      frame(3, losses, last, operation(7, 1, 0)),
+      "operation 1 is of lens 7, not one of the first frame",
+    ],
+    [
+      "one behind the last",
+      frame(3, last, operation(250, 1, 0), losses),
+      "operation 1 of bells follows its last one in a refresh",
+    ],
+    ["a last one in a part", frame(2, last), "the last operation of bells is in a frame of kind 2 (part)"],
+    ["half a head", frame(3, last.subarray(0, 7)), "the frame ends before its last operation"],
+    [
+      "one that is longer than its frame",
+      frame(3, Buffer.from([250, 1, 0, 0, 255, 255, 255, 255])),
+      "the frame ends before its last operation",
+    ],
+  ] as const)("%s", async ([, bytes, what]) => {
+    const reader = await RecordingReader.open(memorySource(Buffer.concat([file(header), bytes])), "memory");
+    const one = await reader.next();
+    const seen: number[] = [];
+    expect(() => one?.read(({ lens }) => seen.push(lens))).toThrow(
+      expect.objectContaining({ exitCode: 74, message: `memory: byte ${start}: ${what}` }),
+    );
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { FrameKind } from "../../../src/recording/format.ts";
 import { RecordingReader } from "../../../src/recording/reader.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
-import { INFO, MemoryFile, memorySource, readAll } from "../../support/recordings.ts";
+import { FlowsRecording, MemoryFile, memorySource, readAll } from "../../support/recordings.ts";
 import { NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { systemError } from "../../support/world.ts";
 
@@ -11,13 +11,12 @@ const LISTEN = 10;
 
 function started() {
   const file = new MemoryFile();
-  const writer = new RecordingWriter(file, "x.tcptop");
-  writer.begin(INFO);
-  return { file, writer };
+  const flows = new FlowsRecording(file, "x.tcptop");
+  return { file, flows, writer: flows.writer };
 }
 
-function refreshes({ writer }: { writer: RecordingWriter }, ...seconds: number[]): void {
-  for (const second of seconds) writer.refresh({ nowNs: second * 1e9, wallMs: second * 1e3 }, NO_LOSSES);
+function refreshes({ flows }: { flows: FlowsRecording }, ...seconds: number[]): void {
+  for (const second of seconds) flows.refresh({ nowNs: second * 1e9, wallMs: second * 1e3 }, NO_LOSSES);
 }
 
 async function kindsOf({ bytes }: MemoryFile): Promise<string[]> {
@@ -25,19 +24,19 @@ async function kindsOf({ bytes }: MemoryFile): Promise<string[]> {
   const kinds: string[] = [];
   for (let frame = await reader.next(); frame !== null; frame = await reader.next()) {
     kinds.push(frame.isRefresh ? "refresh" : "part");
-    for (const { kind } of frame.operations()) expect(kind).toBeTypeOf("string");
+    frame.read(({ lens }) => expect(lens).toBe(1));
   }
   return kinds;
 }
 
 describe("a recording", () => {
   test("has the flows of a seed, and the sockets without one only where they are given", async () => {
-    const { file, writer } = started();
+    const { file, flows } = started();
     const flow = seedEntry();
     const listener = seedEntry({ state: LISTEN, remotePort: 0 });
-    writer.write({ kind: "seed", entries: [flow, listener], nowNs: 5 });
-    writer.write({ kind: "sockets", entries: [flow, listener] });
-    refreshes({ writer }, 1);
+    flows.write({ kind: "seed", entries: [flow, listener], nowNs: 5 });
+    flows.write({ kind: "sockets", entries: [flow, listener] });
+    refreshes({ flows }, 1);
     const { calls } = await readAll(memorySource(file.bytes));
     expect(calls.slice(0, 2)).toEqual([
       ["seed", 5, flow],
@@ -46,11 +45,11 @@ describe("a recording", () => {
   });
 
   test("has sockets again only when they have changed", async () => {
-    const { file, writer } = started();
+    const { file, flows } = started();
     const listener = seedEntry({ state: LISTEN, remotePort: 0 });
     for (const entries of [[listener], [listener], [], [], [listener]]) {
-      writer.write({ kind: "sockets", entries });
-      refreshes({ writer }, 1);
+      flows.write({ kind: "sockets", entries });
+      refreshes({ flows }, 1);
     }
     const { calls } = await readAll(memorySource(file.bytes));
     const sockets = calls.flatMap((call, i) => (call[0] === "sockets" ? [[i, call.length - 1]] : []));
@@ -62,11 +61,11 @@ describe("a recording", () => {
   });
 
   test("has a refresh of many records in parts, and a seed of many sockets", async () => {
-    const { file, writer } = started();
+    const { file, flows } = started();
     const entries = Array.from({ length: 50_000 }, (_, i) => seedEntry({ localPort: i + 1, inode: i }));
-    writer.write({ kind: "seed", entries, nowNs: 5 });
-    for (let i = 0; i < 30; i++) writer.write({ kind: "records", bytes: Buffer.alloc(176 * 2048, i) });
-    refreshes({ writer }, 1);
+    flows.write({ kind: "seed", entries, nowNs: 5 });
+    for (let i = 0; i < 30; i++) flows.write({ kind: "records", bytes: Buffer.alloc(176 * 2048, i) });
+    refreshes({ flows }, 1);
     expect(await kindsOf(file)).toEqual(["part", "part", "part", "refresh"]);
     const { calls } = await readAll(memorySource(file.bytes));
     const seeded = calls.flatMap((call) => (call[0] === "seed" ? call.slice(2) : []));
@@ -78,26 +77,42 @@ describe("a recording", () => {
   });
 
   test("that was killed among the parts of a refresh ends with the one before", async () => {
-    const { file, writer } = started();
-    refreshes({ writer }, 1);
-    for (let i = 0; i < 12; i++) writer.write({ kind: "records", bytes: Buffer.alloc(176 * 2048) });
+    const { file, flows } = started();
+    refreshes({ flows }, 1);
+    for (let i = 0; i < 12; i++) flows.write({ kind: "records", bytes: Buffer.alloc(176 * 2048) });
     const read = await readAll(memorySource(file.bytes));
     expect(await kindsOf(file)).toEqual(["refresh", "part"]);
     expect([read.calls.length, read.isUnfinished]).toEqual([1, true]);
   });
 });
 
+test("a recording that ends before its first refresh leaves nothing, one with a refresh all of it", () => {
+  const [none, one] = [started(), started()];
+  none.flows.write({ kind: "silent", nowNs: 2, sinceNs: 1 });
+  refreshes(one, 1);
+  const { length } = one.file.bytes;
+  for (const { writer } of [none, one]) writer.close();
+  expect([none.file.bytes.length, one.file.bytes.length]).toEqual([0, length]);
+});
+
+test("a recording that has not begun leaves what was in the file", () => {
+  const file = new MemoryFile();
+  file.bytes = Buffer.from("the old recording");
+  new RecordingWriter(file, "x.tcptop").close();
+  expect([file.bytes.toString(), file.isClosed]).toEqual(["the old recording", true]);
+});
+
 describe("a disk that is full", () => {
   test("ends the recording; what was written before is whole, what is missing is counted", async () => {
-    const { file, writer } = started();
+    const { file, flows, writer } = started();
     let told = 0;
     writer.onFailure(() => told++);
-    refreshes({ writer }, 1, 2);
+    refreshes({ flows }, 1, 2);
     file.room = file.bytes.length + 7;
-    refreshes({ writer }, 3, 4, 5);
+    refreshes({ flows }, 3, 4, 5);
     file.room = Number.POSITIVE_INFINITY;
-    writer.write({ kind: "records", bytes: Buffer.alloc(176) });
-    refreshes({ writer }, 6);
+    flows.write({ kind: "records", bytes: Buffer.alloc(176) });
+    refreshes({ flows }, 6);
     expect([told, writer.notice]).toEqual([1, "4 refreshes not recorded: ENOSPC: no space left on device"]);
     expect(writer.failure).toMatchObject({
       exitCode: 74,
@@ -113,13 +128,13 @@ describe("a disk that is full", () => {
   });
 
   test("and cannot even be cut back leaves an unfinished refresh behind, which is left out", async () => {
-    const { file, writer } = started();
-    refreshes({ writer }, 1);
+    const { file, flows, writer } = started();
+    refreshes({ flows }, 1);
     file.room = file.bytes.length + 40;
     file.truncate = () => {
       throw systemError("EIO", "EIO: i/o error, ftruncate");
     };
-    refreshes({ writer }, 2);
+    refreshes({ flows }, 2);
     expect(writer.notice).toMatch(/^1 refresh not recorded: /);
     const read = await readAll(memorySource(file.bytes));
     expect([read.calls.map((call) => call[1]), read.isUnfinished, read.error]).toEqual([[1e9], true, null]);
@@ -128,11 +143,22 @@ describe("a disk that is full", () => {
   test("from the first byte on is told to who asks later", () => {
     const file = new MemoryFile();
     file.room = 3;
-    const writer = new RecordingWriter(file, "x.tcptop");
-    writer.begin(INFO);
+    const { writer } = new FlowsRecording(file, "x.tcptop");
     let told = 0;
     writer.onFailure(() => told++);
     expect([told, file.bytes.length]).toEqual([1, 0]);
+  });
+
+  test("that takes the head and no refresh is left without a file that cannot be played", () => {
+    const { file, flows, writer } = started();
+    file.room = file.bytes.length + 7;
+    refreshes({ flows }, 1);
+    expect([file.bytes.length > 0, writer.notice]).toEqual([
+      true,
+      "1 refresh not recorded: ENOSPC: no space left on device",
+    ]);
+    writer.close();
+    expect([file.bytes.length, file.isClosed]).toEqual([0, true]);
   });
 
   test("that shows only at the close is a failure too", () => {

@@ -1,6 +1,6 @@
 /** The state machine between capture and screen: records and the time in, snapshots out. */
 import { type Connection, type Protocol, TCP_STATES, type TcpState } from "../connection.ts";
-import type { Losses } from "../losses.ts";
+import type { RecordedLosses } from "../losses.ts";
 import { type FlowRecord, IPPROTO_TCP, IPPROTO_UDP, isFlow, RecordKind, type SeedEntry } from "../record.ts";
 import type { Counts, Snapshot, Totals } from "../snapshot.ts";
 import { BriefFlows } from "./brief-flows.ts";
@@ -310,14 +310,14 @@ export class Aggregator {
   }
 
   /** Everything that happened since the refresh before, and what there is now. `nowNs`: CLOCK_MONOTONIC. */
-  refresh(nowNs: number, kernelLosses: Losses): Snapshot {
+  refresh(nowNs: number, kernelLosses: RecordedLosses): Snapshot {
     const intervalS = Math.max(0, nowNs - this.#refreshedNs) / 1e9;
     const totalsBefore = { ...this.#totals };
     this.#refreshedNs = nowNs;
     this.#hasRefreshed = true;
     this.#met = null;
     this.#endIdleUdp(nowNs);
-    if (kernelLosses.flowsUntracked > 0) this.#dropUnmet(nowNs);
+    if ((kernelLosses.flowsUntracked ?? 0) > 0) this.#dropUnmet(nowNs);
     this.#closedFlows.age(nowNs);
     this.#settlePresumed(nowNs);
     const { listed, unlisted } = this.#brief.divide(MOST_BRIEF_ROWS, intervalS);

@@ -2,13 +2,13 @@
 import type { Model } from "../../../core/lens.ts";
 import { decodeRecords } from "../decode.ts";
 import { type FlowForm, FORM } from "../form.ts";
-import type { Losses } from "../losses.ts";
+import type { RecordedLosses } from "../losses.ts";
 import type { FlowOperation } from "../operation.ts";
 import type { FlowRecord } from "../record.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { Aggregator, type AggregatorOptions, type UnmetFlow } from "./aggregator.ts";
 
-export class FlowModel implements Model<FlowOperation, Losses, Snapshot> {
+export class FlowModel implements Model<FlowOperation, RecordedLosses, Snapshot> {
   readonly #aggregator: Aggregator;
   readonly #form: FlowForm;
   #recordsInvalid = 0;
@@ -39,7 +39,7 @@ export class FlowModel implements Model<FlowOperation, Losses, Snapshot> {
     }
   }
 
-  refresh(nowNs: number, losses: Losses): Snapshot {
+  refresh(nowNs: number, losses: RecordedLosses): Snapshot {
     return this.#aggregator.refresh(nowNs, losses);
   }
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HEAD } from "../../../../src/core/head.gen.ts";
 import { decodeLosses, decodeOwners, decodeRecords } from "../../../../src/lenses/flows/decode.ts";
-import { formOf } from "../../../../src/lenses/flows/form.ts";
+import { headlessForm } from "../../../../src/lenses/flows/form.ts";
 import { LOSSES, OWNER, RECORD } from "../../../../src/lenses/flows/layout.gen.ts";
 import { LOSS_NAMES } from "../../../../src/lenses/flows/losses.ts";
 import { type FlowRecord, IPPROTO_UDP, RecordFlag, RecordKind } from "../../../../src/lenses/flows/record.ts";
@@ -154,15 +154,17 @@ describe("decodeRecords", () => {
       const records: RecordFields[] = [];
       const take = (record: FlowRecord) => records.push(copyRecord(record));
       expect(batch.length).toBe(2 * size);
-      expect(decodeRecords(batch, take, formOf(version) ?? undefined)).toBe(0);
+      expect(decodeRecords(batch, take, headlessForm(version) ?? undefined)).toBe(0);
       expect(records).toEqual([
         { ...fields, processStartNs },
         { ...fields, id: 2n, processStartNs },
       ]);
       batch[148] = 3;
-      expect(decodeRecords(batch.subarray(0, 2 * size - 1), () => {}, formOf(version) ?? undefined)).toBe(2);
+      expect(
+        decodeRecords(batch.subarray(0, 2 * size - 1), () => {}, headlessForm(version) ?? undefined),
+      ).toBe(2);
     }
-    expect(formOf(4)).toBe(null);
+    expect(headlessForm(3)).toBe(null);
   });
 
   test("arbitrary bytes never throw, and every record is delivered or counted", () => {

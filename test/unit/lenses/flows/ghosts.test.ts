@@ -5,8 +5,7 @@ import { NO_LOSSES } from "../../../../src/lenses/flows/losses.ts";
 import { FlowModel } from "../../../../src/lenses/flows/model/model.ts";
 import type { FlowOperation } from "../../../../src/lenses/flows/operation.ts";
 import { IPPROTO_UDP, RecordKind, type SeedEntry } from "../../../../src/lenses/flows/record.ts";
-import { RecordingWriter } from "../../../../src/recording/writer.ts";
-import { INFO, MemoryFile, memorySource, readAll } from "../../../support/recordings.ts";
+import { FlowsRecording, MemoryFile, memorySource, readAll } from "../../../support/recordings.ts";
 import { makeRecord, seedEntry } from "../../../support/records.ts";
 import { FakeWorld, settle } from "../../../support/world.ts";
 
@@ -16,15 +15,14 @@ let world: FakeWorld;
 let model: FlowModel;
 let ghosts: Ghosts;
 let file: MemoryFile;
-let recorder: RecordingWriter;
+let recorder: FlowsRecording;
 let closesLost: number;
 
 beforeEach(() => {
   world = new FakeWorld();
   model = new FlowModel({ udpIdleNs: 1000 * S, startNs: 0 });
   file = new MemoryFile();
-  recorder = new RecordingWriter(file, "x.tcptop");
-  recorder.begin(INFO);
+  recorder = new FlowsRecording(file, "x.tcptop");
   ghosts = new Ghosts(world.capture, () => model.unmet(), take, world.clock);
   closesLost = 0;
 });
