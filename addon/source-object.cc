@@ -103,6 +103,7 @@ Napi::Function SourceObject::define(Napi::Env env)
 			       InstanceMethod<&SourceObject::read>("read"),
 			       InstanceMethod<&SourceObject::write>("write"),
 			       InstanceMethod<&SourceObject::skipped>("skipped"),
+			       InstanceMethod<&SourceObject::tell_conntrack>("tellConntrack"),
 			       InstanceMethod<&SourceObject::close>("close"),
 			       InstanceAccessor<&SourceObject::left_out>("leftOut"),
 			   });
@@ -246,6 +247,21 @@ Napi::Value SourceObject::skipped(const Napi::CallbackInfo &info)
 	Name program = read_name(info.Env(), info[0]);
 	try {
 		return Napi::Number::New(info.Env(), static_cast<double>(open.skipped(program)));
+	} catch (const Failure &failure) {
+		throw to_error(info.Env(), failure);
+	}
+}
+
+// Null: the programs do not want to know it.
+Napi::Value SourceObject::tell_conntrack(const Napi::CallbackInfo &info)
+{
+	Source &open = source(info.Env());
+
+	try {
+		Answer answer = open.tell_conntrack();
+		if (answer == not_wanted)
+			return info.Env().Null();
+		return Napi::Boolean::New(info.Env(), answer == told);
 	} catch (const Failure &failure) {
 		throw to_error(info.Env(), failure);
 	}

@@ -26,6 +26,7 @@ class SourceObject : public Napi::ObjectWrap<SourceObject>
 	Napi::Value read(const Napi::CallbackInfo &info);
 	void write(const Napi::CallbackInfo &info);
 	Napi::Value skipped(const Napi::CallbackInfo &info);
+	Napi::Value tell_conntrack(const Napi::CallbackInfo &info);
 	Napi::Value left_out(const Napi::CallbackInfo &info);
 	void close(const Napi::CallbackInfo &info);
 

@@ -46,14 +46,21 @@ class Source
 
 	// How often the kernel has skipped a program that it would have run on top of itself.
 	virtual uint64_t skipped(const Name &program) = 0;
+
+	// Tells the programs where NAT keeps the addresses of a connection.
+	virtual Answer tell_conntrack() = 0;
 };
 
 std::unique_ptr<Source> open_source(const LoadRequest &request, const RecordSizes &sizes);
 
-// Where NAT keeps the addresses of a connection; false while the kernel does not say. Throws Failure.
-bool find_conntrack(Conntrack *out);
+// Starts the program that has the privileges, once, and returns its process id. All that loads and opens is asked of
+// it. Throws Failure.
+int start_broker(const std::string &program);
 
-// Frees what loading needs and nothing else.
+// Waits until it has ended, and everything is detached.
+void stop_broker();
+
+// Frees what loading needs and nothing else. From then on nothing is loaded, and no output is named. Throws Failure.
 void end_loading();
 
 struct Facts {
@@ -64,11 +71,38 @@ struct Facts {
 
 Facts facts();
 
-// Gives up, in every thread and for good, all capabilities that an open capture does not need, and the means to
-// gain others by exec (no_new_privs). Kept as far as there: CAP_SYS_PTRACE, which shows the network namespaces
-// of others' processes; CAP_BPF where the kernel asks for it to read maps; with `keeps_file_access` CAP_DAC_OVERRIDE.
-// Throws Failure if a thread could not be made to. Call it on the main thread.
-void confine(bool keeps_file_access);
+// The network namespace of a process, 0 if it cannot be had. Throws Failure.
+uint64_t netns_of(uint32_t pid);
+
+// Files that are written to, by their folder and name; they are opened as src/base/output-file.ts opens them. Named
+// before end_loading(). All of it throws Failure.
+uint32_t keep_output(int folder, const std::string &name);
+// `is_new`: it must not be there; set to whether it was made.
+int open_output(uint32_t output, bool *is_new);
+void drop_output(uint32_t output, int file);
+void move_output(uint32_t output, int file, const std::string &suffix);
+
+struct User {
+	uint32_t uid;
+	uint32_t gid;
+};
+
+// False: no user has this name.
+bool find_user(const std::string &name, User *out);
+
+// What a process may still do.
+struct Confinement {
+	bool has_user; // it is the user that was asked for
+	bool has_landlock;
+	bool has_seccomp;
+};
+
+// Makes this process, in every thread and for good, the user (null: it stays who it is) without any capability, which
+// gains nothing by exec, opens nothing but what is below `readable`, writes nothing but what is below `writable`, and
+// makes no system call that this program does not need. What the kernel does not have is left out. Throws Failure if a
+// thread could not be made to. Call it on the main thread.
+Confinement confine(const User *user, const std::vector<std::string> &readable,
+		    const std::vector<std::string> &writable);
 
 // Whether the other end of a pipe or socket is open; true for a file, and where it is not known.
 bool has_reader(int fd);

@@ -72,11 +72,11 @@ _tcptop() {
 		_tcptop_offer "$cur" auto fentry kprobe tracepoint
 		return
 		;;
-	-d | --delay | --interval | -n | --iterations | --udp-timeout | --port | --host | --speed)
+	-d | --delay | --interval | -n | --iterations | --udp-timeout | --port | --host | --speed | --user)
 		return
 		;;
 	esac
-	_tcptop_offer "$cur" --batch --format --log --overwrite --raw --color --no-color --sort --reverse --delay --interval --iterations --udp-timeout --pid --process --port --host --tcp --udp --ipv4 --ipv6 --no-loopback --all --record --replay --demo --speed --backend --debug --version --help
+	_tcptop_offer "$cur" --batch --format --log --overwrite --raw --color --no-color --sort --reverse --delay --interval --iterations --udp-timeout --pid --process --port --host --tcp --udp --ipv4 --ipv6 --no-loopback --all --record --replay --demo --speed --backend --user --debug --version --help
 }
 
 complete -F _tcptop tcptop

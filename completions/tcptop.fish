@@ -28,6 +28,7 @@ complete -c tcptop -l replay -r -F -d 'show a recording, without privileges; - r
 complete -c tcptop -l demo -d 'show the recording that comes with tcptop'
 complete -c tcptop -l speed -x -d 'how much faster to replay, 0.1 to 1000 (default 1)'
 complete -c tcptop -l backend -x -a 'auto fentry kprobe tracepoint' -d 'auto, fentry, kprobe, tracepoint (default auto)'
+complete -c tcptop -l user -x -d 'whom root becomes (default who called sudo, or nobody)'
 complete -c tcptop -l debug -d 'show where an error comes from'
 complete -c tcptop -s V -l version -d 'show the version'
 complete -c tcptop -s h -l help -d 'show this help'

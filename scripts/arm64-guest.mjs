@@ -6,6 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } 
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Apt } from "./debian.mjs";
+import { PREBUILT } from "./inspect-addon.mjs";
 import { isFresh, must, root, say } from "./lib.mjs";
 import { BUILD_PACKAGES, buildPrebuilt, TARGETS } from "./prebuilt.mjs";
 import { missingPackages } from "./setup.mjs";
@@ -92,10 +93,8 @@ export function makeGuest() {
   buildPrebuilt([ARCH]);
   buildTraffic(folder);
   mkdirSync(join(OVER, "build/cmake/Release"));
-  copyFileSync(
-    join(root, `prebuilds/linux-${ARCH}/tcptop.node`),
-    join(OVER, "build/cmake/Release/tcptop.node"),
-  );
+  for (const name of PREBUILT)
+    copyFileSync(join(root, `prebuilds/linux-${ARCH}`, name), join(OVER, "build/cmake/Release", name));
   installNpmPackages();
   return { root: folder, over: OVER };
 }

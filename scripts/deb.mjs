@@ -18,7 +18,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { inspectAddon } from "./inspect-addon.mjs";
+import { inspectAddon, PREBUILT } from "./inspect-addon.mjs";
 import { must, output, root, say } from "./lib.mjs";
 import { ARCHS, archOf, TARGETS } from "./prebuilt.mjs";
 
@@ -121,8 +121,10 @@ function stageFiles(stage, arch, modules, date) {
   cpSync(join(root, "demo"), join(lib, "demo"), { recursive: true });
   cpSync(modules, join(lib, "node_modules"), { recursive: true });
   write("usr/lib/tcptop/package.json", read("package.json"));
-  const addon = `prebuilds/linux-${arch}/tcptop.node`;
-  write(`usr/lib/tcptop/${addon}`, read(addon));
+  for (const name of PREBUILT) {
+    const file = `prebuilds/linux-${arch}/${name}`;
+    write(`usr/lib/tcptop/${file}`, read(file), name.endsWith(".node") ? 0o644 : 0o755);
+  }
   // Debian's Node, whatever another user's PATH has.
   const program = read("bin/tcptop.js").toString();
   write(

@@ -1,4 +1,4 @@
-// What a prebuilt addon asks of the system it is loaded on, and whether that is within what is promised.
+// What a prebuilt addon or broker asks of the system it runs on, and whether that is within what is promised.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { root } from "./lib.mjs";
@@ -9,6 +9,9 @@ export const GLIBC_CEILING = "2.28";
 /** Libraries that every system with Node has (glibc's own, and zlib). */
 const LIBRARIES =
   /^(libc\.so\.6|libm\.so\.6|libdl\.so\.2|libpthread\.so\.0|libz\.so\.1|ld-linux-[\w-]+\.so\.[12])$/;
+
+/** The files of an architecture: what Node loads, and what has the privileges. */
+export const PREBUILT = ["tcptop.node", "tcptop-broker"];
 
 const EXPORTS = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
 
@@ -43,7 +46,7 @@ function compareVersions(a, b) {
 }
 
 /**
- * The facts of an addon: `needed` libraries, newest `glibc`, `exports`, and symbols nobody `provides`.
+ * The facts of a file: `needed` libraries, newest `glibc`, `exports`, and symbols nobody `provides`.
  * @param {string} file
  */
 export function inspectAddon(file) {
@@ -69,7 +72,7 @@ export function inspectAddon(file) {
 }
 
 /**
- * What is wrong with the prebuilt of an architecture, in Node's names; empty: nothing.
+ * What is wrong with a prebuilt file of an architecture, in Node's names; empty: nothing.
  * @param {string} file
  * @param {string} arch
  */
@@ -80,8 +83,9 @@ export function problemsOf(file, arch) {
   for (const name of needed) if (!LIBRARIES.test(name)) problems.push(`needs ${name}`);
   if (compareVersions(glibc ?? "0", GLIBC_CEILING) > 0)
     problems.push(`needs glibc ${glibc}, newer than ${GLIBC_CEILING}`);
-  if (exports.sort().join() !== EXPORTS.join())
-    problems.push(`exports ${exports.join(", ")}; only ${EXPORTS.join(" and ")} are wanted`);
+  const wanted = file.endsWith(".node") ? EXPORTS : [];
+  if (exports.sort().join() !== wanted.join())
+    problems.push(`exports ${exports.join(", ")}; ${wanted.join(" and ") || "nothing"} is wanted`);
   if (readFileSync(file).includes(root)) problems.push(`has the path of the checkout in it, ${root}`);
   for (const name of unprovided) problems.push(`nothing provides ${name}`);
   return problems;

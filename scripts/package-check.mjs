@@ -14,7 +14,7 @@ import { basename, join } from "node:path";
 import { buildDeb } from "./deb.mjs";
 import { Apt } from "./debian.mjs";
 import { DebianRoot } from "./debian-root.mjs";
-import { problemsOf } from "./inspect-addon.mjs";
+import { PREBUILT, problemsOf } from "./inspect-addon.mjs";
 import { root, say } from "./lib.mjs";
 import { ARCHS, archOf } from "./prebuilt.mjs";
 import { installSystemPackages } from "./setup.mjs";
@@ -117,7 +117,7 @@ function wantedFiles() {
       "completions/_tcptop",
       "completions/tcptop.fish",
     ],
-    ...ARCHS.map((arch) => `prebuilds/linux-${arch}/tcptop.node`),
+    ...ARCHS.flatMap((arch) => PREBUILT.map((name) => `prebuilds/linux-${arch}/${name}`)),
   ].sort();
 }
 
@@ -165,8 +165,10 @@ function checkTarball() {
   );
   say(`         ${TARBALL}: ${size} bytes, unpacked ${unpackedSize}`);
   for (const arch of ARCHS) {
-    const problems = problemsOf(join(root, `prebuilds/linux-${arch}/tcptop.node`), arch);
-    report(`the addon for ${arch} asks for nothing unusual`, problems.join("; ") || null);
+    for (const name of PREBUILT) {
+      const problems = problemsOf(join(root, `prebuilds/linux-${arch}/${name}`), arch);
+      report(`${name} for ${arch} asks for nothing unusual`, problems.join("; ") || null);
+    }
   }
   const publish = run("npm", ["publish", "--dry-run", "--ignore-scripts", join(WORK, TARBALL)], {
     cwd: WORK,

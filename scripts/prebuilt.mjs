@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { Apt } from "./debian.mjs";
-import { inspectAddon, problemsOf } from "./inspect-addon.mjs";
+import { inspectAddon, PREBUILT, problemsOf } from "./inspect-addon.mjs";
 import { must, root, say } from "./lib.mjs";
 import { installSystemPackages } from "./setup.mjs";
 
@@ -157,12 +157,13 @@ function buildLibraries(arch, sources, sysroot) {
 }
 
 /**
+ * The folder with the addon and the broker.
  * @param {Arch} arch
  * @param {string} libraries
  * @param {string} sysroot
  */
-function buildAddon(arch, libraries, sysroot) {
-  say(`prebuilt: building the addon for ${arch}`);
+function buildNative(arch, libraries, sysroot) {
+  say(`prebuilt: building the addon and the broker for ${arch}`);
   const out = `build/prebuilt/cmake-${arch}`;
   const settings = {
     CMAKE_TOOLCHAIN_FILE: join(root, "packaging/toolchain.cmake"),
@@ -174,9 +175,9 @@ function buildAddon(arch, libraries, sysroot) {
   const given = Object.entries(settings).map(([key, value]) => `--CD${key}=${value}`);
   must("npx", [
     ...["--no-install", "cmake-js", "build", "--out", out, "--arch", arch, "--log-level", "error"],
-    ...["--silent", "--target", "tcptop_addon", ...given],
+    ...["--silent", ...given],
   ]);
-  return join(root, out, "Release/tcptop.node");
+  return join(root, out, "Release");
 }
 
 /** What the folders of WORK were made by: when it changes they are made anew. */
@@ -187,7 +188,7 @@ function recipe() {
     .digest("hex");
 }
 
-/** Builds prebuilds/linux-ARCH/tcptop.node for each architecture, and ends the process if one is not as promised. */
+/** Builds the files of prebuilds/linux-ARCH for each architecture, and ends the process if one is not as promised. */
 export function buildPrebuilt(archs = ARCHS) {
   installSystemPackages(BUILD_PACKAGES);
   const stamp = join(WORK, "recipe");
@@ -199,17 +200,19 @@ export function buildPrebuilt(archs = ARCHS) {
   const sources = fetchSources();
   for (const arch of archs) {
     const sysroot = fetchRoot(arch);
-    const addon = buildAddon(arch, buildLibraries(arch, sources, sysroot), sysroot);
-    const problems = problemsOf(addon, arch);
-    for (const problem of problems) say(`prebuilt: linux-${arch}: ${problem}`);
-    if (problems.length > 0) process.exit(1);
+    const built = buildNative(arch, buildLibraries(arch, sources, sysroot), sysroot);
     const folder = join(root, `prebuilds/linux-${arch}`);
     mkdirSync(folder, { recursive: true });
-    copyFileSync(addon, join(folder, "tcptop.node"));
-    const { needed, glibc } = inspectAddon(addon);
-    say(
-      `prebuilt: linux-${arch}: ${statSync(addon).size} bytes, glibc ${glibc} or later, ${needed.join(" ")}`,
-    );
+    for (const name of PREBUILT) {
+      const file = join(built, name);
+      const problems = problemsOf(file, arch);
+      for (const problem of problems) say(`prebuilt: linux-${arch}: ${name}: ${problem}`);
+      if (problems.length > 0) process.exit(1);
+      copyFileSync(file, join(folder, name));
+      const { needed, glibc } = inspectAddon(file);
+      const size = statSync(file).size;
+      say(`prebuilt: linux-${arch}: ${name}, ${size} bytes, glibc ${glibc} or later, ${needed.join(" ")}`);
+    }
   }
 }
 

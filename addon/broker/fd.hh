@@ -33,6 +33,12 @@ class Fd
 		return fd_;
 	}
 
+	// Whoever gets it closes it.
+	int release()
+	{
+		return std::exchange(fd_, -1);
+	}
+
       private:
 	int fd_ = -1;
 };

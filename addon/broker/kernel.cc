@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <optional>
 
 #include "failure.hh"

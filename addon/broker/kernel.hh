@@ -3,9 +3,8 @@
 
 #include <bpf/btf.h>
 
+#include <cstdint>
 #include <memory>
-
-#include "protocol.hh"
 
 namespace tcptop
 {
@@ -15,6 +14,13 @@ struct BtfFree {
 	{
 		btf__free(types);
 	}
+};
+
+// Where NAT keeps the addresses of a connection (struct nf_conn).
+struct Conntrack {
+	uint32_t tuples_at;
+	uint32_t tuple_stride;
+	uint32_t status_at;
 };
 
 using Btf = std::unique_ptr<btf, BtfFree>;

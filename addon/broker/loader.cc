@@ -109,13 +109,6 @@ std::string first_line(const std::string &log)
 	return log.substr(0, log.find('\n'));
 }
 
-template <size_t size> void copy_text(char (&to)[size], const std::string &text)
-{
-	size_t length = text.copy(to, size - 1);
-
-	to[length] = 0;
-}
-
 } // namespace
 
 Loaded::Loaded(const LoadRequest &request, KernelTypes &kernel)
@@ -323,6 +316,33 @@ uint64_t Loaded::skipped(const Name &name) const
 	int fd = program ? bpf_program__fd(program) : -1;
 
 	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.recursion_misses : 0;
+}
+
+// The status comes last: with it the rest is used.
+Answer Loaded::tell_conntrack(KernelTypes &kernel) const
+{
+	bpf_map *map = bpf_object__find_map_by_name(object_.get(), ".data.conntrack");
+	Conntrack places;
+
+	if (!map)
+		return not_wanted;
+	if (!kernel.find_conntrack(&places))
+		return unknown;
+	size_t size;
+	auto *begin = static_cast<const uint8_t *>(bpf_map__initial_value(map, &size));
+	std::vector<uint8_t> value(begin, begin + size);
+	const uint32_t numbers[] = {places.tuples_at, places.tuple_stride, places.status_at};
+	std::vector<uint8_t *> found =
+	    find_variables(object_.get(), map, {"tracked_tuples_at", "tracked_tuple_stride", "tracked_status_at"});
+	for (size_t i = 0; i < found.size(); i++) {
+		uint32_t key = 0;
+		if (!found[i])
+			throw failed("load", ENOENT, "variables of conntrack");
+		memcpy(value.data() + (found[i] - begin), &numbers[i], sizeof(numbers[i]));
+		if (bpf_map_update_elem(bpf_map__fd(map), &key, value.data(), BPF_ANY) != 0)
+			throw failed("load", errno, "variables of conntrack");
+	}
+	return told;
 }
 
 } // namespace tcptop

@@ -51,6 +51,9 @@ class Loaded
 	// How often the kernel has skipped a program that it would have run on top of itself; 0 if there is none.
 	uint64_t skipped(const Name &program) const;
 
+	// Tells the programs where NAT keeps the addresses of a connection, if they want to know it. Throws Failure.
+	Answer tell_conntrack(KernelTypes &kernel) const;
+
       private:
 	bool try_load(const LoadRequest &request, const btf *kernel, bool with_cgroup);
 	void select(const LoadRequest &request, const btf *kernel, bool with_cgroup);

@@ -1,5 +1,5 @@
-// What crosses between the addon and what loads for it: fixed sizes, names as bytes up to a NUL, numbers in the
-// machine's byte order.
+// What crosses between Node and the broker, which has the privileges: fixed sizes, names as bytes up to a NUL, numbers
+// in the machine's byte order.
 #pragma once
 
 #include <cstddef>
@@ -84,11 +84,65 @@ struct LoadReply {
 	LeftOut left_out[max_left_out];
 };
 
-// Where NAT keeps the addresses of a connection (struct nf_conn).
-struct Conntrack {
-	uint32_t tuples_at;
-	uint32_t tuple_stride;
-	uint32_t status_at;
+// What the broker does. Calls up to `seal` are refused after it: from then on nothing is asked for that the command
+// line did not ask for.
+enum class Call : uint32_t {
+	load = 1,    // `load`: the reply has `load` and `source`, and the ring's and the variables' map
+	keep_output, // `text`: a file's name, with its directory: the reply has its `number`
+	seal,	     // what only loading needs is freed, privileges that only loading needs are given up
+	unload,	     // `source`
+	iterate,     // `source`, `index`: the reply has the file
+	skipped,     // `source`, `name`: `number`
+	conntrack,   // `source`: `number` is an Answer
+	netns,	     // `pid`: `number` is the inode of its network namespace, 0 if it cannot be had
+	open_output, // `index`: the reply has the file, made if it is not there: `number` is 1
+	make_output, // `index`: the same for a file that must not be there
+	drop_output, // `index`, with the file: its name is removed if nobody wrote to it
+	move_output, // `index`, with the file, `text`: what is appended to its name
 };
+
+// Whether the programs undo NAT.
+enum Answer : uint64_t { not_wanted, unknown, told };
+
+constexpr size_t text_bytes = 256;
+constexpr size_t max_files = 2; // that go along with one message
+
+struct Request {
+	Call call;
+	uint32_t source;
+	uint32_t index;
+	uint32_t pid;
+	Name name;
+	char text[text_bytes];
+	LoadRequest load;
+};
+
+struct FailureReply {
+	char code[name_bytes];
+	char stage[name_bytes];
+	int32_t error;
+	char what[1024];
+	char log[8192];
+};
+
+struct Reply {
+	uint32_t has_failed; // `failure` is set, and nothing else
+	uint32_t source;
+	uint64_t number;
+	LoadReply load;
+	FailureReply failure;
+};
+
+template <size_t size> void copy_text(char (&to)[size], const std::string &text)
+{
+	size_t length = text.copy(to, size - 1);
+
+	to[length] = 0;
+}
+
+template <size_t size> std::string text_of(const char (&from)[size])
+{
+	return std::string(from, strnlen(from, size));
+}
 
 } // namespace tcptop

@@ -126,6 +126,11 @@ class LinuxSource : public Source
 		return held_->skipped(program);
 	}
 
+	Answer tell_conntrack() override
+	{
+		return held_->tell_conntrack();
+	}
+
       private:
 	// A record whose head does not say its length becomes a head without anything.
 	static bool take_by_head(const uint8_t *record, size_t length, uint8_t *to, size_t room, size_t *done)

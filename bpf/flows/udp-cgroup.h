@@ -268,11 +268,12 @@ struct tracked_tuple {
 
 /*
  * Where struct nf_conn keeps its status and its two tuples. On most kernels the type is a module's, which may be
- * loaded later: user space writes these as soon as it knows them, the status last. 0: not known.
+ * loaded later: the broker writes these as soon as it knows them, the status last. 0: not known. They are in a section
+ * of their own, which unprivileged processes do not get: whoever writes them chooses what kernel memory is read.
  */
-volatile __u32 tracked_tuples_at;
-volatile __u32 tracked_tuple_stride;
-volatile __u32 tracked_status_at;
+volatile __u32 tracked_tuples_at SEC(".data.conntrack");
+volatile __u32 tracked_tuple_stride SEC(".data.conntrack");
+volatile __u32 tracked_status_at SEC(".data.conntrack");
 
 /* Addresses as a flow's key has them: IPv4 mapped. */
 static __always_inline void map_tracked(__u8 *to, const __u8 *address, __u16 family)

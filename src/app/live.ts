@@ -33,7 +33,7 @@ export class Live implements Feed {
     const recorder = record?.() ?? null;
     this.#recorder = recorder;
     try {
-      const { kernel, stepDowns, sources } = world.platform.open({ ...capture, lenses });
+      const { kernel, stepDowns, privileges, sources } = world.platform.open({ ...capture, lenses });
       const opened = lenses.flatMap((lens) => {
         const source = sources.get(lens.id);
         return source === undefined ? [] : [{ lens, source }];
@@ -58,8 +58,9 @@ export class Live implements Feed {
         kernel,
         stepDowns: [...this.#sources.flatMap((source) => source.stepDowns), ...stepDowns],
         facts: new Map(opened.map(({ lens, source }) => [lens.id, source.facts])),
+        privileges,
       };
-      const { facts: _, ...info } = this.info;
+      const { facts: _, privileges: __, ...info } = this.info;
       const heads = opened.flatMap(({ lens, source }) => {
         if (lens.recording === undefined) return [];
         return [{ ...lens.recording.form, isCritical: false, facts: { ...lens.recorded(source) } }];

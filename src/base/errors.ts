@@ -52,8 +52,12 @@ function isOutOfFiles(error: unknown): boolean {
   return code === "EMFILE" || code === "ENFILE" || number === EMFILE || number === ENFILE;
 }
 
+const BROKER_ENDED = "the process with tcptop's privileges, tcptop-broker, has ended";
+
 /** What to tell of an error: its own line, or that there are too few file descriptors for the program. */
 export function tellable(error: unknown): unknown {
+  if (error instanceof Error && Reflect.get(error, "code") === "BROKER_ENDED")
+    return new ExitError(ExitCode.unavailable, BROKER_ENDED, { cause: error });
   if (error instanceof ExitError ? error.exitCode !== ExitCode.unavailable : !isOutOfFiles(error))
     return error;
   const cause = error instanceof ExitError ? error.cause : error;

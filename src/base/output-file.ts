@@ -35,10 +35,24 @@ export interface Files {
   close(fd: number): void;
   /** False when another process has locked the file to write to it. */
   lock(fd: number): boolean;
+  /** Absent: this process opens its files itself. */
+  readonly keeper?: OutputKeeper | null;
   /** null on systems without user ids. */
   readonly userId: number | null;
   /** Who called sudo; null: nobody. */
   readonly invokerId: number | null;
+}
+
+/** Opens files again once this process may not; each is known by its folder and name. Throws as `node:fs` does. */
+export interface OutputKeeper {
+  /** Before privileges are given up. `path`: of the folder, which is open. Returns the file's number. */
+  keep(folder: number, path: string, name: string): number;
+  /** Opens the file, or makes it where it is not there or must not be. */
+  open(output: number, mustBeNew: boolean): { readonly fd: number; readonly isNew: boolean };
+  /** Removes the file's name, if it is still this file's and nobody wrote to it. */
+  drop(output: number, fd: number): void;
+  /** Appends to the file's name, if that is still this file's. */
+  move(output: number, fd: number, suffix: string): void;
 }
 
 /** The identity of a file under any name. */
@@ -57,6 +71,13 @@ export interface OpenFile {
   readonly place: string;
   /** Whether opening made the file. */
   readonly isNew: boolean;
+}
+
+/** A file that was named to who opens it later. */
+interface Kept {
+  readonly keeper: OutputKeeper;
+  readonly output: number;
+  readonly place: string;
 }
 
 /** The purpose of a file, for messages. */
@@ -91,6 +112,10 @@ export function isMissing(error: unknown): boolean {
   return codeOf(error) === "ENOENT";
 }
 
+function suffixOf(date: string, number: number): string {
+  return number === 1 ? `.${date}` : `.${date}.${number}`;
+}
+
 function isSame(a: FileId, b: FileId): boolean {
   return a.dev === b.dev && a.ino === b.ino;
 }
@@ -104,6 +129,8 @@ export class OutputFile {
   readonly #files: Files;
   readonly #purpose: Purpose;
   readonly #inUse: readonly FileInUse[];
+  /** Whom the file was named to once it was open; null: nobody. */
+  #kept: Kept | null = null;
 
   constructor(files: Files, path: string, purpose: Purpose, inUse: readonly FileInUse[]) {
     this.#files = files;
@@ -114,16 +141,23 @@ export class OutputFile {
 
   /** Opens and locks the file at the path, or a new one. `cannotCreate`: exit code when none can be made. */
   open(takesExisting: boolean, cannotCreate: ExitCodeValue = ExitCode.cannotCreate): OpenFile {
+    const kept = this.#openKept(false, cannotCreate);
+    if (kept !== null) return kept;
     return this.#at(this.path, cannotCreate, (to) => {
       if (to.facts === null && to.isLinked) {
         throw this.refusal("it is a symbolic link to a file that does not exist");
       }
-      return to.facts === null ? this.#make(to, cannotCreate) : this.#openThere(to, to.facts, takesExisting);
+      const file =
+        to.facts === null ? this.#make(to, cannotCreate) : this.#openThere(to, to.facts, takesExisting);
+      this.#keep(to);
+      return file;
     });
   }
 
   /** Makes and locks a file that is not there. */
   create(place: string, cannotCreate: ExitCodeValue): OpenFile {
+    const kept = this.#openKept(true, cannotCreate);
+    if (kept !== null) return kept;
     return this.#at(place, cannotCreate, (to) => this.#make(to, cannotCreate));
   }
 
@@ -133,11 +167,13 @@ export class OutputFile {
    */
   setAside({ fd, place }: OpenFile, date: string): string | null {
     try {
+      const suffix = this.#moveKept(fd, date);
+      if (suffix !== null) return place + suffix;
       return atDestination(this.#files, place, (to) => this.#setAsideThere(fd, to, date));
     } catch (error) {
       if (error instanceof ExitError) throw error;
       if (error instanceof UntrustedLink) throw this.refusal(error.message);
-      if (isMissing(error)) return null;
+      if (isMissing(error) || codeOf(error) === "ESTALE") return null;
       const message = `cannot rename ${this.path}, the log of an older tcptop: ${reasonOf(error)}`;
       throw new ExitError(ExitCode.ioError, message, { cause: error });
     }
@@ -146,12 +182,68 @@ export class OutputFile {
   /** Removes a file that was made and never written to. Leaves another file in its place alone. */
   removeEmpty({ fd, place }: OpenFile): void {
     try {
+      if (this.#byKeeper(({ keeper, output }) => keeper.drop(output, fd)) !== null) return;
       atDestination(this.#files, place, ({ reach, facts }) => {
         const mine = this.#files.facts(fd);
         if (mine.size === 0 && facts !== null && isSame(mine, facts)) this.#files.unlink(reach);
       });
     } catch (error) {
       if (!isMissing(error) && !(error instanceof UntrustedLink)) throw this.ioError(error);
+    }
+  }
+
+  /** Names the file to who opens it later. */
+  #keep({ place, folder }: Destination): void {
+    const { keeper = null } = this.#files;
+    if (keeper === null || folder === null || this.#kept !== null) return;
+    const slash = place.lastIndexOf("/");
+    const output = keeper.keep(folder, place.slice(0, slash) || "/", place.slice(slash + 1));
+    this.#kept = { keeper, output, place };
+  }
+
+  /**
+   * Has the keeper do it, in an array; null where there is none, where it may not (a folder of the user whom this process
+   * has become is that user's) and where there is no regular file.
+   */
+  #byKeeper<T>(act: (kept: Kept) => T): [T] | null {
+    if (this.#kept === null) return null;
+    try {
+      return [act(this.#kept)];
+    } catch (error) {
+      if (["EACCES", "EPERM", "EINVAL"].includes(String(codeOf(error)))) return null;
+      throw error;
+    }
+  }
+
+  #openKept(mustBeNew: boolean, cannotCreate: ExitCodeValue): OpenFile | null {
+    try {
+      const opened = this.#byKeeper((kept) => ({
+        ...kept.keeper.open(kept.output, mustBeNew),
+        place: kept.place,
+      }));
+      if (opened === null) return null;
+      return this.#checked(opened[0], (facts) => {
+        this.#refuseUnlessFile(facts);
+        this.#refuseInUse(facts);
+      });
+    } catch (error) {
+      if (error instanceof ExitError) throw error;
+      const isCreation = error instanceof Error && "syscall" in error && error.syscall === "create";
+      throw isCreation ? this.#creationError(error, cannotCreate) : this.ioError(error);
+    }
+  }
+
+  /** What was appended to the name; null where this process has to do it. */
+  #moveKept(fd: number, date: string): string | null {
+    for (let number = 1; ; number++) {
+      const suffix = suffixOf(date, number);
+      try {
+        return this.#byKeeper(({ keeper, output }) => keeper.move(output, fd, suffix)) === null
+          ? null
+          : suffix;
+      } catch (error) {
+        if (codeOf(error) !== "EEXIST" || number === MAX_ASIDE) throw error;
+      }
     }
   }
 
@@ -184,7 +276,7 @@ export class OutputFile {
   /** Makes an empty file for a rename to replace. Returns what its name has behind that of `reach`. */
   #reserve(reach: string, date: string): string {
     for (let number = 1; ; number++) {
-      const suffix = number === 1 ? `.${date}` : `.${date}.${number}`;
+      const suffix = suffixOf(date, number);
       try {
         this.#files.close(this.#files.open(reach + suffix, FLAGS | NEW, MODE));
         return suffix;

@@ -26,6 +26,8 @@ export interface Destination {
   readonly place: string;
   /** The same for system calls: it stays in the directory that was checked, whatever is renamed meanwhile. */
   readonly reach: string;
+  /** Its directory, open while the destination is used; null where directories are reached by their paths. */
+  readonly folder: number | null;
   /** null: nothing is there. */
   readonly facts: FileFacts | null;
   /** Whether the path itself is a symbolic link. */
@@ -73,7 +75,8 @@ class Walk {
         isLinked ||= isLast;
         if (target.startsWith("/")) while (this.#folders.length > 1) this.#leave();
       } else if (isLast) {
-        return { place, reach, facts, isLinked, isShared: this.#here.isShared };
+        const { fd: folder, isShared } = this.#here;
+        return { place, reach, folder, facts, isLinked, isShared };
       } else {
         this.#enter(place, reach, facts);
       }

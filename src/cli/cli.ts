@@ -31,11 +31,13 @@ import { type Options, parseArguments, type ReplaySource } from "./options.ts";
 /** All that the command line needs of the machine. The platform is loaded only for a capture. */
 export interface Host extends Omit<World, "platform"> {
   readonly version: string;
-  /** Without `lock`, which the platform has. */
-  readonly files: Omit<Files, "lock">;
+  /** Without what the platform has. */
+  readonly files: Omit<Files, "lock" | "keeper">;
   readonly environment: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined };
   /** Takes the terminal over; null without a terminal that a person sits at. */
   readonly openScreen: ((wantsColor: boolean) => Promise<Screen>) | null;
+  /** Loads what `openScreen` needs of the program's files. Absent: nothing. */
+  readonly loadScreen?: () => Promise<unknown>;
   /** Loads the platform of this system. Called once the arguments are checked. */
   loadPlatform(): Promise<Platform>;
   /** The files that standard output and standard error go to. */
@@ -109,7 +111,7 @@ function liveOptions(options: Options, host: Host, disk: Disk, lenses: readonly 
     capture: {
       backend: options.backend,
       ringBytes: options.ringBytes,
-      opensFilesLater: options.logs.size > 0,
+      user: options.user,
     },
     lenses,
     delayNs: options.delayS * NS_PER_S,
@@ -226,9 +228,24 @@ function logTargets({ logs }: Options, lenses: readonly ShownLens[]) {
 /** Captures, shows and logs. */
 async function capture(options: Options, host: Host, lenses: readonly LensParts[]): Promise<Ending> {
   const platform = await host.loadPlatform();
-  platform.check();
+  try {
+    platform.check();
+    // Whoever tcptop becomes may not be able to read its files.
+    if (screenOpener(options, host) !== null) await host.loadScreen?.();
+    return await captureOn({ platform, lenses }, options, host);
+  } finally {
+    platform.close();
+  }
+}
+
+/** Captures, shows and logs. */
+async function captureOn(
+  { platform, lenses }: { readonly platform: Platform; readonly lenses: readonly LensParts[] },
+  options: Options,
+  host: Host,
+): Promise<Ending> {
   const world: World = { ...host, platform };
-  const files: Files = { ...host.files, lock: (fd) => platform.lockFile(fd) };
+  const files: Files = { ...host.files, lock: (fd) => platform.lockFile(fd), keeper: platform.outputs };
   const disk: Disk = { files, inUse: host.standardFiles };
   const targets = logTargets(options, lenses);
   if (targets.length === 0) return show(options, host, { world, disk, lenses, sinks: [] });

@@ -28,7 +28,7 @@ function invoker(id: string | undefined): number | null {
   return id !== undefined && /^[0-9]{1,10}$/.test(id) ? Number(id) : null;
 }
 
-export const systemFiles: Omit<Files, "lock"> = {
+export const systemFiles: Omit<Files, "lock" | "keeper"> = {
   open: (path, flags, mode) => openSync(path, flags, mode),
   facts: (fd) => fstatSync(fd),
   factsAt: (path) => statSync(path),

@@ -62,11 +62,15 @@ function standardStream(stream: NodeJS.WriteStream & { readonly fd: number }): O
   return stream.isTTY || stat.isFIFO() || stat.isSocket() ? nodeStream(stream) : fileStream(stream.fd);
 }
 
+function loadScreen() {
+  return import("../tui/terminal.ts");
+}
+
 /** The terminal that a person sits at, if it can do more than print lines. */
 function screenOpener({ stdin, stdout, env }: NodeJS.Process): Host["openScreen"] {
   if (!stdin.isTTY || !stdout.isTTY || env["TERM"] === "dumb") return null;
   return async (wantsColor) => {
-    const { openScreen } = await import("../tui/terminal.ts");
+    const { openScreen } = await loadScreen();
     return openScreen({ input: stdin, output: stdout }, env, wantsColor);
   };
 }
@@ -133,6 +137,7 @@ export function systemHost(): Host {
     },
     hasLostTerminal: () => hadTerminal && !hasTerminal(),
     openScreen: screenOpener(process),
+    loadScreen,
     async loadPlatform() {
       const { choosePlatform } = await import("../platform/choose.ts");
       return choosePlatform();

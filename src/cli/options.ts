@@ -38,6 +38,8 @@ export interface Options {
   readonly record: string | null;
   /** Whether the files of --log and --record may be replaced. */
   readonly overwrite: boolean;
+  /** Whom root becomes once it captures; null: who called sudo, else `nobody`. */
+  readonly user: string | null;
   /** A recording to show in place of a capture. */
   readonly replay: ReplaySource | null;
   /** Factor of the speed of a replay. */
@@ -101,6 +103,12 @@ const RECORDING: Value<string> = {
 };
 
 const SPEED = numberBetween("a number", 0.1, 1000, /^((0|[1-9]\d*)(\.\d+)?|\.\d+)$/);
+
+/** As useradd(8) accepts it. */
+const USER: Value<string> = {
+  accepted: "the name of a user",
+  parse: (text) => (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$/.test(text) ? text : null),
+};
 
 /** Not `-`, and not the next option where the path was forgotten. */
 const FILE: Value<string> = {
@@ -199,6 +207,7 @@ class Parser {
     ringBytes: undefined,
     record: null,
     overwrite: false,
+    user: null,
     replay: null,
     speed: 1,
     lenses: this.#lenses,
@@ -427,6 +436,18 @@ class Parser {
       BACKEND,
       (backend) => {
         draft.backend = backend;
+      },
+    );
+    value(
+      {
+        group: "other",
+        flags: "--user <name>",
+        description: "whom root becomes (default who called sudo, or nobody)",
+        isOfCapture: true,
+      },
+      USER,
+      (user) => {
+        draft.user = user;
       },
     );
     flag({ group: "other", flags: "--debug", description: "show where an error comes from" }, () => {});

@@ -1,5 +1,6 @@
 /** What a lens has run in the kernel, said as data, and what it gets of that. */
 import { constants } from "node:os";
+import type { ProcWorld } from "../base/proc-world.ts";
 
 const { EMFILE, ENFILE } = constants.errno;
 
@@ -61,6 +62,11 @@ export interface NativeSource {
   write(variable: string, value: bigint): void;
   /** How often the kernel has skipped a program that it would have run on top of itself. */
   skipped(program: string): number;
+  /**
+   * Tells the programs where NAT keeps the addresses of a connection. False while the kernel does not say; null where
+   * the programs do not want to know.
+   */
+  tellConntrack(): boolean | null;
   close(): void;
 }
 
@@ -73,20 +79,13 @@ export interface KernelFacts {
   readonly isPreemptible: boolean;
 }
 
-/** Where NAT keeps the addresses of a connection, in bytes from the start of `struct nf_conn`. */
-export interface Conntrack {
-  readonly tuplesAt: number;
-  readonly tupleStride: number;
-  readonly statusAt: number;
-}
-
 /** Where sources come from. */
 export interface SourceHost {
   readonly facts: KernelFacts;
   /** Loads and attaches an object by its name. Throws SourceError. */
   open(object: string, spec: SourceSpec): NativeSource;
-  /** Null while the kernel does not say. */
-  conntrack(): Conntrack | null;
+  /** /proc, with what is hidden from this user but not from whom loads for it. */
+  readonly proc: ProcWorld;
   /** Whether the kernel has this file in /sys. */
   hasInSys(path: string): boolean;
 }
@@ -97,6 +96,7 @@ export type SourceErrorCode =
   | "NO_RING_BUFFER"
   | "NO_PERMISSION"
   | "UNSUPPORTED"
+  | "BROKER_ENDED"
   | "CLOSED"
   | "FAILED";
 

@@ -4,5 +4,5 @@ import type { Platform } from "./platform.ts";
 import { unsupportedPlatform } from "./unsupported/unsupported.ts";
 
 export function choosePlatform(os: NodeJS.Platform = process.platform): Platform {
-  return os === "linux" ? linuxPlatform : unsupportedPlatform(os);
+  return os === "linux" ? linuxPlatform() : unsupportedPlatform(os);
 }

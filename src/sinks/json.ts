@@ -4,6 +4,7 @@ import { sanitise } from "../base/sanitise.ts";
 import type { Cell } from "../core/column.ts";
 import { lossesOf, type Skipped, STREAM_COUNTERS } from "../core/losses.ts";
 import type { Table, TableEvent } from "../core/table.ts";
+import type { Privileges } from "../platform/platform.ts";
 import { isoTime, type LensSummary, lossMembers, type Output, type StartInfo } from "./output.ts";
 
 function encode(cell: Cell): string {
@@ -31,8 +32,19 @@ function membersOf(lenses: readonly (readonly [lens: string, members: object])[]
   return { ...first?.[1], ...Object.fromEntries(others) };
 }
 
+function privilegesObject(privileges: Privileges): object {
+  return {
+    uid: privileges.uid,
+    capabilities: privileges.capabilities,
+    no_new_privs: privileges.hasNoNewPrivs,
+    landlock: privileges.hasLandlock,
+    seccomp: privileges.hasSeccomp,
+    broker_capabilities: privileges.brokerCapabilities,
+  };
+}
+
 function startObject(
-  { version, backend, kernel, stepDowns, facts }: StartInfo,
+  { version, backend, kernel, stepDowns, facts, privileges }: StartInfo,
   lenses: readonly JsonLens[],
 ): object {
   return {
@@ -41,6 +53,7 @@ function startObject(
     kernel: sanitise(kernel),
     step_downs: stepDowns.map((step) => ({ backend: sanitise(step.backend), reason: sanitise(step.reason) })),
     ...membersOf(lenses.map((lens) => [lens.id, lens.startMembers(facts.get(lens.id))] as const)),
+    ...(privileges ? { privileges: privilegesObject(privileges) } : {}),
   };
 }
 

@@ -2,7 +2,7 @@
 import type { Moment } from "../base/clock.ts";
 import { type Loss, lossesOf, type Skipped, STREAM_COUNTERS } from "../core/losses.ts";
 import type { Table, TableEvent } from "../core/table.ts";
-import type { StepDown } from "../platform/platform.ts";
+import type { Privileges, StepDown } from "../platform/platform.ts";
 
 export const FORMATS = ["text", "json", "csv"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -15,6 +15,8 @@ export interface StartInfo {
   readonly stepDowns: readonly StepDown[];
   /** What a lens knows of its capture, by its id. */
   readonly facts: ReadonlyMap<string, object>;
+  /** Absent or null: not known, as of a recording. */
+  readonly privileges?: Privileges | null;
 }
 
 /** What a lens says at the end of a refresh. */

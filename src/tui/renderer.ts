@@ -1,4 +1,6 @@
 /** Puts frames on a terminal, only what differs from what is there. */
+
+import { createRequire } from "node:module";
 import type { ReadStream, WriteStream } from "node:tty";
 import blessed from "blessed";
 import type { Frame, Size } from "../core/cells.ts";
@@ -33,6 +35,11 @@ interface Program {
 }
 
 const { program, tput } = blessed as unknown as Blessed;
+
+// blessed loads these when it first needs them, which may be when its files cannot be found any more. Node remembers
+// what was found for who asked, by folder and name.
+const requireBeside = createRequire(createRequire(import.meta.url).resolve("blessed/lib/program.js"));
+for (const name of ["./keys", "./gpmclient"]) requireBeside(name);
 
 /** Colours by the terminal's entry in terminfo, null without one. */
 function terminfoColors(term: string): number | null {

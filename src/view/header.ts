@@ -6,7 +6,7 @@ import { type Line, LineWriter, textLine } from "../core/cells.ts";
 import type { Header } from "../core/figures.ts";
 import type { ShownLens } from "../core/lens.ts";
 import type { Refresh } from "../core/refresh.ts";
-import { BACKENDS, type StepDown } from "../platform/platform.ts";
+import { BACKENDS, type Privileges, type StepDown } from "../platform/platform.ts";
 import { type PlayStatus, playText } from "./play.ts";
 import type { UiState } from "./state.ts";
 
@@ -24,6 +24,8 @@ export interface SessionInfo {
   readonly lenses: readonly HelpedLens[];
   /** What a lens knows of its capture, by its id. */
   readonly facts: ReadonlyMap<string, object>;
+  /** Absent or null: not known, as of a recording. */
+  readonly privileges?: Privileges | null;
   /** CLOCK_MONOTONIC. */
   readonly startedNs: number;
   /** What is shown is a recording. */

@@ -3,6 +3,7 @@ import { sanitise } from "../base/sanitise.ts";
 import { displayWidth, padEnd } from "../base/width.ts";
 import { type Line, LineWriter, type Size, textLine } from "../core/cells.ts";
 import type { Described } from "../core/lens.ts";
+import type { Privileges } from "../platform/platform.ts";
 import { type HelpedLens, isRefusal, type SessionInfo } from "./header.ts";
 
 /** What the keys do. Sort keys and switches are those of the lenses. */
@@ -99,15 +100,31 @@ function wrap(text: string, columns: number): string[] {
   return lines;
 }
 
+/** What tcptop may still do, in a sentence or two. */
+function privilegesText({
+  uid,
+  capabilities,
+  hasLandlock,
+  hasSeccomp,
+  brokerCapabilities,
+}: Privileges): string {
+  const own = capabilities.length === 0 ? "without capabilities" : `with ${capabilities.join(", ")}`;
+  const confined = [...(hasLandlock ? ["Landlock"] : []), ...(hasSeccomp ? ["seccomp"] : [])];
+  const under = confined.length === 0 ? "" : `, under ${confined.join(" and ")}`;
+  const broker = brokerCapabilities.length === 0 ? "no capabilities" : brokerCapabilities.join(", ");
+  return `Runs as user ${uid} ${own}${under}; what loads and opens for it, tcptop-broker, has ${broker}.`;
+}
+
 /** Sentences below the keys. */
 function remarksOf(info: SessionInfo): string[] {
-  const { backend, kernel, stepDowns, lenses, facts } = info;
+  const { backend, kernel, stepDowns, lenses, facts, privileges } = info;
   return [
     "A filter changes the sums above the table too. Those of a filter that is typed begin when it is typed.",
     "Graphs have a bar for each refresh, the last one at the right; the peak is the highest bar.",
     "Sizes are decimal (1 kB is 1000 B).",
     ...lenses.flatMap(({ id, help }) => help.remarks(facts.get(id))),
     `Backend ${sanitise(backend)}, Linux ${sanitise(kernel)}.`,
+    ...(privileges ? [privilegesText(privileges)] : []),
     ...stepDowns.map((stepDown) => {
       const refused = isRefusal(stepDown, info) ? "Not " : "";
       return `${refused}${sanitise(stepDown.backend)}: ${sanitise(stepDown.reason)}`;

@@ -327,6 +327,16 @@ export class Tcptop {
     return this.#child.pid;
   }
 
+  /** The process that has its privileges. */
+  get brokerPid(): number {
+    const found = readdirSync("/proc").find((pid) => {
+      const stat = /^\d+$/.test(pid) ? readOpenFile(`/proc/${pid}/stat`) : "";
+      return stat.startsWith(`${pid} (tcptop-broker) `) && Number(stat.split(" ")[3]) === this.pid;
+    });
+    if (found === undefined) throw new Error("tcptop has no broker");
+    return Number(found);
+  }
+
   #take(line: string): void {
     let record: unknown;
     try {
@@ -385,9 +395,9 @@ export class Tcptop {
     return Object.fromEntries(COUNTERS.map((name) => [name, last?.[name]])) as Record<LossName, number>;
   }
 
-  /** What it holds of BPF, from its open files. */
+  /** What its broker holds of BPF, from its open files. */
   bpfIds(): BpfIds {
-    const folder = `/proc/${this.pid}/fdinfo`;
+    const folder = `/proc/${this.brokerPid}/fdinfo`;
     const infos = readdirSync(folder).map((fd) => readOpenFile(`${folder}/${fd}`));
     const idsOf = (kind: keyof typeof BPF_KINDS) => {
       const line = new RegExp(`^${BPF_KINDS[kind]}:\\s*(\\d+)$`, "m");
@@ -432,6 +442,11 @@ export class Tcptop {
 
   async stop(signal: NodeJS.Signals = "SIGINT"): Promise<Exit> {
     this.#child.kill(signal);
+    return this.ended();
+  }
+
+  /** Resolves when it has ended by itself. */
+  async ended(): Promise<Exit> {
     const exit = await this.#exit;
     if (this.#unparsed.length > 0) throw new Error(`not JSON: ${this.#unparsed[0]}`);
     return exit;

@@ -1,27 +1,37 @@
 /** What tcptop may still do once it captures, and what it sees as an ordinary user with two capabilities. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { asUserWith, cannotRun, type FlowEnd, facts, isKernelBefore, Tcptop, Traffic } from "./harness.ts";
+import { built } from "../support/build.ts";
+import {
+  asUserWith,
+  cannotRun,
+  eventually,
+  type FlowEnd,
+  facts,
+  isKernelBefore,
+  leftInKernel,
+  run,
+  Tcptop,
+  Traffic,
+} from "./harness.ts";
+import { PseudoTerminal } from "./terminal.ts";
 
-const CAP_DAC_OVERRIDE = 1n << 1n;
-const CAP_SYS_PTRACE = 1n << 19n;
-const CAP_BPF = 1n << 39n;
 const NONE = 0n;
+const BPF_AND_PERFMON = (1n << 39n) | (1n << 38n);
+/** CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_SYS_PTRACE. */
+const BROKER = BPF_AND_PERFMON | (1n << 2n) | (1n << 12n) | (1n << 19n);
 
-/** Before 5.19 reading a map needs CAP_BPF, where unprivileged BPF is off. */
-function needsBpf(): bigint {
-  const isOff = readFileSync("/proc/sys/kernel/unprivileged_bpf_disabled", "utf8").trim() !== "0";
-  return isOff && isKernelBefore(5, 19) ? CAP_BPF : NONE;
-}
+/** Of user nobody. */
+const NOBODY = 65_534;
 
 /** Whatever a thread's status says of privileges. */
 function privileges(pid: number, tid: string) {
   const status = readFileSync(`/proc/${pid}/task/${tid}/status`, "latin1");
-  const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)$`, "m").exec(status)?.[1];
+  const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1];
   const set = (name: string) => BigInt(`0x${field(name)}`);
   return {
     inheritable: set("CapInh"),
@@ -29,21 +39,33 @@ function privileges(pid: number, tid: string) {
     effective: set("CapEff"),
     ambient: set("CapAmb"),
     noNewPrivs: field("NoNewPrivs"),
+    seccomp: field("Seccomp"),
+    uid: Number(field("Uid")),
   };
 }
 
-function expectConfined(pid: number, kept: bigint): void {
-  const threads = readdirSync(`/proc/${pid}/task`);
+/** Every thread of Node has nothing left, and the broker what it is there for. */
+function expectConfined(
+  tcptop: Tcptop,
+  { uid, broker }: { readonly uid: number; readonly broker: bigint },
+): void {
+  const threads = readdirSync(`/proc/${tcptop.pid}/task`);
   expect(threads.length).toBeGreaterThan(4);
   for (const tid of threads) {
-    expect(privileges(pid, tid)).toEqual({
-      inheritable: NONE,
-      permitted: kept,
-      effective: kept,
-      ambient: NONE,
-      noNewPrivs: "1",
+    expect(privileges(tcptop.pid, tid)).toEqual({
+      ...{ inheritable: NONE, permitted: NONE, effective: NONE, ambient: NONE },
+      ...{ noNewPrivs: "1", seccomp: "2", uid },
     });
   }
+  expect(privileges(tcptop.brokerPid, String(tcptop.brokerPid))).toMatchObject({
+    ...{ inheritable: NONE, permitted: broker, effective: broker, ambient: NONE },
+    noNewPrivs: "1",
+  });
+}
+
+/** Whether the kernel has Landlock, as tcptop found it. */
+function hasLandlock({ start }: Tcptop): boolean {
+  return (start["privileges"] as { readonly landlock: boolean }).landlock;
 }
 
 const LOG = mkdtempSync(join(tmpdir(), "tcptop-service-"));
@@ -72,12 +94,88 @@ esac; done < /proc/self/mountinfo 2> /dev/null
 }
 
 describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () => {
-  test("of every thread end with the start, and cannot be had again", async () => {
+  test("of every thread end with the start, but for the broker's", async () => {
     const tcptop = await Tcptop.start("auto");
-    expectConfined(tcptop.pid, CAP_SYS_PTRACE | needsBpf());
+    expectConfined(tcptop, { uid: NOBODY, broker: BROKER });
+    const told = {
+      ...{ uid: NOBODY, capabilities: [], no_new_privs: true, seccomp: true },
+      broker_capabilities: [
+        ...["CAP_DAC_READ_SEARCH", "CAP_NET_ADMIN", "CAP_SYS_PTRACE", "CAP_PERFMON", "CAP_BPF"],
+      ],
+    };
+    expect(tcptop.start["privileges"]).toMatchObject(told);
     await tcptop.refreshed();
-    expectConfined(tcptop.pid, CAP_SYS_PTRACE | needsBpf());
+    expectConfined(tcptop, { uid: NOBODY, broker: BROKER });
     expect((await tcptop.stop()).code).toBe(0);
+  });
+
+  test("that were given up cannot be used: no other's file, no program, no tracing, no socket", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tcptop-attempts-"));
+    const file = join(folder, "told");
+    const env = { LD_PRELOAD: built("traffic/attempts.so"), ATTEMPTS: file };
+    const tcptop = await Tcptop.startIn({ env }, "auto");
+    // SIGRTMIN + 5; Node knows no real-time signals by their names.
+    process.kill(tcptop.pid, 39);
+    expect(await eventually(async () => readFileSync(file, "utf8").includes("end"))).toBe(true);
+    const told = Object.fromEntries(
+      readFileSync(file, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => [line.replace(/ \d+$/, ""), Number(/\d+$/.exec(line)?.[0])]),
+    );
+    const { EACCES, EPERM } = constants.errno;
+    expect(told).toEqual({
+      ...{ shadow: EACCES, home: EACCES, write: hasLandlock(tcptop) ? EACCES : 0 },
+      ...{ ptrace: EPERM, "raw socket": EPERM, socket: EPERM, bpf: EPERM, namespace: EPERM, user: EPERM },
+      ...{ execve: EPERM, end: 0 },
+    });
+    expect((await tcptop.stop()).code).toBe(0);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("become those of who called sudo, or of the user that is asked for", async () => {
+    const env = { SUDO_UID: "12345", SUDO_GID: "12346" };
+    const bySudo = await Tcptop.startIn({ env }, "auto");
+    expectConfined(bySudo, { uid: 12_345, broker: BROKER });
+    await bySudo.stop();
+    const asked = await Tcptop.startIn({ env }, "auto", "--user", "daemon");
+    expectConfined(asked, { uid: 1, broker: BROKER });
+    await asked.stop();
+    const start = Tcptop.start("auto", "--user", "nobody-has-this-name");
+    await expect(start).rejects.toThrow("exit 64: error: --user: there is no user 'nobody-has-this-name'\n");
+  });
+
+  test("that were given up are not missed in a folder that only root may read", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tcptop-home-"));
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    const modules = ["blessed", "commander", "ipaddr.js", "pretty-bytes"].map(
+      (name) => `node_modules/${name}`,
+    );
+    for (const name of ["bin", "dist", "demo", "package.json", "build/cmake/Release", ...modules]) {
+      cpSync(new URL(`../../${name}`, import.meta.url), join(folder, name), { recursive: true });
+    }
+    const program = `${process.execPath} ${join(folder, "bin/tcptop.js")}`;
+    expect(await run("sh", ["-c", `${program} -b -n 1`])).toMatchObject({ code: 0, stderr: "" });
+    const terminal = new PseudoTerminal(`${program}; echo "left code=$?"`);
+    await terminal.line(/PROTO LOCAL/);
+    terminal.type("q");
+    await terminal.printed(/left code=0/);
+    await terminal.ended();
+    rmSync(folder, { recursive: true });
+  });
+
+  test("end with the broker: tcptop says so, and nothing stays attached", async () => {
+    const tcptop = await Tcptop.start("auto");
+    const ids = tcptop.bpfIds();
+    for (const held of Object.values(ids)) expect(held).not.toEqual([]);
+    process.kill(tcptop.brokerPid, "SIGKILL");
+    expect(await tcptop.ended()).toMatchObject({
+      code: 69,
+      stderr: "error: the process with tcptop's privileges, tcptop-broker, has ended\n",
+    });
+    const left = async () => Object.values(await leftInKernel(ids)).flat();
+    await eventually(async () => (await left()).length === 0);
+    expect(await left()).toEqual([]);
   });
 
   test("suffice to name the owners of what starts later", async (context) => {
@@ -108,7 +206,7 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
 
   test("of an ordinary user are two: it captures, names others' processes and says what it cannot see", async (context) => {
     const tcptop = await Tcptop.startIn({ wrapper: asUserWith("bpf", "perfmon") }, "auto");
-    expectConfined(tcptop.pid, needsBpf());
+    expectConfined(tcptop, { uid: NOBODY, broker: BPF_AND_PERFMON });
     const told = (tcptop.start["step_downs"] as { backend: string; reason: string }[]).filter(({ reason }) =>
       reason.includes("CAP_SYS_PTRACE"),
     );
@@ -130,7 +228,7 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
       join(LOG, "log.csv"),
     );
     for (const field of ["backend", "step_downs"]) expect(tcptop.start[field]).toEqual(open.start[field]);
-    expectConfined(tcptop.pid, CAP_SYS_PTRACE | CAP_DAC_OVERRIDE | needsBpf());
+    expectConfined(tcptop, { uid: NOBODY, broker: BROKER });
     const since = tcptop.rows.length;
     const ends = await new Traffic("tcp-duplex").ends(context);
     expect(facts(await tcptop.closesOf(ends, since))).toEqual(facts(ends));

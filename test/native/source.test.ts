@@ -16,7 +16,7 @@ import {
   SWEEP_TCP,
   SWEEP_UDP,
 } from "../../src/lenses/flows/programs.ts";
-import { loadNative, nativeHost } from "../../src/platform/linux/native.ts";
+import { loadNative, nativeHost, startBroker } from "../../src/platform/linux/native.ts";
 import { thisProcessMayCapture } from "../../src/platform/linux/privilege.ts";
 
 const OPTIONS = {
@@ -38,6 +38,7 @@ const SPEC: SourceSpec & { readonly object: string } = {
 };
 
 const native = loadNative();
+startBroker(native);
 const open: NativeSource[] = [];
 
 function startPrograms(options: Partial<typeof OPTIONS> = {}): Programs {
@@ -67,7 +68,6 @@ function codeOf(action: () => unknown): string | undefined {
 
 afterEach(() => {
   for (const source of open.splice(0)) source.close();
-  native.endLoading();
 });
 
 describe("arguments of the addon", () => {

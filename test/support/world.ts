@@ -183,11 +183,14 @@ export class FakeWorld implements World {
       return {
         kernel: "6.12.0",
         stepDowns: [],
+        privileges: null,
         sources: new Map([["flows", this.capture], ...this.sources]),
       };
     },
     hasReader: (fd) => fd !== 1 || this.hasReader,
     lockFile: () => !this.isLocked,
+    outputs: null,
+    close() {},
     describeProcess: ({ pid }) => this.processes.get(pid) ?? null,
   };
   #nowNs = 0;

@@ -1,10 +1,10 @@
 /** A capture of flows: the programs at work, and /proc for the existing connections. */
 import { endianness } from "node:os";
 import { type ProcWorld, procWorld } from "../../base/proc-world.ts";
-import type { NativeSource } from "../../core/source.ts";
+import { isSourceError, type NativeSource } from "../../core/source.ts";
 import { decodeLosses, decodeOwners } from "./decode.ts";
 import { RECORD } from "./layout.gen.ts";
-import type { Losses } from "./losses.ts";
+import { type Losses, NO_LOSSES } from "./losses.ts";
 import { missedDatagrams, OWNERS, type Programs, SWEEP_TCP, SWEEP_UDP } from "./programs.ts";
 import type { Seed, SeedEntry } from "./record.ts";
 import { readConnections, readSeed } from "./seed/seed.ts";
@@ -26,7 +26,7 @@ export class FlowCapture implements FlowSource {
   #isWalking = false;
   #nextWalkMs = 0;
   #closed = false;
-  #lastLosses: Losses | null = null;
+  #lastLosses: Losses = NO_LOSSES;
   readonly #proc: ProcWorld;
   readonly #nowMs: () => number;
 
@@ -84,7 +84,7 @@ export class FlowCapture implements FlowSource {
   }
 
   losses(): Losses {
-    if (!this.#closed || this.#lastLosses === null) {
+    if (!this.#closed) {
       const kernelLosses = decodeLosses(this.#source.read("losses"));
       this.#lastLosses = {
         ...kernelLosses,
@@ -97,9 +97,18 @@ export class FlowCapture implements FlowSource {
   }
 
   close(): void {
-    if (!this.#closed) this.losses();
+    if (!this.#closed) this.#rememberLosses();
     this.#closed = true;
     this.#source.close();
+  }
+
+  /** The broker may have ended. */
+  #rememberLosses(): void {
+    try {
+      this.losses();
+    } catch (error) {
+      if (!isSourceError(error)) throw error;
+    }
   }
 
   /**

@@ -37,5 +37,5 @@ export function openFlows(host: SourceHost, settings: FlowSettings, options: Ope
     maxUdpFlows: settings.maxUdpFlows ?? DEFAULT_MAX_UDP_FLOWS,
     ringBytes: options.ringBytes ?? DEFAULT_RING_BYTES,
   });
-  return Object.assign(new FlowCapture(programs), { backend, stepDowns, facts: tableSizes });
+  return Object.assign(new FlowCapture(programs, host.proc), { backend, stepDowns, facts: tableSizes });
 }

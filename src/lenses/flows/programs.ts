@@ -66,9 +66,6 @@ function specOf(options: ProgramOptions, facts: KernelFacts): SourceSpec {
       report_all: 1,
       udp_by_call: 1,
       udp_may_hide: 1,
-      tracked_tuples_at: 4,
-      tracked_tuple_stride: 4,
-      tracked_status_at: 4,
     },
     conditions: {
       // A return of accept() is needed only where nothing else sees the socket on its way to the program.
@@ -154,7 +151,7 @@ export function openPrograms(host: SourceHost, options: ProgramOptions): Program
   const use = (backend: string, source: NativeSource): Programs => {
     const byCall = countsUdpByCall(source);
     if (byCall) source.write("udp_by_call", 1n);
-    const translation = source.has("tracked_tuples_at") ? new Translation(host, source) : null;
+    const translation = Translation.of(host, source);
     const fault = translation?.fault() ?? null;
     return {
       backend,

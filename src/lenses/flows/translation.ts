@@ -15,11 +15,17 @@ export class Translation {
   #awaitsConntrack: boolean;
   #mayHide = false;
 
-  constructor(host: SourceHost, source: NativeSource) {
+  private constructor(host: SourceHost, source: NativeSource, awaitsConntrack: boolean) {
     this.#host = host;
     this.#source = source;
-    this.#awaitsConntrack = !this.#learnConntrack();
+    this.#awaitsConntrack = awaitsConntrack;
     this.lookAgain();
+  }
+
+  /** Null where the programs see no packets. */
+  static of(host: SourceHost, source: NativeSource): Translation | null {
+    const isKnown = source.tellConntrack();
+    return isKnown === null ? null : new Translation(host, source, !isKnown);
   }
 
   /** Cheap while nothing has been loaded; before each sweep. */
@@ -30,7 +36,7 @@ export class Translation {
     }
     if (!this.#awaitsConntrack || !this.#host.hasInSys(CONNTRACK_TYPES)) return;
     this.#awaitsConntrack = false;
-    this.#learnConntrack();
+    this.#source.tellConntrack();
   }
 
   /** Why NAT is not undone although it may be at work; null: it is, or there is none. */
@@ -40,14 +46,5 @@ export class Translation {
       "UDP that is translated (NAT) has its translated addresses: the kernel does not describe the types of " +
       "nf_conntrack"
     );
-  }
-
-  #learnConntrack(): boolean {
-    const places = this.#host.conntrack();
-    if (places === null) return false;
-    this.#source.write("tracked_tuples_at", BigInt(places.tuplesAt));
-    this.#source.write("tracked_tuple_stride", BigInt(places.tupleStride));
-    this.#source.write("tracked_status_at", BigInt(places.statusAt));
-    return true;
   }
 }

@@ -3,9 +3,12 @@ import { release } from "node:os";
 import { ExitCode, ExitError } from "../../base/errors.ts";
 import { procWorld } from "../../base/proc-world.ts";
 import type { LensSource } from "../../core/lens.ts";
+import type { ProcessFacts, ProcessId } from "../../core/process.ts";
 import { isSourceError, NothingWorks } from "../../core/source.ts";
 import type { Capture, CaptureOptions, Platform, StepDown } from "../platform.ts";
-import { loadNative, type NativeAddon, nativeHost } from "./native.ts";
+import { BrokerOutputs } from "./broker.ts";
+import { chooseUser, confine } from "./confinement.ts";
+import { loadNative, type NativeAddon, nativeHost, startBroker } from "./native.ts";
 import { pidRemarksHere } from "./pid-namespace.ts";
 import { thisProcessMayCapture, whatIsHiddenHere, whyRefusedHere } from "./privilege.ts";
 import { readProcessFacts } from "./process-facts.ts";
@@ -28,38 +31,56 @@ function limits(): StepDown[] {
   return reason === null ? [] : [{ backend: "/proc", reason }];
 }
 
-/** Gives up privileges. A failure becomes a step-down that the user sees; the capture goes on. */
-function confine(native: NativeAddon, { opensFilesLater = false }: CaptureOptions): StepDown[] {
-  try {
-    native.confine(opensFilesLater);
-    return [];
-  } catch (error) {
-    if (!isSourceError(error)) throw error;
-    return [{ backend: "privileges", reason: `could not be given up: ${error.message}` }];
-  }
-}
+class LinuxPlatform implements Platform {
+  #addon: NativeAddon | null = null;
+  readonly outputs = new BrokerOutputs(() => this.#native);
 
-export const linuxPlatform: Platform = {
-  hasReader: (fd) => loadNative().hasReader(fd),
-  lockFile: (fd) => loadNative().lockFile(fd),
-  describeProcess: (process) => readProcessFacts(procWorld(), process),
+  get #native(): NativeAddon {
+    this.#addon ??= loadNative();
+    return this.#addon;
+  }
+
+  hasReader(fd: number): boolean {
+    return this.#native.hasReader(fd);
+  }
+
+  lockFile(fd: number): boolean {
+    return this.#native.lockFile(fd);
+  }
+
+  describeProcess(process: ProcessId): ProcessFacts | null {
+    return readProcessFacts(procWorld(), process);
+  }
 
   check(): void {
     if (!thisProcessMayCapture()) throw new ExitError(ExitCode.noPermission, whyRefusedHere());
-  },
+  }
 
   open(options: CaptureOptions): Capture {
-    const native = loadNative();
-    const host = nativeHost(native);
+    const native = this.#native;
+    const isRoot = process.geteuid?.() === 0;
+    const user = chooseUser(native, options.user ?? null, { isRoot, environment: process.env });
     const sources = new Map<string, LensSource>();
     try {
+      const host = nativeHost(native);
       for (const lens of options.lenses) sources.set(lens.id, lens.open(host, options));
+      const remarks = [...limits(), ...pidRemarksHere()];
       native.endLoading();
-      const stepDowns = [...limits(), ...pidRemarksHere(), ...confine(native, options)];
-      return { kernel: release(), stepDowns, sources };
+      const broker = startBroker(native);
+      const confinement = confine(native, { user, folders: this.outputs.folders, broker });
+      const stepDowns = [...remarks, ...confinement.stepDowns];
+      return { kernel: release(), stepDowns, privileges: confinement.privileges, sources };
     } catch (error) {
       for (const source of sources.values()) source.close();
       throw openFailure(error);
     }
-  },
-};
+  }
+
+  close(): void {
+    this.#addon?.stopBroker();
+  }
+}
+
+export function linuxPlatform(): Platform {
+  return new LinuxPlatform();
+}

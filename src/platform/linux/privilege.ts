@@ -13,6 +13,25 @@ function effectiveSet(status: string): bigint {
   return match === null ? 0n : BigInt(`0x${match[1]}`);
 }
 
+/** Those that tcptop uses, by their bit. */
+const NAMES: Readonly<Record<number, string>> = {
+  2: "CAP_DAC_READ_SEARCH",
+  12: "CAP_NET_ADMIN",
+  19: "CAP_SYS_PTRACE",
+  21: "CAP_SYS_ADMIN",
+  24: "CAP_SYS_RESOURCE",
+  38: "CAP_PERFMON",
+  39: "CAP_BPF",
+};
+
+/** The capabilities that a process has, by the text of /proc/PID/status. */
+export function capabilityNames(status: string): string[] {
+  const set = effectiveSet(status);
+  return Array.from({ length: 64 }, (_, bit) => bit)
+    .filter((bit) => (set >> BigInt(bit)) & 1n)
+    .map((bit) => NAMES[bit] ?? `capability ${bit}`);
+}
+
 /** CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON, by the text of /proc/PID/status. */
 export function mayCapture(status: string): boolean {
   return missing(effectiveSet(status)).length === 0;

@@ -22,6 +22,8 @@ export function replayPlatform(): Platform {
     },
     hasReader: readerCheck(),
     lockFile: () => true,
+    outputs: null,
+    close() {},
     describeProcess: () => null,
   };
 }

@@ -11,6 +11,8 @@ export function unsupportedPlatform(os: string): Platform {
     open: (): Capture => fail(),
     hasReader: () => true,
     lockFile: () => true,
+    outputs: null,
+    close() {},
     describeProcess: () => null,
   };
 }

@@ -11,6 +11,7 @@ import type { Target } from "../engine/target.ts";
 
 const addon = join(process.cwd(), "build/cmake/Release/tcptop.node");
 const native = createRequire(import.meta.url)(addon) as NativeAddon;
+native.startBroker(join(process.cwd(), "build/cmake/Release/tcptop-broker"));
 
 const SPEC: SourceSpec & { readonly object: string } = {
   object: "tracepoint",

@@ -17,6 +17,7 @@ import { systemFiles } from "../../../src/cli/files.ts";
 import type { SourceHost } from "../../../src/core/source.ts";
 import { createRecordingFile } from "../../../src/recording/files.ts";
 import { csvHeaders } from "../../../src/sinks/csv.ts";
+import { fakeProc } from "../../support/fake-proc.ts";
 import { flowsTable } from "../../support/lenses.ts";
 import { type Machine, machine } from "../../support/machine.ts";
 import { MemoryFile, memorySource, record } from "../../support/recordings.ts";
@@ -114,12 +115,13 @@ describe("what is asked for reaches", () => {
   test("the capture", async () => {
     const it = machine();
     const knobs = ["--max-tcp-flows", "8", "--max-udp-flows", "9", "--ring-bytes", "4096"];
-    expect(await stream(["--backend", "tracepoint", "--udp-timeout", "0.3", ...knobs], it)).toEqual({
+    const chosen = ["--backend", "tracepoint", "--user", "daemon", "--udp-timeout", "0.3"];
+    expect(await stream([...chosen, ...knobs], it)).toEqual({
       exitCode: 0,
       isFlushed: true,
     });
     const [options] = it.world.opened;
-    expect(options).toMatchObject({ backend: "tracepoint", ringBytes: 4096, opensFilesLater: false });
+    expect(options).toMatchObject({ backend: "tracepoint", ringBytes: 4096, user: "daemon" });
     const specs: unknown[] = [];
     const host: SourceHost = {
       facts: { pageBytes: 4096, tickNs: 4e6, isPreemptible: true },
@@ -127,7 +129,7 @@ describe("what is asked for reaches", () => {
         specs.push([object, constants["udp_idle_ns"], sizes]);
         throw new Error("nothing is loaded here");
       },
-      conntrack: () => null,
+      proc: fakeProc({}),
       hasInSys: () => true,
     };
     expect(() => options?.lenses.map((lens) => lens.open(host, options))).toThrow("nothing is loaded here");
@@ -352,8 +354,6 @@ describe("a log", () => {
     await stream(["--format", "csv", "-l", path], it);
     expect(read()).toBe(it.world.stdout.text);
     expect(rows()).toEqual([["open", "40001"]]);
-    // It has to be opened again when it is rotated.
-    expect(it.world.opened.map(({ opensFilesLater }) => opensFilesLater)).toEqual([true]);
     const other = withLog();
     await stream(["--pid", "8", "-l", path, "--overwrite"], other);
     expect(rows()).toEqual([]);

@@ -130,6 +130,7 @@ describe("options", () => {
       ringBytes: undefined,
       record: null,
       overwrite: false,
+      user: null,
       replay: null,
       speed: 1,
       lenses: new Map([["flows", SETTINGS]]),

@@ -66,6 +66,10 @@ class FakeSource implements NativeSource {
     return this.missed[program] ?? 0;
   }
 
+  tellConntrack(): null {
+    return null;
+  }
+
   close(): void {
     this.calls.push("close");
   }

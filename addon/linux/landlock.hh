@@ -1,0 +1,19 @@
+// What files a thread may open (landlock(7)).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "../broker/fd.hh"
+
+namespace tcptop
+{
+
+// Rules to open for reading only what is below `readable`, and to write only what is below `writable`; without a
+// descriptor where the kernel has no Landlock.
+Fd landlock_rules(const std::vector<std::string> &readable, const std::vector<std::string> &writable);
+
+// Async-signal-safe. For the calling thread and for good; it needs no_new_privs.
+bool restrict_to(const Fd &rules);
+
+} // namespace tcptop
