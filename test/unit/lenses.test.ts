@@ -1,6 +1,6 @@
 /** What every lens has to keep, so that no two are in each other's way. */
 import { expect, test } from "vitest";
-import type { OptionAdder } from "../../src/core/options.ts";
+import type { OptionAdder, OptionSpec } from "../../src/core/options.ts";
 import { LENSES, LOSS_COUNTERS } from "../../src/lenses.ts";
 import { bells } from "../support/toy-lens/lens.ts";
 
@@ -9,7 +9,8 @@ const ALL = [...LENSES, bells];
 /** The flags of a lens's options; none is given. */
 function optionsOf(lens: (typeof ALL)[number]) {
   const flags: string[] = [];
-  const note = ({ flags: some }: { readonly flags: string }) => {
+  const note = ({ flags: some, group }: OptionSpec) => {
+    if (group === "own") expect([lens.id, lens.heading]).toEqual([lens.id, expect.stringMatching(/:$/)]);
     flags.push(...some.split(/[ ,]+/).filter((word) => word.startsWith("-")));
   };
   const add: OptionAdder = { flag: note, value: note, list: note };

@@ -1,12 +1,13 @@
 /** A lens that the program does not know runs in all of it once it is in the list of lenses. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { runCli } from "../../src/cli/cli.ts";
+import { type Host, runCli } from "../../src/cli/cli.ts";
 import { LENSES } from "../../src/lenses.ts";
 import { machine } from "../support/machine.ts";
+import { MemoryFile, memorySource } from "../support/recordings.ts";
 import { curlRecord } from "../support/records.ts";
 import { FakeScreen } from "../support/screen.ts";
 import { bells } from "../support/toy-lens/lens.ts";
@@ -33,11 +34,11 @@ class FakeBells implements BellSource {
   }
 }
 
-function begun(...args: string[]) {
+function begun(host: Partial<Host>, ...args: string[]) {
   const it = machine();
   const source = new FakeBells();
   it.world.sources.set("bells", source);
-  const outcome = runCli(args, it.host, WITH_BELLS);
+  const outcome = runCli(args, { ...it.host, ...host }, WITH_BELLS);
   return { ...it, source, outcome };
 }
 
@@ -52,8 +53,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Two refreshes: a connection, and three bells of which one rings twice; then one more ring. */
-async function twoRefreshes(...args: string[]) {
-  const at = begun("--bells", "-n", "2", ...args);
+async function twoRefreshes(host: Partial<Host>, ...args: string[]) {
+  const at = begun(host, "--bells", "-n", "2", ...args);
   await settle();
   at.world.capture.ring.push(curlRecord(1, { bytesIn: 1_200_000 }));
   at.source.rings.push([1, 0], [2, 1], [3, 2], [3, 2]);
@@ -68,7 +69,7 @@ async function twoRefreshes(...args: string[]) {
 
 describe("a lens of its own", () => {
   test("has its events, its start and its summary in the stream of JSON, beside those of flows", async () => {
-    const { world } = await twoRefreshes("--format", "json");
+    const { world } = await twoRefreshes({}, "--format", "json");
     const lines = world.stdout.objects;
     expect(lines.map(({ event }) => event)).toEqual([
       ...["start", "open", "rang", "rang", "rang", "rang", "summary", "update", "rang", "summary"],
@@ -90,13 +91,13 @@ describe("a lens of its own", () => {
   });
 
   test("has its options in the help, under a heading of its own", async () => {
-    const { world, outcome } = begun("--help");
+    const { world, outcome } = begun({}, "--help");
     expect(await outcome).toEqual({ exitCode: 0, isFlushed: true });
     expect(world.stdout.text).toContain("\n\nBells:\n  --bells                   bells too\n\nRecordings:\n");
   });
 
   test("has its lines and its losses in the stream for people", async () => {
-    const { world } = await twoRefreshes();
+    const { world } = await twoRefreshes({});
     const lines = world.stdout.text.split("\n").filter((line) => /bell|not heard/.test(line));
     expect(lines).toEqual([
       "bell 1 rang, 1 times now",
@@ -110,7 +111,7 @@ describe("a lens of its own", () => {
 
   test("has a log of its own, and no place in the stream of CSV, which has one table", async () => {
     const [flows, log] = [join(folder, "flows.csv"), join(folder, "bells.csv")];
-    const { world } = await twoRefreshes("--format", "csv", "--log", flows, "--log", `bells=${log}`);
+    const { world } = await twoRefreshes({}, "--format", "csv", "--log", flows, "--log", `bells=${log}`);
     expect(readFileSync(log, "utf8")).toBe(
       "time,event,bell,under,rings\n" +
         "2026-11-21T12:04:27.000Z,rang,1,,1\n2026-11-21T12:04:27.000Z,rang,2,1,1\n" +
@@ -168,6 +169,32 @@ describe("a lens of its own", () => {
     expect(await outcome).toEqual({ exitCode: 0, isFlushed: true });
   });
 
+  test("is recorded, and a replay shows the same; without the lens, all but its own", async () => {
+    const file = new MemoryFile();
+    const { world } = await twoRefreshes(
+      { createRecording: () => file },
+      "--format",
+      "json",
+      "--record",
+      "x",
+    );
+    const replayed = async (lenses: typeof WITH_BELLS, ...args: string[]) => {
+      const it = machine();
+      const host = { ...it.host, openRecording: () => memorySource(file.bytes) };
+      const outcome = runCli(["--replay", "x", "--format", "json", ...args], host, lenses);
+      for (let second = 0; second < 4; second++) await it.world.advance(1000);
+      expect(await outcome).toEqual({ exitCode: 0, isFlushed: true });
+      return [it.world.stdout.text, it.world.stderr.text];
+    };
+    expect(await replayed(WITH_BELLS, "--bells")).toEqual([world.stdout.text, ""]);
+    const lines = world.stdout.text.split("\n").filter((line) => !line.includes('"rang"'));
+    const withoutBells = lines.map((line) => line.replace(/,"bells":{[^}]*}/, "")).join("\n");
+    expect(await replayed([...LENSES])).toEqual([
+      withoutBells,
+      "warning: the recording has what this tcptop does not know, and leaves out: bells\n",
+    ]);
+  });
+
   test("is not even loaded where it is off, and its log is refused", async () => {
     let loads = 0;
     const counted = {
@@ -190,14 +217,41 @@ describe("a lens of its own", () => {
   });
 });
 
-test("a lens needs nothing of the program but `base` and `core`", () => {
-  const files = fileURLToPath(new URL("../support/toy-lens", import.meta.url));
-  for (const name of readdirSync(files)) {
-    for (const [, target = ""] of readFileSync(join(files, name), "utf8").matchAll(/from "([^"]+)"/g)) {
-      expect([name, target]).toEqual([
-        name,
-        expect.stringMatching(/^\.\/|^\.\.\/\.\.\/\.\.\/src\/(base|core)\//),
-      ]);
+describe("the files that a lens touches", () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+  test("are named in the architecture: its folders, the list of lenses and that of the objects", () => {
+    const [, section = ""] = /## A new lens\n([\s\S]*?)\n## /.exec(read("docs/ARCHITECTURE.md")) ?? [];
+    const [steps = ""] = section.split("No other file changes.");
+    const paths = [...steps.matchAll(/`([\w/.-]*\/[\w/.-]*|CMakeLists\.txt)`/g)].map(([, path]) => path);
+    const contracts = paths.filter((path) => path?.startsWith("core/"));
+    expect(contracts.every((path) => path !== undefined && existsSync(join(root, "src", path)))).toBe(true);
+    expect(paths.filter((path) => !contracts.includes(path))).toEqual([
+      ...["bpf/NAME/", "CMakeLists.txt", "src/lenses/NAME/lens.ts", "src/lenses/NAME/parts.ts"],
+      ...["src/lenses.ts", "test/unit/lenses/NAME/"],
+    ]);
+  });
+
+  test("are no others: nothing but the list names a lens, but for the files that are older than the list", () => {
+    const names = LENSES.map(({ id }) => id).join("|");
+    const naming = new RegExp(`lenses/(${names})/|["'\`](${names})["'\`]`);
+    const outside = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter(
+      (path) => path.endsWith(".ts") && !path.startsWith("lenses/") && naming.test(read(`src/${path}`)),
+    );
+    // Files of format 1 do not say what they are of.
+    expect(outside.sort()).toEqual(["lenses.ts", "recording/header.ts"]);
+  });
+
+  test("import nothing of the program but `base` and `core`", () => {
+    const folder = "test/support/toy-lens";
+    for (const name of readdirSync(join(root, folder))) {
+      for (const [, target = ""] of read(join(folder, name)).matchAll(/from "([^"]+)"/g)) {
+        expect([name, target]).toEqual([
+          name,
+          expect.stringMatching(/^node:|^\.\/|^\.\.\/\.\.\/\.\.\/src\/(base|core)\//),
+        ]);
+      }
     }
-  }
+  });
 });

@@ -20,7 +20,7 @@ export const bells: Lens<BellSettings> = {
   heading: "Bells:",
   options(add) {
     const draft = { isOn: false };
-    add.flag({ group: "own", flags: "--bells", description: "bells too", isOfCapture: true }, () => {
+    add.flag({ group: "own", flags: "--bells", description: "bells too" }, () => {
       draft.isOn = true;
     });
     return draft;

@@ -1,4 +1,5 @@
 /** The lens of bells where it is on. */
+import type { Moment } from "../../../src/base/clock.ts";
 import { textLine } from "../../../src/core/cells.ts";
 import type { Figures, Header } from "../../../src/core/figures.ts";
 import type { Intake, LensParts, LensSource, Summary } from "../../../src/core/lens.ts";
@@ -7,6 +8,7 @@ import type { Refresh } from "../../../src/core/refresh.ts";
 import type { Table } from "../../../src/core/table.ts";
 import { BELL_COUNTERS, type BellSettings } from "./lens.ts";
 import { BELLS, type Bell, BellModel, type BellOperation } from "./model.ts";
+import { BellRecorder, recording } from "./recording.ts";
 import { bellView, COLUMNS } from "./view.ts";
 
 /** What a test rings. */
@@ -82,10 +84,12 @@ class BellFigures implements Figures<Bell, null> {
 class BellIntake implements Intake {
   readonly isCrowded = false;
   readonly #source: BellSource;
+  readonly #recorder: BellRecorder | null;
   readonly #model: BellModel;
 
-  constructor(source: BellSource, startNs: number) {
+  constructor(source: BellSource, recorder: BellRecorder | null, startNs: number) {
     this.#source = source;
+    this.#recorder = recorder;
     this.#model = new BellModel(startNs);
   }
 
@@ -95,6 +99,7 @@ class BellIntake implements Intake {
 
   drain(): void {
     const operation: BellOperation = { kind: "rings", bytes: this.#source.drain() };
+    this.#recorder?.write(operation);
     this.#model.apply(operation);
   }
 
@@ -102,8 +107,11 @@ class BellIntake implements Intake {
     this.drain();
   }
 
-  refresh(at: { readonly nowNs: number }) {
-    return this.#model.refresh(at.nowNs, this.#source.ringsLost);
+  refresh(at: Moment) {
+    const { ringsLost } = this.#source;
+    const snapshot = this.#model.refresh(at.nowNs, ringsLost);
+    this.#recorder?.refresh(at, ringsLost);
+    return snapshot;
   }
 
   readAhead(): void {}
@@ -127,6 +135,8 @@ export function parts(_: BellSettings): LensParts<BellSource> {
     open() {
       throw new Error("bells are not on any host");
     },
-    intake: (source, { startNs }) => new BellIntake(source, startNs),
+    intake: (source, { recorder, startNs }) =>
+      new BellIntake(source, recorder && new BellRecorder(recorder), startNs),
+    recording,
   };
 }
