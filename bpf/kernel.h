@@ -56,6 +56,10 @@ enum sock_flags {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct ns_common {
 	unsigned int inum;
 };
@@ -150,10 +154,6 @@ struct tcp_sock {
 	bool is_mptcp;
 };
 
-struct list_head {
-	struct list_head *next;
-};
-
 struct mptcp_sock {
 	struct list_head conn_list;
 };
@@ -184,6 +184,10 @@ struct cred {
 	kuid_t uid;
 };
 
+struct sched_entity {
+	__u64 sum_exec_runtime;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int tgid;
@@ -191,8 +195,16 @@ struct task_struct {
 	char comm[16];
 	__u64 start_boottime;
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
 	const struct cred *cred;
 	struct css_set *cgroups;
+	struct signal_struct *signal;
+	struct mm_struct *mm;
+	struct fs_struct *fs;
+	struct files_struct *files;
+	struct sched_entity se;
+	struct list_head thread_node;
+	int exit_code;
 };
 
 struct inode {
@@ -257,6 +269,11 @@ struct bpf_iter__bpf_map_elem {
 	struct bpf_map *map;
 	void *key;
 	void *value;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct bpf_iter__task_file {

@@ -58,6 +58,10 @@ _tcptop() {
 		_tcptop_processes "$cur"
 		return
 		;;
+	--files)
+		_tcptop_offer "$cur" changed all
+		return
+		;;
 	--record)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -72,11 +76,11 @@ _tcptop() {
 		_tcptop_offer "$cur" auto fentry kprobe tracepoint
 		return
 		;;
-	-d | --delay | --interval | -n | --iterations | --udp-timeout | --port | --host | --speed | --user)
+	-d | --delay | --interval | -n | --iterations | --udp-timeout | --port | --host | --tree | --speed | --user)
 		return
 		;;
 	esac
-	_tcptop_offer "$cur" --batch --format --log --overwrite --raw --color --no-color --sort --reverse --delay --interval --iterations --udp-timeout --pid --process --port --host --tcp --udp --ipv4 --ipv6 --no-loopback --all --record --replay --demo --speed --backend --user --debug --version --help
+	_tcptop_offer "$cur" --batch --format --log --overwrite --raw --color --no-color --sort --reverse --delay --interval --iterations --udp-timeout --pid --process --port --host --tcp --udp --ipv4 --ipv6 --no-loopback --all --processes --forks --tree --files --record --replay --demo --speed --backend --user --debug --version --help
 }
 
 complete -F _tcptop tcptop

@@ -47,6 +47,7 @@ export const KERNEL_TESTS = [
   "long-runs",
   "losses",
   "privileges",
+  "processes",
   "program",
   "sockets",
   "sweep",
@@ -57,7 +58,7 @@ export const KERNEL_TESTS = [
   "vanishing",
 ];
 /** Those of them that are not about one backend. */
-const FILES_OF_PROGRAM = ["privileges", "program", "sweep"];
+const FILES_OF_PROGRAM = ["privileges", "processes", "program", "sweep"];
 // Emulation is slow: a tenth of the traffic.
 const SCALE = "0.1";
 const CPUS_PER_GUEST = 2;

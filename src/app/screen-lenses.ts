@@ -2,6 +2,7 @@
 import type { Figures, Reading } from "../core/figures.ts";
 import type { ShownLens } from "../core/lens.ts";
 import type { Refresh } from "../core/refresh.ts";
+import type { DescribeProcess } from "../core/view.ts";
 import type { Choices, Views } from "../view/state.ts";
 
 /** Their views and switches. Throws where there is no view. */
@@ -11,6 +12,21 @@ export function choicesOf(lenses: readonly ShownLens[]): Pick<Choices, "views" |
   const views: Views = [first, ...others];
   const switches = lenses.flatMap(({ id, switches }) => switches.map((one) => ({ ...one, lens: id })));
   return { views, switches };
+}
+
+/** What the first lens says that knows the process; else what `others` says. */
+export function describeBy(
+  lenses: readonly ShownLens[],
+  refresh: Refresh,
+  others: DescribeProcess,
+): DescribeProcess {
+  return (process) => {
+    for (const lens of lenses) {
+      const facts = lens.describe?.(process, refresh) ?? null;
+      if (facts !== null) return facts;
+    }
+    return others(process);
+  };
 }
 
 /** The filter of the command line as options; lenses may share some of them. */

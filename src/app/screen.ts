@@ -16,7 +16,7 @@ import { type Input, settle, update } from "../view/update.ts";
 import type { Feed } from "./feed.ts";
 import { Live, type LiveOptions } from "./live.ts";
 import { ProcessBook } from "./process-book.ts";
-import { choicesOf, filterOptionsOf, ScreenFigures } from "./screen-lenses.ts";
+import { choicesOf, describeBy, filterOptionsOf, ScreenFigures } from "./screen-lenses.ts";
 import { Stop } from "./stop.ts";
 import type { World } from "./world.ts";
 
@@ -110,7 +110,7 @@ class ScreenSink implements Sink<Refresh> {
         notice: this.#feed.notice,
         play: this.#feed.player?.status ?? null,
         listing,
-        describe: this.#processes.describe,
+        describe: describeBy(this.#options.lenses, refresh, this.#processes.describe),
       },
       this.#screen.size,
     );

@@ -277,7 +277,7 @@ class Parser {
           group: option.helpGroupHeading ?? "",
           short: option.short ?? null,
           long: option.long ?? option.flags,
-          placeholder: option.flags.match(/<(.+)>/)?.[1] ?? null,
+          placeholder: option.flags.match(/[<[](.+)[>\]]/)?.[1] ?? null,
           description: option.description,
           accepted: value?.accepted ?? null,
           choices: value?.choices ?? [],
@@ -462,9 +462,10 @@ class Parser {
 
   /** `own`: heading of the lens's own group. */
   #adderOf(own: string | null): OptionAdder {
-    const add = ({ flags, description, group, isOfCapture = false }: OptionSpec, set: TakeValue) => {
+    const add = ({ flags, description, group, isOfCapture = false, preset }: OptionSpec, set: TakeValue) => {
       const heading = group === "hidden" ? null : group === "own" ? own : OPTION_GROUPS[group];
       const option = new Option(flags, description);
+      if (preset !== undefined) option.preset(preset);
       option.argParser((text) => {
         const flag = option.long ?? flags;
         this.#given.add(flag);

@@ -3,6 +3,7 @@ import type { Clock, Moment } from "../base/clock.ts";
 import type { Figures } from "./figures.ts";
 import type { Loss, LossCounter } from "./losses.ts";
 import type { OptionAdder } from "./options.ts";
+import type { ProcessFacts, ProcessId } from "./process.ts";
 import type { LensRecorder, LensRecording } from "./recording.ts";
 import type { Refresh, Snapshot } from "./refresh.ts";
 import type { SourceHost, StepDown } from "./source.ts";
@@ -123,6 +124,8 @@ export interface ShownLens<Facts extends object = object> {
   figures(words: string): Figures;
   /** Absent: the lens is neither recorded nor replayed. */
   readonly recording?: LensRecording;
+  /** What the lens knows of a process, also of one that has ended; null: nothing. */
+  describe?(process: ProcessId, refresh: Refresh): ProcessFacts | null;
 }
 
 /** A lens that is on and captures. */

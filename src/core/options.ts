@@ -62,6 +62,8 @@ export interface OptionSpec {
   readonly description: string;
   /** It says how to capture: a replay refuses it. */
   readonly isOfCapture?: boolean;
+  /** The value where none is given, as in `--files [which]`. */
+  readonly preset?: string;
 }
 
 /** Takes the options of one command line. What `set` gets was accepted. */

@@ -13,4 +13,6 @@ export interface ProcessFacts {
   readonly commandLine: string | null;
   /** Path of its control group, which names the service or container. */
   readonly cgroup: string | null;
+  /** Names of the processes that it descends from, the first of them first; absent: unknown. */
+  readonly ancestors?: readonly string[];
 }

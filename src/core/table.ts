@@ -16,6 +16,15 @@ export interface TableEvent<Row extends object = object> {
   /** One of the table's names. */
   readonly event: string;
   readonly row: Row;
+  /** When it happened, CLOCK_MONOTONIC; absent: at the refresh. */
+  readonly timeNs?: number;
+}
+
+const NS_PER_MS = 1e6;
+
+/** When an event happened; `at`: the moment of its refresh. */
+export function momentOf({ timeNs }: TableEvent, at: Moment): Moment {
+  return timeNs === undefined ? at : { nowNs: timeNs, wallMs: at.wallMs - (at.nowNs - timeNs) / NS_PER_MS };
 }
 
 /** The events of a table for one reader. It takes in every refresh, in order. */

@@ -2,7 +2,7 @@
 import type { Moment } from "../base/clock.ts";
 import type { Cell, Column } from "../core/column.ts";
 import { LossWatch } from "../core/losses.ts";
-import type { Table, TableEvent } from "../core/table.ts";
+import { momentOf, type Table, type TableEvent } from "../core/table.ts";
 import type { Headers } from "./log-file.ts";
 import { allLosses, isoTime, type Output } from "./output.ts";
 
@@ -36,8 +36,11 @@ function encode(cell: Cell): string {
 /** Lines end in a bare LF, as the tools at the other end of a pipe expect. */
 export function csvLines({ columns }: Table, events: readonly TableEvent[], at: Moment): string {
   const time = isoTime(at);
-  const lineOf = ({ event, row }: TableEvent) =>
-    `${[time, event, ...columns.map((column) => encode(column.value(row, at.nowNs)))].join(",")}\n`;
+  const lineOf = (item: TableEvent) => {
+    const { event, row, timeNs } = item;
+    const own = timeNs === undefined ? time : isoTime(momentOf(item, at));
+    return `${[own, event, ...columns.map((column) => encode(column.value(row, at.nowNs)))].join(",")}\n`;
+  };
   return events.map(lineOf).join("");
 }
 

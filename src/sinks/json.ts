@@ -3,7 +3,7 @@ import type { Moment } from "../base/clock.ts";
 import { sanitise } from "../base/sanitise.ts";
 import type { Cell } from "../core/column.ts";
 import { lossesOf, type Skipped, STREAM_COUNTERS } from "../core/losses.ts";
-import type { Table, TableEvent } from "../core/table.ts";
+import { momentOf, type Table, type TableEvent } from "../core/table.ts";
 import type { Privileges } from "../platform/platform.ts";
 import { isoTime, type LensSummary, lossMembers, type Output, type StartInfo } from "./output.ts";
 
@@ -12,11 +12,13 @@ function encode(cell: Cell): string {
 }
 
 /** Makes lines of events. JSON.stringify of an object makes the same text in almost twice the time. */
-function lineWriter({ columns }: Table): (event: TableEvent, time: string, nowNs: number) => string {
+function lineWriter({ columns }: Table): (item: TableEvent, time: string, at: Moment) => string {
   const fields = columns.map((field) => ({ field, prefix: `,${JSON.stringify(field.key)}:` }));
-  return ({ event, row }, time, nowNs) => {
-    const members = fields.map(({ field, prefix }) => prefix + encode(field.value(row, nowNs)));
-    return `{"time":"${time}","event":"${event}"${members.join("")}}\n`;
+  return (item, time, at) => {
+    const { event, row, timeNs } = item;
+    const members = fields.map(({ field, prefix }) => prefix + encode(field.value(row, at.nowNs)));
+    const own = timeNs === undefined ? time : isoTime(momentOf(item, at));
+    return `{"time":"${own}","event":"${event}"${members.join("")}}\n`;
   };
 }
 
@@ -83,7 +85,7 @@ export function jsonOutput(lenses: readonly JsonLens[]): Output {
       const time = isoTime(at);
       const write = writers.get(table) ?? lineWriter(table);
       writers.set(table, write);
-      return events.map((event) => write(event, time, at.nowNs)).join("");
+      return events.map((event) => write(event, time, at)).join("");
     },
     summary: (summaries, skipped, at) => line("summary", at, summaryObject(summaries, skipped)),
     warning: () => "",

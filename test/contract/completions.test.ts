@@ -31,7 +31,7 @@ describe.each(shells)("%s", (shell, missing) => {
   const why = missing === null ? "" : `: ${missing}`;
 
   run.each<[keys: string, args: string[]]>([
-    ["--fo\tj\t", ["--format", "json"]],
+    ["--form\tj\t", ["--format", "json"]],
     ["--format=c\t", ["--format", "csv"]],
     ["--backend tr\t", ["--backend", "tracepoint"]],
     ["-s rtt_m\t", ["-s", "rtt_min_us"]],

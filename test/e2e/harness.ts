@@ -64,7 +64,8 @@ function chosenBackends(): [backend: Backend, required: boolean][] {
   ]);
 }
 
-function built(file: string): string {
+/** Path of a program of test/traffic or bench/native. */
+export function built(file: string): string {
   const found = ["build/cmake/traffic", "build/traffic/traffic", "build/cmake/bench"]
     .map((folder) => `${ROOT}${folder}/${file}`)
     .find((path) => existsSync(path));

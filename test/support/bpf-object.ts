@@ -6,6 +6,7 @@ const BPF_CALL = 0x85;
 const BPF_LD_IMM64 = 0x18;
 const BPF_PSEUDO_CALL = 1;
 const BPF_PSEUDO_FUNC = 4;
+const SHN_UNDEF = 0;
 const SHT_SYMTAB = 2;
 const SHT_REL = 9;
 const SHF_EXECINSTR = 4;
@@ -163,6 +164,8 @@ export function readBpfFunctions(path: string): BpfFunction[] {
       // The number of an instruction counts from the symbol that is referred to, or from the call itself.
       const at = symbol.value + i * INSTRUCTION_BYTES;
       const to = references.get(at);
+      // A function of the kernel.
+      if (to?.section === SHN_UNDEF) continue;
       const byte = isCall
         ? (to?.value ?? at) + (imm + 1) * INSTRUCTION_BYTES
         : (to?.value ?? at + INSTRUCTION_BYTES) + imm;

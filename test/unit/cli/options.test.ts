@@ -133,8 +133,27 @@ describe("options", () => {
       user: null,
       replay: null,
       speed: 1,
-      lenses: new Map([["flows", SETTINGS]]),
+      lenses: new Map<string, object>([
+        ["flows", SETTINGS],
+        ["processes", { processes: false, forks: false, tree: null, files: null, ringBytes: undefined }],
+      ]),
     });
+  });
+
+  test("turn processes on by what they ask for", () => {
+    const of = (...args: string[]) => parse(...args).lenses.get("processes");
+    expect(of("--processes", "--forks")).toMatchObject({ processes: true, forks: true, files: null });
+    expect(of("--tree", "1234")).toMatchObject({ processes: true, tree: { pid: 1234 } });
+    expect(of("--tree", "make")).toMatchObject({ processes: true, tree: { name: "make" } });
+    expect(of("--files", "--raw")).toMatchObject({ processes: true, files: "changed" });
+    expect(of("--files=all")).toMatchObject({ processes: true, files: "all" });
+    const tree = "a process id, or a process name of at most 15 bytes";
+    expect(failure(["--tree", "4194305"])).toEqual([64, `--tree: '4194305' is not ${tree}`]);
+    expect(failure(["--tree", "a-name-of-16-byte"])).toEqual([
+      64,
+      `--tree: 'a-name-of-16-byte' is not ${tree}`,
+    ]);
+    expect(failure(["--files=some"])).toEqual([64, "--files: 'some' is not one of changed, all"]);
   });
 
   test("say what is recorded, and what is replayed", () => {

@@ -57,14 +57,15 @@ function ownerFacts({ connection, process, isReplay }: FlowFacts): Facts {
     ],
     ...(mark === "" ? [] : ([["Owner", OWNER_WORDS[mark]]] as const)),
     ...(process?.commandLine ? ([["Command", sanitise(process.commandLine)]] as const) : []),
-    ...(isReplay ? ([["Command", NOT_RECORDED]] as const) : []),
+    ...(isReplay && process === null ? ([["Command", NOT_RECORDED]] as const) : []),
+    ...(process?.ancestors ? ([["Started by", process.ancestors.map(sanitise).join(" → ")]] as const) : []),
   ];
 }
 
 /** Where the connection belongs: less often asked for, so last. */
 function placeFacts({ connection: { owner, netns }, process, isReplay }: FlowFacts): Facts {
   const id = owner?.cgroupId == null ? [] : [`id ${owner.cgroupId}`];
-  const path = isReplay ? [`path ${NOT_RECORDED}`] : [];
+  const path = isReplay && process === null ? [`path ${NOT_RECORDED}`] : [];
   const cgroup = [...(process?.cgroup ? [sanitise(process.cgroup)] : path), ...id];
   return [
     ["Cgroup", cgroup.length === 0 ? "unknown" : cgroup.join(", ")],
