@@ -1,4 +1,4 @@
-/** Full tables: what does not fit is counted as lost and shown, and what is in the table stays exact. */
+/** Full tables: what does not fit is counted as lost and shown, and what is in the table stays exact; and a large one. */
 import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -15,6 +15,7 @@ import {
   startOrSkip,
   TCPTOP,
   Traffic,
+  UDP_CROWD_TIMEOUT_S,
 } from "./harness.ts";
 import { expectRows } from "./namespaces.ts";
 
@@ -140,6 +141,15 @@ describe.for(backends)("%s", ([backend, required]) => {
     await tcptop.refreshed();
     traffic.go();
     await expectRows(tcptop, await traffic.ends(context), 0);
+  });
+
+  test("as many sockets as ports within one refresh (udp-sockets)", async (context) => {
+    const room = ["--max-udp-flows", "131072", "--ring-bytes", String(32 << 20)];
+    const args = ["-d", "3", "--udp-timeout", UDP_CROWD_TIMEOUT_S, ...room];
+    const tcptop = await startOrSkip(context, required, {}, backend, ...args);
+    const ends = await new Traffic("udp-sockets", { count: scaled(30_000), hold: 1 }).ends(context);
+
+    await expectRows(tcptop, ends, 0);
   });
 
   describe("a ring buffer of 4096 bytes", () => {

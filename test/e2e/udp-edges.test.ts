@@ -11,7 +11,6 @@ import {
   sharedTcptop,
   startOrSkip,
   Traffic,
-  UDP_CROWD_TIMEOUT_S,
 } from "./harness.ts";
 import { eventsAround, expectRows } from "./namespaces.ts";
 
@@ -110,14 +109,5 @@ describe.for(backends)("%s", ([backend, required]) => {
     expect(addresses(opens)).toEqual(addresses(ends));
     expect(datagrams(closes)).toBeLessThanOrEqual(datagrams(ends));
     expect(datagrams(closes) + tcptop.losses().datagrams_untracked).toBeGreaterThanOrEqual(datagrams(ends));
-  });
-
-  test.concurrent("as many sockets as ports within one refresh (udp-sockets)", async (context) => {
-    const room = ["--max-udp-flows", "131072", "--ring-bytes", String(32 << 20)];
-    const args = ["-d", "3", "--udp-timeout", UDP_CROWD_TIMEOUT_S, ...room];
-    const tcptop = await startOrSkip(context, required, {}, backend, ...args);
-    const ends = await new Traffic("udp-sockets", { count: scaled(30_000), hold: 1 }).ends(context);
-
-    await expectRows(tcptop, ends, 0);
   });
 });
