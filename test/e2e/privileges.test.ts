@@ -126,7 +126,8 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
     const { EACCES, EPERM } = constants.errno;
     expect(told).toEqual({
       ...{ shadow: EACCES, home: EACCES, write: hasLandlock(tcptop) ? EACCES : 0 },
-      ...{ ptrace: EPERM, "raw socket": EPERM, socket: EPERM, bpf: EPERM, namespace: EPERM, user: EPERM },
+      ...{ ptrace: EPERM, "raw socket": EPERM, socket: EPERM, bpf: EPERM, user: EPERM },
+      ...{ namespace: EPERM, clone: EPERM, process: EPERM, signal: EPERM, "own signal": 0, terminal: EPERM },
       ...{ execve: EPERM, end: 0 },
     });
     expect((await tcptop.stop()).code).toBe(0);

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -40,6 +41,11 @@ static void on_signal(int number)
 	tell("socket", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	tell("bpf", syscall(SYS_bpf, BPF_PROG_GET_NEXT_ID, &attributes, sizeof(attributes)));
 	tell("namespace", unshare(CLONE_NEWUSER));
+	tell("clone", syscall(SYS_clone, CLONE_NEWUSER | CLONE_THREAD, NULL, NULL, NULL, NULL));
+	tell("process", fork());
+	tell("signal", kill(getppid(), 0));
+	tell("own signal", kill(getpid(), 0));
+	tell("terminal", ioctl(STDIN_FILENO, TIOCSTI, "x"));
 	tell("user", setresuid(0, 0, 0));
 	tell("execve", execve("/bin/true", arguments, environ));
 	tell("end", 0);
