@@ -1,5 +1,6 @@
 // Kernel time of tcptop's programs per call, net of empty programs on the same hooks, metered by the kernel.
 import { readdirSync } from "node:fs";
+import { brokerOf } from "../scripts/lib.mjs";
 import { against, median, show, sum, table } from "./numbers.mjs";
 import { Ended, readProc, runTool, startTcptop, startTool } from "./processes.mjs";
 
@@ -54,14 +55,15 @@ function callOf(name) {
 }
 
 /**
- * The ids of the BPF programs that a process has loaded or attached.
+ * The ids of the BPF programs that a process, or its broker, has loaded or attached.
  * @param {number} pid
  */
 function programIds(pid) {
+  const holder = brokerOf(pid) ?? pid;
   /** @type {Set<number>} */
   const ids = new Set();
-  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-    const id = /^prog_id:\s*(\d+)$/m.exec(readProc(pid, `fdinfo/${fd}`) ?? "");
+  for (const fd of readdirSync(`/proc/${holder}/fdinfo`)) {
+    const id = /^prog_id:\s*(\d+)$/m.exec(readProc(holder, `fdinfo/${fd}`) ?? "");
     if (id) ids.add(Number(id[1]));
   }
   return ids;

@@ -1,6 +1,6 @@
 // What tcptop itself takes: processor time and memory, by the number of flows that move.
 import { setTimeout } from "node:timers/promises";
-import { output } from "../scripts/lib.mjs";
+import { brokerOf, output } from "../scripts/lib.mjs";
 import { against, show, table } from "./numbers.mjs";
 import { Ended, readProc, startSilentTcptop, startTool } from "./processes.mjs";
 
@@ -25,15 +25,27 @@ const ticksPerSecond = Number(output("getconf", ["CLK_TCK"])) || 100;
 /** @typedef {Awaited<ReturnType<typeof measureLoad>>} Load */
 
 /**
+ * A tcptop and its broker, whose cost is one.
+ * @param {number} pid
+ */
+function bothOf(pid) {
+  const broker = brokerOf(pid);
+  return broker === null ? [pid] : [pid, broker];
+}
+
+/**
  * Seconds of user and system time, from /proc/PID/stat (proc(5), fields 14 and 15).
  * @param {number} pid
  * @returns {ProcessorTime}
  */
 export function processorTime(pid) {
-  const stat = readProc(pid, "stat");
-  if (stat === null) throw new Ended("tcptop", 1, "tcptop ended while it was measured");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const seconds = (/** @type {number} */ field) => Number(fields[field]) / ticksPerSecond;
+  const times = bothOf(pid).map((one) => {
+    const stat = readProc(one, "stat");
+    if (stat === null) throw new Ended("tcptop", 1, "tcptop ended while it was measured");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  });
+  const seconds = (/** @type {number} */ field) =>
+    times.reduce((sum, fields) => sum + Number(fields[field]), 0) / ticksPerSecond;
   return { utime: seconds(11), stime: seconds(12), atMs: performance.now() };
 }
 
@@ -42,9 +54,11 @@ export function processorTime(pid) {
  * @param {number} pid
  */
 export function memory(pid) {
-  const status = readProc(pid, "status") ?? "";
-  const megabytes = (/** @type {string} */ key) =>
-    (Number(new RegExp(`^${key}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]) * 1024) / 1e6;
+  const statuses = bothOf(pid).map((one) => readProc(one, "status") ?? "");
+  const megabytes = (/** @type {string} */ key) => {
+    const line = new RegExp(`^${key}:\\s*(\\d+) kB$`, "m");
+    return (statuses.reduce((sum, status) => sum + Number(line.exec(status)?.[1]), 0) * 1024) / 1e6;
+  };
   return { rss_mb: megabytes("VmRSS"), peak_mb: megabytes("VmHWM") };
 }
 

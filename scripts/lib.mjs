@@ -1,7 +1,7 @@
 // What the project's scripts share: running commands and the state of the checkout.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
@@ -95,4 +95,25 @@ export function output(command, args) {
  */
 export function isFresh(file, other) {
   return existsSync(file) && statSync(file).mtimeMs >= statSync(other).mtimeMs;
+}
+
+/** @param {string} pid */
+function statOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * The broker of a tcptop, null for one without.
+ * @param {number} pid
+ */
+export function brokerOf(pid) {
+  const found = readdirSync("/proc").find((name) => {
+    const stat = /^\d+$/.test(name) ? statOf(name) : "";
+    return stat.startsWith(`${name} (tcptop-broker) `) && Number(stat.split(" ")[3]) === pid;
+  });
+  return found === undefined ? null : Number(found);
 }

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { messageOf, output, root, say } from "./lib.mjs";
+import { brokerOf, messageOf, output, root, say } from "./lib.mjs";
 
 const ROUND_S = 20;
 /** With --short: every part once, on too few rounds to judge by. */
@@ -148,7 +148,7 @@ class Watched {
     for (;;) {
       await this.summary();
       const summary = await this.summary();
-      const tables = tableEntries(this.pid);
+      const tables = tableEntries(brokerOf(this.pid) ?? this.pid);
       const { tcp = 0, udp = 0 } = summary;
       const isSettled = tables.tcp <= tcp && tables.udp <= udp;
       if (isSettled || performance.now() > deadline) return { summary, tables, isSettled };

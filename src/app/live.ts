@@ -60,7 +60,7 @@ export class Live implements Feed {
         facts: new Map(opened.map(({ lens, source }) => [lens.id, source.facts])),
         privileges,
       };
-      const { facts: _, privileges: __, ...info } = this.info;
+      const { facts: _, ...info } = this.info;
       const heads = opened.flatMap(({ lens, source }) => {
         if (lens.recording === undefined) return [];
         return [{ ...lens.recording.form, isCritical: false, facts: { ...lens.recorded(source) } }];

@@ -86,9 +86,9 @@ export class Replay implements Feed, Player {
     this.#players = this.#newPlayers();
     for (const { id, number } of reader.lenses)
       if (!LENSES.some((lens) => lens.number === number) && !this.#players.has(number)) this.#leftOut.add(id);
-    const { version, backend, kernel, stepDowns, startNs } = reader.info;
+    const { version, backend, kernel, stepDowns, startNs, privileges = null } = reader.info;
     const facts = new Map(this.#played().map(([id, player]) => [id, player.facts]));
-    this.info = { version, backend, kernel, stepDowns, facts };
+    this.info = { version, backend, kernel, stepDowns, facts, privileges };
     this.startNs = startNs;
   }
 

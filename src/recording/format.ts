@@ -4,6 +4,7 @@ import { endianness } from "node:os";
 import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";
 import { DamageError } from "../base/errors.ts";
 import type { HeadMember, RecordedForm } from "../core/recording.ts";
+import type { Privileges } from "../platform/platform.ts";
 
 /** Raised by every change that an older reader would misunderstand; the header's frame never changes. */
 export const FORMAT_VERSION = 3;
@@ -23,6 +24,8 @@ export interface RecordingInfo {
   readonly stepDowns: readonly { readonly backend: string; readonly reason: string }[];
   /** When the capture began, CLOCK_MONOTONIC. */
   readonly startNs: number;
+  /** What the recorder might still do; absent or null: not known. */
+  readonly privileges?: Privileges | null;
 }
 
 /** A lens in the first frame. */

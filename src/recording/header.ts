@@ -1,6 +1,7 @@
 /** The first frame of a recording: its contents, checked, whatever format they are in. */
 import { DamageError } from "../base/errors.ts";
 import type { HeadMember, RecordedLens } from "../core/recording.ts";
+import type { Privileges } from "../platform/platform.ts";
 import { byteOrder, FORMAT_VERSION, type RecordingInfo } from "./format.ts";
 
 export interface Header {
@@ -45,6 +46,35 @@ function isWhole(value: unknown, most: number): value is number {
 function isStepDowns(value: unknown): value is RecordingInfo["stepDowns"] {
   const isStepDown = (item: unknown) => isObject(item) && isText(item["backend"]) && isText(item["reason"]);
   return Array.isArray(value) && value.length <= 16 && value.every(isStepDown);
+}
+
+/** A capability's name, which is shown as it is. */
+const CAPABILITY = /^[\w ]{1,32}$/;
+const MOST_CAPABILITIES = 64;
+
+function isCapabilities(value: unknown): value is string[] {
+  return (
+    Array.isArray(value) &&
+    value.length <= MOST_CAPABILITIES &&
+    value.every((name) => typeof name === "string" && CAPABILITY.test(name))
+  );
+}
+
+/** Null where the recording does not say. */
+function checkedPrivileges(value: unknown): Privileges | null {
+  if (value === undefined || value === null) return null;
+  const rule = "a user's number, capabilities and what confines them";
+  if (!isObject(value)) throw wrong("privileges", rule);
+  const { uid, capabilities, brokerCapabilities, hasNoNewPrivs, hasLandlock, hasSeccomp } = value;
+  if (!isWhole(uid, 0xffff_ffff) || !isCapabilities(capabilities) || !isCapabilities(brokerCapabilities))
+    throw wrong("privileges", rule);
+  if (
+    typeof hasNoNewPrivs !== "boolean" ||
+    typeof hasLandlock !== "boolean" ||
+    typeof hasSeccomp !== "boolean"
+  )
+    throw wrong("privileges", rule);
+  return { uid, capabilities, brokerCapabilities, hasNoNewPrivs, hasLandlock, hasSeccomp };
 }
 
 function wrong(field: string, rule: string): DamageError {
@@ -115,9 +145,10 @@ export function readHeader(text: string): Header {
   if (!isText(kernel)) throw wrong("kernel", "a text");
   if (!isStepDowns(stepDowns)) throw wrong("stepDowns", "a list of backends and reasons");
   if (!isCount(startNs)) throw wrong("startNs", "a number from 0");
+  const privileges = checkedPrivileges(header["privileges"]);
   const lenses = isOfOneLens ? [onlyLens(header)] : checkedLenses(header["lenses"]);
   return {
-    info: { version, backend, kernel, stepDowns, startNs },
+    info: { version, backend, kernel, stepDowns, startNs, ...(privileges && { privileges }) },
     isOfOneLens,
     lenses: lenses.map(({ isCritical: _, ...lens }) => ({
       ...lens,

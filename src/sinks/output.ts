@@ -15,7 +15,7 @@ export interface StartInfo {
   readonly stepDowns: readonly StepDown[];
   /** What a lens knows of its capture, by its id. */
   readonly facts: ReadonlyMap<string, object>;
-  /** Absent or null: not known, as of a recording. */
+  /** Absent or null: not known. */
   readonly privileges?: Privileges | null;
 }
 

@@ -24,7 +24,7 @@ export interface SessionInfo {
   readonly lenses: readonly HelpedLens[];
   /** What a lens knows of its capture, by its id. */
   readonly facts: ReadonlyMap<string, object>;
-  /** Absent or null: not known, as of a recording. */
+  /** Absent or null: not known. */
   readonly privileges?: Privileges | null;
   /** CLOCK_MONOTONIC. */
   readonly startedNs: number;

@@ -117,14 +117,14 @@ function privilegesText({
 
 /** Sentences below the keys. */
 function remarksOf(info: SessionInfo): string[] {
-  const { backend, kernel, stepDowns, lenses, facts, privileges } = info;
+  const { backend, kernel, stepDowns, lenses, facts, privileges, isReplay } = info;
   return [
     "A filter changes the sums above the table too. Those of a filter that is typed begin when it is typed.",
     "Graphs have a bar for each refresh, the last one at the right; the peak is the highest bar.",
     "Sizes are decimal (1 kB is 1000 B).",
     ...lenses.flatMap(({ id, help }) => help.remarks(facts.get(id))),
     `Backend ${sanitise(backend)}, Linux ${sanitise(kernel)}.`,
-    ...(privileges ? [privilegesText(privileges)] : []),
+    ...(privileges && !isReplay ? [privilegesText(privileges)] : []),
     ...stepDowns.map((stepDown) => {
       const refused = isRefusal(stepDown, info) ? "Not " : "";
       return `${refused}${sanitise(stepDown.backend)}: ${sanitise(stepDown.reason)}`;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { built } from "../support/build.ts";
 import {
+  afterMounting,
   asUserWith,
   cannotRun,
   eventually,
@@ -15,6 +16,7 @@ import {
   isKernelBefore,
   leftInKernel,
   run,
+  type Surroundings,
   Tcptop,
   Traffic,
 } from "./harness.ts";
@@ -163,6 +165,20 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
     await terminal.printed(/left code=0/);
     await terminal.ended();
     rmSync(folder, { recursive: true });
+  });
+
+  test("that were given up are missed where /proc hides others' processes, which is said", async () => {
+    const wrapper = afterMounting("mount -t proc -o hidepid=2 proc /proc");
+    const told = async (surroundings: Surroundings) => {
+      const tcptop = await Tcptop.startIn(surroundings, "auto");
+      const steps = tcptop.start["step_downs"] as { backend: string; reason: string }[];
+      expect((await tcptop.stop()).code).toBe(0);
+      return steps.filter(({ backend }) => backend === "/proc").map(({ reason }) => reason);
+    };
+    expect(await told({ wrapper })).toEqual([
+      expect.stringMatching(/^hides other users' processes \(hidepid\): /),
+    ]);
+    expect(await told({})).toEqual([]);
   });
 
   test("end with the broker: tcptop says so, and nothing stays attached", async () => {

@@ -53,6 +53,18 @@ function statusOf(process: number | "self"): string {
   }
 }
 
+/** Whether /proc hides other users' processes from this one (hidepid of proc(5)), as the first process shows. */
+function hidesOthers(): boolean {
+  return statusOf(1) === "" && statusOf("self") !== "";
+}
+
+const HIDDEN: StepDown = {
+  backend: "/proc",
+  reason:
+    "hides other users' processes (hidepid): listening sockets and idle UDP flows in network namespaces of others are " +
+    "not seen",
+};
+
 /** Whether the kernel has Landlock cannot be read from /proc. */
 export function privilegesOf(
   own: string,
@@ -99,5 +111,6 @@ export function confine(
     const reason = error instanceof Error ? error.message : String(error);
     stepDowns.push({ backend: "privileges", reason: `could not be given up: ${reason}` });
   }
+  if (hidesOthers()) stepDowns.push(HIDDEN);
   return { privileges: privilegesOf(statusOf("self"), statusOf(broker), { hasLandlock }), stepDowns };
 }

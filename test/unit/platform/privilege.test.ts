@@ -1,8 +1,27 @@
 import { describe, expect, it } from "vitest";
-import { mayCapture, whatIsHidden, whyRefused } from "../../../src/platform/linux/privilege.ts";
+import {
+  capabilityNames,
+  mayCapture,
+  whatIsHidden,
+  whyRefused,
+} from "../../../src/platform/linux/privilege.ts";
 
 const status = (effective: string) =>
   `Name:\tnode\nCapPrm:\t000001ffffffffff\nCapEff:\t${effective}\nSeccomp:\t0\n`;
+
+describe("the capabilities of a process", () => {
+  it.each([
+    [
+      "000000c000081004",
+      ["CAP_DAC_READ_SEARCH", "CAP_NET_ADMIN", "CAP_SYS_PTRACE", "CAP_PERFMON", "CAP_BPF"],
+    ],
+    ["0000000000000001", ["capability 0"]],
+    ["8000000000000000", ["capability 63"]],
+    ["0000000000000000", []],
+  ])("%s has names", (effective, names) => {
+    expect(capabilityNames(status(effective))).toEqual(names);
+  });
+});
 
 describe("the privilege to capture", () => {
   it.each([

@@ -51,6 +51,13 @@ async function errorOf(bytes: Buffer) {
 
 const SECONDS: readonly Call[] = [1, 2, 3, 7].map((s) => ["refresh", s * 1e9, s * 1e3, NO_LOSSES]);
 
+const CONFINED = {
+  ...{ uid: 1000, capabilities: [], hasNoNewPrivs: true, hasLandlock: true, hasSeccomp: true },
+  brokerCapabilities: ["CAP_BPF"],
+};
+const PRIVILEGES =
+  "memory: byte 8: field privileges of the first frame is not a user's number, capabilities and what confines them";
+
 describe("is refused in one line", () => {
   test.for([
     ["nothing at all", Buffer.alloc(0), 64, "memory is empty; --record makes one"],
@@ -103,6 +110,26 @@ describe("is refused in one line", () => {
       file({ ...HEADER, stepDowns: [{ backend: 1 }] }),
       74,
       "memory: byte 8: field stepDowns of the first frame is not a list of backends and reasons",
+    ],
+    ["privileges that are none", file({ ...HEADER, privileges: [] }), 74, PRIVILEGES],
+    ["privileges of no user", file({ ...HEADER, privileges: { ...CONFINED, uid: -1 } }), 74, PRIVILEGES],
+    [
+      "a capability that would be drawn on the terminal",
+      file({ ...HEADER, privileges: { ...CONFINED, brokerCapabilities: ["\x1b[2J"] } }),
+      74,
+      PRIVILEGES,
+    ],
+    [
+      "more capabilities than there are",
+      file({ ...HEADER, privileges: { ...CONFINED, capabilities: new Array(65).fill("CAP_BPF") } }),
+      74,
+      PRIVILEGES,
+    ],
+    [
+      "a filter that is neither there nor not",
+      file({ ...HEADER, privileges: { ...CONFINED, hasSeccomp: 2 } }),
+      74,
+      PRIVILEGES,
     ],
     [
       "table sizes that are none",

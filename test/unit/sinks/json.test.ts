@@ -99,6 +99,26 @@ describe("JSON", () => {
     );
   });
 
+  test("the start of a capture says what tcptop may still do", () => {
+    const privileges = {
+      ...{ uid: 1000, capabilities: [], hasNoNewPrivs: true, hasLandlock: false, hasSeccomp: true },
+      brokerCapabilities: ["CAP_PERFMON", "CAP_BPF"],
+    };
+    const info = {
+      version: "1",
+      backend: "kprobe",
+      kernel: "6",
+      stepDowns: [],
+      facts: new Map(),
+      privileges,
+    };
+    const { privileges: told } = JSON.parse(jsonOutput([LENS]).start(info, AT)) as { privileges: unknown };
+    expect(told).toEqual({
+      ...{ uid: 1000, capabilities: [], no_new_privs: true, landlock: false, seccomp: true },
+      broker_capabilities: ["CAP_PERFMON", "CAP_BPF"],
+    });
+  });
+
   test("the summary carries totals, counts and every loss counter", () => {
     const refresh = snapshot({
       intervalS: 0.99951,

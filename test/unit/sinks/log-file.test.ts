@@ -2,9 +2,12 @@ import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   chmodSync,
+  existsSync,
+  fstatSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -18,7 +21,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { FileFacts, FileInUse, Files } from "../../../src/base/output-file.ts";
+import type { FileFacts, FileInUse, Files, OutputKeeper } from "../../../src/base/output-file.ts";
 import { systemFiles } from "../../../src/cli/files.ts";
 import { LogFile } from "../../../src/sinks/log-file.ts";
 import { systemError } from "../../support/world.ts";
@@ -629,5 +632,98 @@ describe("when somebody else touches the file", () => {
     appendFileSync(path, "x,open\n");
     file.append("2,open\n");
     expect(text()).toBe(`${HEADER}1,open\nx,open\n2,open\n`);
+  });
+});
+
+describe("a file that another process opens later", () => {
+  /** Who opens it: by its folder and name, and refuses to with an error where that is set. */
+  class Keeper implements OutputKeeper {
+    readonly calls: string[] = [];
+    refusal: Error | null = null;
+    #at = "";
+
+    keep(fd: number, at: string, name: string): number {
+      expect(statSync(`/proc/self/fd/${fd}`).ino).toBe(statSync(at).ino);
+      this.calls.push(`keep ${name}`);
+      this.#at = join(at, name);
+      return 7;
+    }
+
+    open(output: number, mustBeNew: boolean) {
+      this.calls.push(`open ${output}${mustBeNew ? " new" : ""}`);
+      if (this.refusal !== null) throw this.refusal;
+      const isNew = !existsSync(this.#at);
+      return { fd: openSync(this.#at, mustBeNew ? "ax+" : "a+"), isNew };
+    }
+
+    drop(output: number, fd: number): void {
+      this.calls.push(`drop ${output}`);
+      if (fstatSync(fd).size === 0) unlinkSync(this.#at);
+    }
+
+    move(output: number, _: number, suffix: string): void {
+      this.calls.push(`move ${output} ${suffix}`);
+      renameSync(this.#at, this.#at + suffix);
+    }
+  }
+
+  const refused = (code: string) => systemError(code, `${code}: refused`);
+
+  test("is named once, when it is open for the first time", () => {
+    const keeper = new Keeper();
+    const file = openFile({ keeper });
+    expect(keeper.calls).toEqual(["keep log.csv"]);
+    file.append("1,open\n");
+    renameSync(path, `${path}.1`);
+    file.reopen();
+    file.append("2,open\n");
+    expect(keeper.calls).toEqual(["keep log.csv", "drop 7", "open 7"]);
+    expect([text(`${path}.1`), text()]).toEqual([`${HEADER}1,open\n`, `${HEADER}2,open\n`]);
+  });
+
+  test("is removed by it where nothing was written, and set aside by it", () => {
+    const keeper = new Keeper();
+    openFile({ keeper }).close();
+    expect(keeper.calls).toEqual(["keep log.csv", "drop 7"]);
+    expect(readdirSync(folder)).toEqual([]);
+
+    writeFileSync(path, "time\n1\n");
+    const other = new Keeper();
+    const file = openFile({ keeper: other });
+    file.append("2,open\n");
+    expect(other.calls).toEqual(["keep log.csv", "move 7 .2026-11-21", "open 7 new"]);
+    expect([text(`${path}.2026-11-21`), text()]).toEqual(["time\n1\n", `${HEADER}2,open\n`]);
+  });
+
+  test.each(["EACCES", "EPERM", "EINVAL"])("is opened here where that answers %s", (code) => {
+    const keeper = new Keeper();
+    const file = openFile({ keeper });
+    file.append("1,open\n");
+    keeper.refusal = refused(code);
+    file.reopen();
+    file.append("2,open\n");
+    expect(text()).toBe(`${HEADER}1,open\n2,open\n`);
+    expect(keeper.calls).toEqual(["keep log.csv", "drop 7", "open 7"]);
+  });
+
+  test.each([
+    ["open", "EROFS", "cannot write to"],
+    ["create", "ENOSPC", "cannot create"],
+  ])("ends with 74 where it cannot %s it: %s", (syscall, code, message) => {
+    const keeper = new Keeper();
+    const file = openFile({ keeper });
+    file.append("1,open\n");
+    keeper.refusal = Object.assign(refused(code), { syscall });
+    expect(failure(() => file.reopen())).toEqual([74, `${message} ${path}: ${code}: refused`]);
+  });
+
+  test("is looked at as one that is opened here", () => {
+    const keeper = new Keeper();
+    const file = openFile({ keeper });
+    file.append("1,open\n");
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, "notes\n");
+    expect(failure(() => file.reopen())[0]).toBe(73);
+    expect(text()).toBe("notes\n");
   });
 });
