@@ -7,6 +7,7 @@ import { messageOf, say } from "../scripts/lib.mjs";
 import { setup } from "../scripts/setup.mjs";
 import { firstRecordTable, measureFirstRecord } from "./first-record.mjs";
 import { kernelTimeTable, measureKernelTime } from "./kernel-time.mjs";
+import { lifetimesTable, measureLifetimes } from "./lifetimes.mjs";
 import { show } from "./numbers.mjs";
 import { measureOverhead, overheadTable } from "./overhead.mjs";
 import { measureProcessCost, processCostTable } from "./process-cost.mjs";
@@ -29,6 +30,7 @@ const EXIT_INTERNAL = 70;
  * @property {{ pairs: number, ms: number }} overhead
  * @property {{ seconds: number, churnPerSecond: number, active: number, idle: number }} storms
  * @property {{ frames: number, keys: number, frameConnections: number, keyConnections: number, flowCounts: number[] }} screen
+ * @property {{ perSecond: number, seconds: number }} lifetimes
  * @property {{ sockets: number, repeats: number }[]} socketCounts
  */
 
@@ -40,6 +42,7 @@ const FULL = {
   repeats: 5,
   flowCounts: [10, 1000, 10_000],
   seconds: 20,
+  lifetimes: { perSecond: 2000, seconds: 10 },
   overhead: { pairs: 16, ms: 700 },
   storms: { seconds: 20, churnPerSecond: 10_000, active: 10_000, idle: 100_000 },
   screen: {
@@ -61,6 +64,7 @@ const QUICK = {
   roundTrips: 20_000,
   repeats: 3,
   seconds: 5,
+  lifetimes: { perSecond: 2000, seconds: 3 },
   overhead: { pairs: 10, ms: 300 },
   storms: { ...FULL.storms, seconds: 5 },
   screen: { ...FULL.screen, frames: 20, keys: 5 },
@@ -78,6 +82,7 @@ const SHORT = {
   repeats: 1,
   flowCounts: [10],
   seconds: 1,
+  lifetimes: { perSecond: 100, seconds: 1 },
   overhead: { pairs: 2, ms: 50 },
   storms: { seconds: 1, churnPerSecond: 100, active: 100, idle: 100 },
   screen: { frames: 2, keys: 1, frameConnections: 100, keyConnections: 100, flowCounts: [10] },
@@ -106,6 +111,7 @@ const PARTS = new Map([
   ["overhead", part(measureOverhead, overheadTable)],
   ["process_cost", part(measureProcessCost, processCostTable)],
   ["storms", part(measureStorms, stormTable)],
+  ["lifetimes", part(measureLifetimes, lifetimesTable)],
   ["screen", part(measureScreen, screenTable)],
   ["first_record", part(measureFirstRecord, firstRecordTable)],
 ]);

@@ -192,9 +192,9 @@ function pidOf({ pid, spawnfile }) {
 }
 
 /** @param {string} backend */
-function tcptopArguments(backend, delayS = 1) {
+function tcptopArguments(backend, delayS = 1, /** @type {readonly string[]} */ more = []) {
   const fixed = [TCPTOP, "--batch", "--format", "json", "--backend", backend];
-  return [...fixed, "-d", delayS, "-n", Math.ceil(MAX_SECONDS / delayS)].map(String);
+  return [...fixed, "-d", delayS, "-n", Math.ceil(MAX_SECONDS / delayS), ...more].map(String);
 }
 
 /**
@@ -217,10 +217,11 @@ function tcptop(child, more) {
 /**
  * Starts tcptop; resolves with its first record, and how many milliseconds after exec that came.
  * @param {string} backend
+ * @param {readonly string[]} more  further options
  */
-export async function startTcptop(backend) {
+export async function startTcptop(backend, ...more) {
   const startMs = performance.now();
-  const child = start(process.execPath, tcptopArguments(backend));
+  const child = start(process.execPath, tcptopArguments(backend, 1, more));
   const line = await firstLine(child, "tcptop");
   const firstRecordMs = performance.now() - startMs;
   const firstRecord = /** @type {StartRecord} */ (JSON.parse(line));
