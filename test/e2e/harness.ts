@@ -17,9 +17,8 @@ import { createInterface } from "node:readline";
 import { StringDecoder } from "node:string_decoder";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "vitest";
-import type { LossKey, Skipped } from "../../src/core/losses.ts";
-import type { Losses } from "../../src/lenses/flows/losses.ts";
-import { LOSS_COUNTERS } from "../../src/lenses.ts";
+import { type LossKey, type Skipped, STREAM_COUNTERS } from "../../src/core/losses.ts";
+import { FLOW_COUNTERS, type Losses } from "../../src/lenses/flows/losses.ts";
 import { BACKENDS, type Backend } from "../../src/platform/platform.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -127,7 +126,9 @@ export type Summary = Readonly<Record<string, unknown>>;
 type LossName = LossKey<keyof Losses | keyof Skipped>;
 
 /** Without refreshes_skipped: a refresh merged into the next because this process reads slowly loses nothing. */
-const COUNTERS = LOSS_COUNTERS.map(({ key }) => key).filter((key) => key !== "refreshes_skipped");
+const COUNTERS = [...FLOW_COUNTERS, ...STREAM_COUNTERS]
+  .map(({ key }) => key)
+  .filter((key) => key !== "refreshes_skipped");
 
 export const NO_LOSSES = Object.fromEntries(COUNTERS.map((key) => [key, 0]));
 
