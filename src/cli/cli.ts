@@ -3,7 +3,7 @@ import { reopenedByHangup } from "../app/hangup.ts";
 import type { LiveOptions } from "../app/live.ts";
 import { Replay } from "../app/replay.ts";
 import { type Ending, run, type StreamFeedOptions, streamFeed } from "../app/run.ts";
-import { runScreen, type ShowOptions, showFeed } from "../app/screen.ts";
+import type { ShowOptions } from "../app/screen.ts";
 import type { World } from "../app/world.ts";
 import { ExitCode, type ExitCodeValue, ExitError, tellable } from "../base/errors.ts";
 import type { FileInUse, Files } from "../base/output-file.ts";
@@ -152,6 +152,11 @@ function showOptions(
   };
 }
 
+/** A stream does without: it takes as long to load as all else of a stream. */
+function loadScreenFeed() {
+  return import("../app/screen.ts");
+}
+
 /** Opens the screen for a person at a terminal, unless they ask for the stream (null). */
 function screenOpener(options: Options, host: Host): (() => Promise<Screen>) | null {
   const { openScreen } = host;
@@ -194,6 +199,7 @@ async function replay(
   if (open === null) {
     return streamFeed(world, { stream: streamOf(options, host, lenses) }, openFeed);
   }
+  const { showFeed } = await loadScreenFeed();
   await showFeed(world, open, showOptions(options, lenses, []), openFeed);
   return SHOWN;
 }
@@ -211,6 +217,7 @@ async function show(options: Options, host: Host, { world, disk, lenses, sinks }
   const live = liveOptions(options, host, disk, lenses);
   const open = screenOpener(options, host);
   if (open === null) return run(world, { ...live, stream: streamOf(options, host, lenses), sinks });
+  const { runScreen } = await loadScreenFeed();
   await runScreen(world, open, { ...showOptions(options, lenses, sinks), ...live });
   return SHOWN;
 }
@@ -231,7 +238,7 @@ async function capture(options: Options, host: Host, lenses: readonly LensParts[
   try {
     platform.check();
     // Whoever tcptop becomes may not be able to read its files.
-    if (screenOpener(options, host) !== null) await host.loadScreen?.();
+    if (screenOpener(options, host) !== null) await Promise.all([loadScreenFeed(), host.loadScreen?.()]);
     return await captureOn({ platform, lenses }, options, host);
   } finally {
     platform.close();

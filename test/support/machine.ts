@@ -1,4 +1,8 @@
 /** A machine that the whole program runs on in a test: its platform is that of a `FakeWorld`. */
+// Loaded beforehand: the clock of a test does not wait for modules.
+import "../../src/app/screen.ts";
+import "../../src/lenses/flows/parts.ts";
+import "../../src/lenses/flows/shown.ts";
 import type { Host } from "../../src/cli/cli.ts";
 import { systemFiles } from "../../src/cli/files.ts";
 import { FakeWorld } from "./world.ts";
