@@ -47,7 +47,7 @@ _tcptop() {
 		return
 		;;
 	-s | --sort)
-		_tcptop_offer "$cur" proto local_address local_port remote_address remote_port pid process state bytes_in bytes_out packets_in packets_out rate_in rate_out rtt_us partial rtt_min_us rtt_var_us retransmits bytes_retrans cwnd uid netns cgroup_id age_ms shared assumed flow local remote bytes packets rate
+		_tcptop_offer "$cur" proto local_address local_port remote_address remote_port pid process state bytes_in bytes_out packets_in packets_out rate_in rate_out rtt_us partial rtt_min_us rtt_var_us retransmits bytes_retrans cwnd uid netns cgroup_id age_ms shared assumed flow process_start local remote bytes packets rate
 		return
 		;;
 	-p | --pid)

@@ -11,7 +11,7 @@ export function connection(fields: Partial<Connection> = {}): Connection {
     local: { address: "192.168.1.5", port: 51234 },
     remote: { address: "140.82.112.3", port: 443 },
     netns: 4026531840,
-    owner: { pid: 1234, process: "curl", uid: 1000, cgroupId: 18446744073709551615n, startNs: null },
+    owner: { pid: 1234, process: "curl", uid: 1000, cgroupId: 18446744073709551615n, startNs: 8_400_000_000 },
     shared: false,
     assumed: false,
     state: "ESTABLISHED",

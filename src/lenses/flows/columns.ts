@@ -71,6 +71,8 @@ export const FIELDS: readonly Column<Connection>[] = [
     column("assumed", "Assumed", "flag", (c) => c.owner && c.assumed),
     column("flow", "Flow", "text", flowName),
   ]),
+  // With the process id a process's name for ever: the id alone may be given again.
+  ...added(4, [column("process_start", "Process start", "id", (c) => c.owner?.startNs)]),
 ];
 
 /** Columns made of others, for the screen and for sorting. */

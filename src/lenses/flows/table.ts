@@ -10,7 +10,7 @@ import { flowText } from "./text.ts";
 export function flowTable(accept: Accept | null): Table<Connection> {
   return {
     id: "flows",
-    version: 3,
+    version: 4,
     columns: FIELDS,
     events: { open: "opens", update: "updates", close: "closes" },
     key: ({ key }) => key,

@@ -9,7 +9,7 @@ import { RecordingReader } from "../../../src/recording/reader.ts";
 import { RecordingWriter } from "../../../src/recording/writer.ts";
 import { flowLens, jsonStream, NO_ORDER } from "../../support/lenses.ts";
 import { FlowsRecording, MemoryFile, memorySource } from "../../support/recordings.ts";
-import { curlRecord, seedEntry } from "../../support/records.ts";
+import { curlRecord, NO_LOSSES, seedEntry } from "../../support/records.ts";
 import { FakeScreen } from "../../support/screen.ts";
 import { FakeWorld, outcomeOf, settle } from "../../support/world.ts";
 
@@ -262,6 +262,22 @@ test("a recording without a refresh is refused, on the screen too", async () => 
 });
 
 describe("the screen of a replay", () => {
+  test("says what the recording has and is left out", async () => {
+    const file = new MemoryFile();
+    const bells = { number: 250, id: "bells", abi: 1, isCritical: false, schema: {}, facts: {} };
+    const flows = new FlowsRecording(file, "x.tcptop", undefined, [bells]);
+    const rings = flows.writer.recorderOf(bells.number);
+    for (const second of [1, 2]) {
+      const at = { nowNs: second * S, wallMs: second * 1000 };
+      rings.last(1, 0, at, () => {});
+      flows.refresh(at, NO_LOSSES);
+    }
+    const { screen } = await shown(file.bytes);
+    expect(screen.lines.join("\n")).toContain(
+      "the recording has what this tcptop does not know, and leaves out: bells",
+    );
+  });
+
   test("says where it is, and stays at the end until q", async () => {
     const { file } = await recorded();
     const at = await shown(file.bytes);

@@ -43,7 +43,7 @@ describe("CSV", () => {
   ])("a process name with %s", (_, name, encoded) => {
     expect(lineOf(name)).toBe(
       `1970-01-01T00:00:00.000Z,open,tcp,192.168.1.5,51234,140.82.112.3,443,1,${encoded},ESTABLISHED,` +
-        "1200000000,3400,830000,17,42100000,340.25,23100,false,400,1500,2,2896,10,0,4026531840,,4000,false,false,1\n",
+        "1200000000,3400,830000,17,42100000,340.25,23100,false,400,1500,2,2896,10,0,4026531840,,4000,false,false,1,\n",
     );
   });
 
@@ -102,7 +102,7 @@ describe("CSV", () => {
   test("the unknown is empty and a negative-looking number stays a number", () => {
     const row = udpFlow({ owner: null, rateIn: 0 });
     expect(csvOutput(TABLE).events(TABLE, [{ event: "close", row }], AT)).toBe(
-      "1970-01-01T00:00:00.000Z,close,udp,10.0.0.2,40000,9.9.9.9,53,,,,120,40,1,1,0,40,,false,,,,,,,4026531840,,4000,,,1\n",
+      "1970-01-01T00:00:00.000Z,close,udp,10.0.0.2,40000,9.9.9.9,53,,,,120,40,1,1,0,40,,false,,,,,,,4026531840,,4000,,,1,\n",
     );
   });
 

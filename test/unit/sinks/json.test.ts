@@ -57,6 +57,7 @@ describe("JSON", () => {
         shared: false,
         assumed: false,
         flow: "1",
+        process_start: 8_400_000_000,
       }),
     );
   });

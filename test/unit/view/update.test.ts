@@ -232,7 +232,7 @@ describe("views", () => {
   test("v goes round: connections, processes, remote hosts", () => {
     const shown = desk().press("v");
     expect(shown.ids).toEqual([
-      "process 1234 null curl",
+      "process 1234 8400000000 curl",
       "process 902 null wireguard-go",
       "process 2210 null postgres",
       "process 811 null sshd",

@@ -14,7 +14,7 @@ describe("fields for programs", () => {
       ...["proto", "local_address", "local_port", "remote_address", "remote_port", "pid", "process", "state"],
       ...["bytes_in", "bytes_out", "packets_in", "packets_out", "rate_in", "rate_out", "rtt_us", "partial"],
       ...["rtt_min_us", "rtt_var_us", "retransmits", "bytes_retrans", "cwnd", "uid", "netns", "cgroup_id"],
-      ...["age_ms", "shared", "assumed", "flow"],
+      ...["age_ms", "shared", "assumed", "flow", "process_start"],
     ]);
   });
 
@@ -23,15 +23,15 @@ describe("fields for programs", () => {
       ...["tcp", "192.168.1.5", 51234, "140.82.112.3", 443, 1234, "curl", "ESTABLISHED"],
       ...[1_200_000_000, 3_400, 830_000, 17, 42_100_000, 340.25, 23_100, false],
       ...[400, 1_500, 2, 2_896, 10, 1000, 4026531840, "18446744073709551615", 4_000],
-      ...[false, false, "1"],
+      ...[false, false, "1", 8_400_000_000],
     ]);
   });
 
   test("are null where a UDP flow or an unowned one has no value, never 0", () => {
     const tcpOnly = ["state", "rtt_us", "rtt_min_us", "rtt_var_us", "retransmits", "bytes_retrans", "cwnd"];
     expect(valuesOf(udpFlow(), tcpOnly)).toEqual(tcpOnly.map(() => null));
-    const owners = ["pid", "process", "uid", "cgroup_id", "shared", "assumed"];
-    expect(valuesOf(udpFlow(), owners)).toEqual([77, "resolved", null, null, false, false]);
+    const owners = ["pid", "process", "uid", "cgroup_id", "shared", "assumed", "process_start"];
+    expect(valuesOf(udpFlow(), owners)).toEqual([77, "resolved", null, null, false, false, null]);
     expect(valuesOf(connection({ owner: null }), owners)).toEqual(owners.map(() => null));
   });
 
