@@ -1,5 +1,6 @@
 #include "pass.hh"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -75,7 +76,7 @@ size_t Pass::read(uint8_t *to, size_t size)
 		size_t kept = rest_.size();
 		if (kept > size)
 			throw Failure("FAILED", "iterate", EMSGSIZE, "iterator: no room for a record");
-		memcpy(to, rest_.data(), kept);
+		std::copy(rest_.begin(), rest_.end(), to);
 		size_t got = kept + read_pass(file_.get(), to + kept, size - kept);
 		if (got < size) {
 			file_ = Fd();
