@@ -20,6 +20,8 @@ export class ProcessIntake implements Intake {
   /** What `seed` has read, for `begin`. */
   #seed: Uint8Array | null = null;
   #checkedNs: number;
+  /** When a walk over all began whose missing processes are still to be ended; null: none. */
+  #uncheckedNs: number | null = null;
   /** Events that were lost up to the last check. */
   #checkedLosses = 0;
 
@@ -52,9 +54,17 @@ export class ProcessIntake implements Intake {
     return this.#model.isCrowded;
   }
 
+  /**
+   * A process that ends during a walk over all is missed by it, and its end may not be in the ring yet: who was missed is
+   * over only behind the events of the next refresh.
+   */
   collect(): void {
     const sinceNs = this.#clock.monotonicNs();
     this.drain();
+    if (this.#uncheckedNs !== null) {
+      this.#take({ kind: "silent", sinceNs: this.#uncheckedNs, nowNs: sinceNs });
+      this.#uncheckedNs = null;
+    }
     const { forksLost, execsLost, exitsLost } = this.#source.losses();
     const lost = forksLost + execsLost + exitsLost;
     const isCheck = lost > this.#checkedLosses || sinceNs - this.#checkedNs > CHECK_INTERVAL_NS;
@@ -62,7 +72,7 @@ export class ProcessIntake implements Intake {
     if (!isCheck) return;
     this.#checkedLosses = lost;
     this.#checkedNs = sinceNs;
-    this.#take({ kind: "silent", sinceNs, nowNs: this.#clock.monotonicNs() });
+    this.#uncheckedNs = sinceNs;
   }
 
   refresh(at: Moment): Snapshot {
