@@ -60,11 +60,19 @@ bool is_confined(const char *tid)
 	throw Failure("FAILED", "privileges", errno, std::string(what) + ": " + strerror(errno));
 }
 
-// The C library does it in every thread. Capabilities end with user 0.
+// The C library does it in every thread.
 bool become(const User &user)
 {
 	return setgroups(1, &user.gid) == 0 && setresgid(user.gid, user.gid, user.gid) == 0 &&
 	       setresuid(user.uid, user.uid, user.uid) == 0;
+}
+
+// They end with user 0, unless securebits (capabilities(7)) keep them.
+bool has_capabilities()
+{
+	Capabilities now;
+
+	return !get_capabilities(&now) || now.permitted != 0;
 }
 
 } // namespace
@@ -95,7 +103,7 @@ Confinement confine(const User *user, const std::vector<std::string> &readable,
 	if (user) {
 		done.has_user = become(*user);
 		kept = 0;
-		if (!done.has_user) {
+		if (has_capabilities()) {
 			Fd none;
 			rules = &none;
 			in_every_thread(confine_thread, is_confined);

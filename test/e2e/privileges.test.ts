@@ -146,6 +146,21 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
     await asked.stop();
     const start = Tcptop.start("auto", "--user", "nobody-has-this-name");
     await expect(start).rejects.toThrow("exit 64: error: --user: there is no user 'nobody-has-this-name'\n");
+    const asRoot = Tcptop.start("auto", "--user", "root");
+    await expect(asRoot).rejects.toThrow("exit 64: error: --user: 'root' is root\n");
+  });
+
+  test.each(["4294967295", "4294967296"])("become nobody's where sudo's user is %s", async (id) => {
+    const tcptop = await Tcptop.startIn({ env: { SUDO_UID: id, SUDO_GID: "1" } }, "auto");
+    expectConfined(tcptop, { uid: NOBODY, broker: BROKER });
+    await tcptop.stop();
+  });
+
+  test("end where securebits keep them for another user", async () => {
+    const wrapper = ["setpriv", "--securebits", "+no_setuid_fixup"];
+    const tcptop = await Tcptop.startIn({ wrapper }, "auto");
+    expectConfined(tcptop, { uid: NOBODY, broker: BROKER });
+    await tcptop.stop();
   });
 
   test("that were given up are not missed in a folder that only root may read", async () => {

@@ -17,8 +17,12 @@ const READABLE = [
 /** `nobody` where the system has no such user: the kernel's overflow id. */
 const NOBODY: User = { uid: 65_534, gid: 65_534 };
 
+/** 2^32 - 1: to the system calls that set ids it means no change. */
+const NO_ID = 0xffff_ffff;
+
 function idOf(text: string | undefined): number | null {
-  return text !== undefined && /^[0-9]{1,10}$/.test(text) ? Number(text) : null;
+  const id = text !== undefined && /^[0-9]{1,10}$/.test(text) ? Number(text) : NO_ID;
+  return id < NO_ID ? id : null;
 }
 
 /**
@@ -37,6 +41,7 @@ export function chooseUser(
   if (name !== null) {
     const user = native.findUser(name);
     if (user === null) throw new ExitError(ExitCode.usage, `--user: there is no user '${name}'`);
+    if (user.uid === 0) throw new ExitError(ExitCode.usage, `--user: '${name}' is root`);
     return user;
   }
   const uid = idOf(environment["SUDO_UID"]);
