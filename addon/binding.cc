@@ -98,8 +98,9 @@ Napi::Value keep_output(const Napi::CallbackInfo &info)
 {
 	int folder = static_cast<int>(number_at(info, 0));
 	std::string name = text_at(info, 1);
+	uint32_t owner = number_at(info, 2);
 
-	return Napi::Number::New(info.Env(), attempt(info, [&] { return tcptop::keep_output(folder, name); }));
+	return Napi::Number::New(info.Env(), attempt(info, [&] { return tcptop::keep_output(folder, name, owner); }));
 }
 
 Napi::Value open_output(const Napi::CallbackInfo &info)
@@ -171,9 +172,8 @@ Napi::Value confine(const Napi::CallbackInfo &info)
 		user.gid = of.As<Napi::Object>().Get("gid").ToNumber().Uint32Value();
 	}
 	std::vector<std::string> readable = texts_of(env, left.Get("readable"));
-	std::vector<std::string> writable = texts_of(env, left.Get("writable"));
 	tcptop::Confinement done =
-	    attempt(info, [&] { return tcptop::confine(of.IsObject() ? &user : nullptr, readable, writable); });
+	    attempt(info, [&] { return tcptop::confine(of.IsObject() ? &user : nullptr, readable); });
 	Napi::Object out = Napi::Object::New(env);
 	out.Set("hasUser", done.has_user);
 	out.Set("hasLandlock", done.has_landlock);

@@ -75,8 +75,8 @@ Facts facts();
 uint64_t netns_of(uint32_t pid);
 
 // Files that are written to, by their folder and name; they are opened as src/base/output-file.ts opens them. Named
-// before end_loading(). All of it throws Failure.
-uint32_t keep_output(int folder, const std::string &name);
+// before end_loading(). `owner`: a user who may have the file, besides root. All of it throws Failure.
+uint32_t keep_output(int folder, const std::string &name, uint32_t owner);
 // `is_new`: it must not be there; set to whether it was made.
 int open_output(uint32_t output, bool *is_new);
 void drop_output(uint32_t output, int file);
@@ -98,11 +98,10 @@ struct Confinement {
 };
 
 // Makes this process, in every thread and for good, the user (null: it stays who it is) without any capability, which
-// gains nothing by exec, opens nothing but what is below `readable`, writes nothing but what is below `writable`, and
-// makes no system call that this program does not need. What the kernel does not have is left out. Throws Failure if a
-// thread could not be made to. Call it on the main thread.
-Confinement confine(const User *user, const std::vector<std::string> &readable,
-		    const std::vector<std::string> &writable);
+// gains nothing by exec, opens nothing but what is below `readable`, and that for reading, and makes no system call
+// that this program does not need. What the kernel does not have is left out; without /proc, Landlock. Throws Failure
+// if a thread could not be made to. Call it on the main thread.
+Confinement confine(const User *user, const std::vector<std::string> &readable);
 
 // Whether the other end of a pipe or socket is open; true for a file, and where it is not known.
 bool has_reader(int fd);

@@ -6,8 +6,10 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstring>
 #include <map>
 
@@ -25,6 +27,7 @@ namespace
 using namespace tcptop;
 
 constexpr int socket_fd = 3;
+constexpr long close_range_number = 436; // of Linux 5.9, which the oldest headers do not have
 constexpr size_t max_sources = 16;
 
 // The number in "net:[4026531840]", which stat() gives without reading the link.
@@ -52,12 +55,12 @@ class Broker
 		case Call::keep_output:
 			if (files.size() != 1)
 				break;
-			reply->number = outputs_.keep(std::move(files[0]), text_of(request.text));
+			reply->number = outputs_.keep(std::move(files[0]), text_of(request.text), request.index);
 			return {};
 		case Call::seal:
 			is_sealed_ = true;
 			kernel_.drop();
-			if (!reduce_to(broker_capabilities))
+			if (!reduce_to(broker_capabilities | (outputs_.is_empty() ? 0 : output_capabilities)))
 				throw failed("broker", errno, "capabilities");
 			return {};
 		case Call::unload:
@@ -154,11 +157,11 @@ void ignore_signals()
 int main()
 {
 	ignore_signals();
-	if (!reduce_to(broker_capabilities | loading_capabilities) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+	if (!reduce_to(broker_capabilities | output_capabilities | loading_capabilities) ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || chdir("/") != 0)
 		return 1;
-
-	if (chdir("/") != 0)
-		return 1;
+	// What tcptop's own caller has left open.
+	syscall(close_range_number, socket_fd + 1, UINT_MAX, 0);
 
 	Broker broker;
 	Request request;

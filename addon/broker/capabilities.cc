@@ -19,6 +19,8 @@ namespace tcptop
 const uint64_t broker_capabilities =
     bit(CAP_BPF) | bit(CAP_PERFMON) | bit(CAP_NET_ADMIN) | bit(CAP_SYS_PTRACE) | bit(CAP_DAC_READ_SEARCH);
 
+const uint64_t output_capabilities = bit(CAP_DAC_OVERRIDE);
+
 const uint64_t loading_capabilities = bit(CAP_SYS_ADMIN) | bit(CAP_SYS_RESOURCE) | bit(CAP_SETPCAP);
 
 bool get_capabilities(Capabilities *out)

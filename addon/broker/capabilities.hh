@@ -14,6 +14,9 @@ constexpr uint64_t bit(int capability)
 // What the broker keeps of those it is started with.
 extern const uint64_t broker_capabilities;
 
+// What it needs besides where it opens files to write to: they may be in anybody's folder, as when root opens them.
+extern const uint64_t output_capabilities;
+
 // What it needs besides until everything is loaded: for perf events of kernels that ask for CAP_SYS_ADMIN (Debian's
 // kernel.perf_event_paranoid 3), the limit of locked memory (before Linux 5.11), and its bounding set.
 extern const uint64_t loading_capabilities;

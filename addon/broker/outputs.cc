@@ -63,19 +63,20 @@ bool is_suffix(const std::string &suffix)
 }
 
 // Where others may put files, one of somebody else or with a second name may be a trap.
-bool may_be_planted(const Fd &folder, const struct stat &file)
+bool may_be_planted(const Fd &folder, const struct stat &file, uid_t owner)
 {
 	struct stat above;
 
 	if (fstat(folder.get(), &above) != 0)
 		fail(errno);
 	bool is_shared = (above.st_mode & 022) != 0 || (above.st_uid != 0 && above.st_uid != geteuid());
-	return is_shared && (file.st_nlink > 1 || (file.st_uid != 0 && file.st_uid != geteuid()));
+	return is_shared &&
+	       (file.st_nlink > 1 || (file.st_uid != 0 && file.st_uid != geteuid() && file.st_uid != owner));
 }
 
 } // namespace
 
-size_t Outputs::keep(Fd folder, const std::string &name)
+size_t Outputs::keep(Fd folder, const std::string &name, uid_t owner)
 {
 	struct stat facts;
 
@@ -88,7 +89,7 @@ size_t Outputs::keep(Fd folder, const std::string &name)
 	ssize_t length = readlink(link.c_str(), path, sizeof(path));
 	if (length < 0 || length == sizeof(path))
 		fail(length < 0 ? errno : ENAMETOOLONG);
-	outputs_.push_back({std::string(path, static_cast<size_t>(length)), name});
+	outputs_.push_back({std::string(path, static_cast<size_t>(length)), name, owner});
 	return outputs_.size() - 1;
 }
 
@@ -119,7 +120,7 @@ Fd Outputs::open(size_t output, bool *is_new) const
 		fail(errno, *is_new ? "output-new" : "output");
 	if (fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode))
 		fail(EINVAL);
-	if (may_be_planted(folder, facts))
+	if (may_be_planted(folder, facts, of.owner))
 		fail(EPERM);
 	return file;
 }

@@ -1,6 +1,8 @@
 // The files that the command line has tcptop write to, once Node may not open them any more.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -14,7 +16,13 @@ namespace tcptop
 class Outputs
 {
       public:
-	size_t keep(Fd folder, const std::string &name);
+	// `owner`: a user who may have the file, besides root and this process's.
+	size_t keep(Fd folder, const std::string &name, uid_t owner);
+
+	bool is_empty() const
+	{
+		return outputs_.empty();
+	}
 
 	// Opens the file for appending. `is_new`: it must not be there; else it is made where it is not, and set to
 	// that.
@@ -30,6 +38,7 @@ class Outputs
 	struct Output {
 		std::string folder; // its path, without symbolic links
 		std::string name;
+		uid_t owner;
 	};
 
 	const Output &at(size_t output) const;

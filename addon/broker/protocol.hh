@@ -88,7 +88,7 @@ struct LoadReply {
 // line did not ask for.
 enum class Call : uint32_t {
 	load = 1,    // `load`: the reply has `load` and `source`, and the ring's and the variables' map
-	keep_output, // `text`: a file's name, with its directory: the reply has its `number`
+	keep_output, // `text`: a file's name, with its directory; `index`: who may own it: the reply has its `number`
 	seal,	     // what only loading needs is freed, privileges that only loading needs are given up
 	unload,	     // `source`
 	iterate,     // `source`, `index`: the reply has the file

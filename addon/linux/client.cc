@@ -77,7 +77,7 @@ pid_t Client::start(const std::string &program)
 	close(pair[1]);
 	if (its.get() < 0)
 		throw failure("broker", error, "socket");
-	if (!pass_on(broker_capabilities | loading_capabilities))
+	if (!pass_on(broker_capabilities | output_capabilities | loading_capabilities))
 		throw failure("broker", errno, "capabilities");
 	auto client = std::make_unique<Client>();
 	error = spawn(program.c_str(), its.get(), &client->pid_);

@@ -89,24 +89,27 @@ bool find_user(const std::string &name, User *out)
 
 // Each thread has Landlock's rules of its own, with the same content. seccomp(2) comes last: it reaches all threads by
 // itself.
-Confinement confine(const User *user, const std::vector<std::string> &readable,
-		    const std::vector<std::string> &writable)
+// Without /proc the threads cannot be listed: capabilities then end with user 0, which the C library changes in all.
+Confinement confine(const User *user, const std::vector<std::string> &readable)
 {
 	Confinement done = {};
-	Fd landlock = landlock_rules(readable, writable);
+	Fd landlock = landlock_rules(readable);
 
 	rules = &landlock;
 	has_rules = landlock.get() >= 0;
 	kept = user ? to_change_user : 0;
-	in_every_thread(confine_thread, is_confined);
-	done.has_landlock = has_rules;
+	bool is_everywhere = in_every_thread(confine_thread, is_confined);
+	bool has_ended = is_everywhere;
+	done.has_landlock = has_rules && is_everywhere;
 	if (user) {
 		done.has_user = become(*user);
 		kept = 0;
 		if (has_capabilities()) {
 			Fd none;
 			rules = &none;
-			in_every_thread(confine_thread, is_confined);
+			has_ended = in_every_thread(confine_thread, is_confined);
+		} else {
+			has_ended = true;
 		}
 	}
 	rules = nullptr;
@@ -114,6 +117,10 @@ Confinement confine(const User *user, const std::vector<std::string> &readable,
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		fail("prctl");
 	done.has_seccomp = filter_calls();
+	if (!has_ended) {
+		errno = ENOENT;
+		fail("/proc/self/task");
+	}
 	return done;
 }
 

@@ -126,7 +126,7 @@ uint64_t netns_of(uint32_t pid)
 	return reply.number;
 }
 
-uint32_t keep_output(int folder, const std::string &name)
+uint32_t keep_output(int folder, const std::string &name, uint32_t owner)
 {
 	Request request = request_for(Call::keep_output);
 	Reply reply;
@@ -134,6 +134,7 @@ uint32_t keep_output(int folder, const std::string &name)
 	if (name.size() >= text_bytes)
 		throw Failure("FAILED", "output", ENAMETOOLONG, strerror(ENAMETOOLONG));
 	copy_text(request.text, name);
+	request.index = owner;
 	Client::get().ask(request, &reply, {folder});
 	return static_cast<uint32_t>(reply.number);
 }

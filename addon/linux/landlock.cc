@@ -20,8 +20,7 @@ constexpr long restrict_self = 446;
 constexpr uint32_t version_flag = 1;
 constexpr int path_beneath = 1;
 
-constexpr uint64_t may_execute = 1 << 0, may_write_file = 1 << 1, may_read_file = 1 << 2, may_read_folder = 1 << 3,
-		   may_remove_file = 1 << 5, may_make_file = 1 << 8, may_truncate = 1 << 14;
+constexpr uint64_t may_read_file = 1 << 2, may_read_folder = 1 << 3, may_truncate = 1 << 14;
 constexpr uint64_t of_version_1 = (1 << 13) - 1, of_version_2 = of_version_1 | 1 << 13,
 		   of_version_3 = of_version_2 | may_truncate;
 constexpr uint64_t net_bind = 1 << 0, net_connect = 1 << 1;
@@ -36,22 +35,20 @@ struct __attribute__((packed)) PathBeneath {
 	int32_t parent;
 };
 
-void allow(const Fd &rules, const std::string &path, uint64_t access)
+void allow_reading(const Fd &rules, const std::string &path)
 {
 	Fd parent(open(path.c_str(), O_PATH | O_CLOEXEC));
 	struct stat facts;
 
 	if (parent.get() < 0 || fstat(parent.get(), &facts) != 0)
 		return;
-	if (!S_ISDIR(facts.st_mode))
-		access &= may_execute | may_write_file | may_read_file | may_truncate;
-	PathBeneath rule = {access, parent.get()};
+	PathBeneath rule = {S_ISDIR(facts.st_mode) ? may_read_file | may_read_folder : may_read_file, parent.get()};
 	syscall(add_rule, rules.get(), path_beneath, &rule, 0);
 }
 
 } // namespace
 
-Fd landlock_rules(const std::vector<std::string> &readable, const std::vector<std::string> &writable)
+Fd landlock_rules(const std::vector<std::string> &readable)
 {
 	long version = syscall(create_ruleset, nullptr, 0, version_flag);
 	if (version < 1)
@@ -65,12 +62,8 @@ Fd landlock_rules(const std::vector<std::string> &readable, const std::vector<st
 	Fd rules(static_cast<int>(syscall(create_ruleset, &handled, size, 0)));
 	if (rules.get() < 0)
 		return rules;
-	uint64_t write =
-	    (may_write_file | may_read_file | may_remove_file | may_make_file | may_truncate) & handled.access_fs;
 	for (const std::string &path : readable)
-		allow(rules, path, may_read_file | may_read_folder);
-	for (const std::string &path : writable)
-		allow(rules, path, write);
+		allow_reading(rules, path);
 	return rules;
 }
 

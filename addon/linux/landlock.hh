@@ -9,9 +9,8 @@
 namespace tcptop
 {
 
-// Rules to open for reading only what is below `readable`, and to write only what is below `writable`; without a
-// descriptor where the kernel has no Landlock.
-Fd landlock_rules(const std::vector<std::string> &readable, const std::vector<std::string> &writable);
+// Rules to open only what is below `readable`, and for reading; without a descriptor where the kernel has no Landlock.
+Fd landlock_rules(const std::vector<std::string> &readable);
 
 // Async-signal-safe. For the calling thread and for good; it needs no_new_privs.
 bool restrict_to(const Fd &rules);

@@ -74,10 +74,14 @@ bool signal_others(bool (*has_acted)(const char *), std::set<int> *signalled)
 
 } // namespace
 
-void in_every_thread(void (*act)(), bool (*has_acted)(const char *))
+bool in_every_thread(void (*act)(), bool (*has_acted)(const char *))
 {
 	KernelAction former;
 
+	if (access("/proc/self/task", R_OK | X_OK) != 0) {
+		act();
+		return false;
+	}
 	if (signal_action(nullptr, &former) != 0)
 		fail(errno, "rt_sigaction");
 	// glibc has its handler there since the first thread was made. In another C library the signal means
@@ -103,6 +107,7 @@ void in_every_thread(void (*act)(), bool (*has_acted)(const char *))
 	if (rounds_clean < 2)
 		fail(ETIMEDOUT, "a thread keeps its capabilities");
 	signal_action(&former, nullptr);
+	return true;
 }
 
 } // namespace tcptop

@@ -38,7 +38,7 @@ uint64_t netns_of(uint32_t)
 	return 0;
 }
 
-uint32_t keep_output(int, const std::string &)
+uint32_t keep_output(int, const std::string &, uint32_t)
 {
 	fail();
 }
@@ -68,7 +68,7 @@ Facts facts()
 	return {};
 }
 
-Confinement confine(const User *, const std::vector<std::string> &, const std::vector<std::string> &)
+Confinement confine(const User *, const std::vector<std::string> &)
 {
 	throw Failure("UNSUPPORTED", "privileges", 0, "this operating system has no privileges to give up");
 }

@@ -45,8 +45,8 @@ export interface Files {
 
 /** Opens files again once this process may not; each is known by its folder and name. Throws as `node:fs` does. */
 export interface OutputKeeper {
-  /** Before privileges are given up. `path`: of the folder, which is open. Returns the file's number. */
-  keep(folder: number, path: string, name: string): number;
+  /** Before privileges are given up. `owner`: who may have the file, besides root. Returns the file's number. */
+  keep(folder: number, name: string, owner: number): number;
   /** Opens the file, or makes it where it is not there or must not be. */
   open(output: number, mustBeNew: boolean): { readonly fd: number; readonly isNew: boolean };
   /** Removes the file's name, if it is still this file's and nobody wrote to it. */
@@ -197,13 +197,13 @@ export class OutputFile {
     const { keeper = null } = this.#files;
     if (keeper === null || folder === null || this.#kept !== null) return;
     const slash = place.lastIndexOf("/");
-    const output = keeper.keep(folder, place.slice(0, slash) || "/", place.slice(slash + 1));
+    const output = keeper.keep(folder, place.slice(slash + 1), this.#files.invokerId ?? 0);
     this.#kept = { keeper, output, place };
   }
 
   /**
-   * Has the keeper do it, in an array; null where there is none, where it may not (a folder of the user whom this process
-   * has become is that user's) and where there is no regular file.
+   * Has the keeper do it, in an array; null where there is none, and where it refuses a file: looking at the file then
+   * says why.
    */
   #byKeeper<T>(act: (kept: Kept) => T): [T] | null {
     if (this.#kept === null) return null;

@@ -1,7 +1,18 @@
 /** What tcptop may still do once it captures, and what it sees as an ordinary user with two capabilities. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -26,6 +37,7 @@ const NONE = 0n;
 const BPF_AND_PERFMON = (1n << 39n) | (1n << 38n);
 /** CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_SYS_PTRACE. */
 const BROKER = BPF_AND_PERFMON | (1n << 2n) | (1n << 12n) | (1n << 19n);
+const DAC_OVERRIDE = 1n << 1n;
 
 /** Of user nobody. */
 const NOBODY = 65_534;
@@ -95,6 +107,22 @@ esac; done < /proc/self/mountinfo 2> /dev/null
   ];
 }
 
+const { EACCES, EPERM } = constants.errno;
+
+/** The environment in which Node tries what it must not do, and tells in a file. */
+function attempting(file: string, written: string): NodeJS.ProcessEnv {
+  return { LD_PRELOAD: built("traffic/attempts.so"), ATTEMPTS: file, WRITTEN: written };
+}
+
+/** Has Node try; the error of each attempt, 0 for none. */
+async function attempts(tcptop: Tcptop, file: string): Promise<Record<string, number>> {
+  // SIGRTMIN + 5; Node knows no real-time signals by their names.
+  process.kill(tcptop.pid, 39);
+  expect(await eventually(async () => readFileSync(file, "utf8").includes("end"))).toBe(true);
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  return Object.fromEntries(lines.map((line) => [line.replace(/ \d+$/, ""), Number(/\d+$/.exec(line)?.[0])]));
+}
+
 describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () => {
   test("of every thread end with the start, but for the broker's", async () => {
     const tcptop = await Tcptop.start("auto");
@@ -114,19 +142,8 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
   test("that were given up cannot be used: no other's file, no program, no tracing, no socket", async () => {
     const folder = mkdtempSync(join(tmpdir(), "tcptop-attempts-"));
     const file = join(folder, "told");
-    const env = { LD_PRELOAD: built("traffic/attempts.so"), ATTEMPTS: file };
-    const tcptop = await Tcptop.startIn({ env }, "auto");
-    // SIGRTMIN + 5; Node knows no real-time signals by their names.
-    process.kill(tcptop.pid, 39);
-    expect(await eventually(async () => readFileSync(file, "utf8").includes("end"))).toBe(true);
-    const told = Object.fromEntries(
-      readFileSync(file, "utf8")
-        .trim()
-        .split("\n")
-        .map((line) => [line.replace(/ \d+$/, ""), Number(/\d+$/.exec(line)?.[0])]),
-    );
-    const { EACCES, EPERM } = constants.errno;
-    expect(told).toEqual({
+    const tcptop = await Tcptop.startIn({ env: attempting(file, "/tmp/tcptop-attempt") }, "auto");
+    expect(await attempts(tcptop, file)).toEqual({
       ...{ shadow: EACCES, home: EACCES, write: hasLandlock(tcptop) ? EACCES : 0 },
       ...{ ptrace: EPERM, "raw socket": EPERM, socket: EPERM, bpf: EPERM, user: EPERM },
       ...{ namespace: EPERM, clone: EPERM, process: EPERM, signal: EPERM, "own signal": 0, terminal: EPERM },
@@ -148,6 +165,48 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
     await expect(start).rejects.toThrow("exit 64: error: --user: there is no user 'nobody-has-this-name'\n");
     const asRoot = Tcptop.start("auto", "--user", "root");
     await expect(asRoot).rejects.toThrow("exit 64: error: --user: 'root' is root\n");
+  });
+
+  test("reach a log in anybody's folder, as root's do, and Node itself may not write there", async () => {
+    const home = mkdtempSync(join(tmpdir(), "tcptop-home-"));
+    const [user, log, told] = [12_345, join(home, "log.csv"), join(LOG, "told")];
+    writeFileSync(join(home, ".profile"), "");
+    for (const path of [home, join(home, ".profile")]) chownSync(path, user, user);
+    for (const sudo of [{ SUDO_UID: String(user), SUDO_GID: String(user) }, {}]) {
+      const env = { ...attempting(told, join(home, ".profile")), ...sudo };
+      const tcptop = await Tcptop.startIn({ env }, "auto", "--log", log);
+      const uid = "SUDO_UID" in sudo ? user : NOBODY;
+      expectConfined(tcptop, { uid, broker: BROKER | DAC_OVERRIDE });
+      const { write } = await attempts(tcptop, told);
+      expect(write).toBe(hasLandlock(tcptop) || uid !== user ? EACCES : 0);
+      renameSync(log, `${log}.1`);
+      tcptop.signal("SIGHUP");
+      expect(await eventually(async () => existsSync(log) && statSync(log).size > 0)).toBe(true);
+      expect(statSync(log)).toMatchObject({ uid: 0, mode: 0o100640 });
+      await tcptop.refreshed();
+      expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
+      for (const path of [log, `${log}.1`, told]) rmSync(path);
+    }
+    rmSync(home, { recursive: true });
+  });
+
+  test("reach a new log that logrotate has made for another user", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tcptop-rotated-"));
+    const log = join(folder, "log.csv");
+    const tcptop = await Tcptop.start("auto", "--log", log);
+    renameSync(log, `${log}.1`);
+    writeFileSync(log, "", { mode: 0o640 });
+    chownSync(log, 12_345, 12_345);
+    tcptop.signal("SIGHUP");
+    expect(await eventually(async () => statSync(log).size > 0)).toBe(true);
+    expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
+    rmSync(folder, { recursive: true });
+  });
+
+  test("end where there is no /proc", async () => {
+    const tcptop = await Tcptop.startIn({ wrapper: afterMounting("umount -l /proc") }, "auto");
+    expectConfined(tcptop, { uid: NOBODY, broker: BROKER });
+    expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
   });
 
   test.each(["4294967295", "4294967296"])("become nobody's where sudo's user is %s", async (id) => {

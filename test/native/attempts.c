@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * For LD_PRELOAD: at SIGRTMIN+5 a thread of the process tries what it must not do, and appends to the file ATTEMPTS,
- * which is open since the start, a line "name errno" for each.
+ * which is open since the start, a line "name errno" for each. WRITTEN is what it tries to write to.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 static int told = -1;
+static const char *written;
 
 static void tell(const char *name, long result)
 {
@@ -35,7 +36,7 @@ static void on_signal(int number)
 	(void)number;
 	tell("shadow", open("/etc/shadow", O_RDONLY | O_CLOEXEC));
 	tell("home", open("/root", O_RDONLY | O_CLOEXEC));
-	tell("write", open("/tmp/tcptop-attempt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	tell("write", open(written, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	tell("ptrace", ptrace(PTRACE_SEIZE, getppid(), NULL, NULL));
 	tell("raw socket", socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, 255));
 	tell("socket", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -57,7 +58,8 @@ __attribute__((constructor)) static void begin(void)
 	const char *path = getenv("ATTEMPTS");
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
-	if (path)
+	written = getenv("WRITTEN");
+	if (path && written)
 		told = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (told >= 0)
 		sigaction(SIGRTMIN + 5, &action, NULL);

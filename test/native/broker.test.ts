@@ -47,14 +47,14 @@ const NAME = '"log.csv"';
 describe.skipIf(!thisProcessMayCapture())("after the start the broker", () => {
   it("loads nothing, and is told of no file", () => {
     expect(
-      tell("native.endLoading()", "new native.Source(spec)", `native.keepOutput(opened, ${NAME})`),
+      tell("native.endLoading()", "new native.Source(spec)", `native.keepOutput(opened, ${NAME}, 0)`),
     ).toEqual([...[null, EPERM, EPERM]]);
   });
 
   it("gives the files that were named, and no others", () => {
     const file = 'fs.fstatSync(native.openOutput(0, false).fd).ino === fs.statSync(folder + "/log.csv").ino';
     const [kept, sealed, isIt, again, other] = tell(
-      `native.keepOutput(opened, ${NAME})`,
+      `native.keepOutput(opened, ${NAME}, 0)`,
       "native.endLoading()",
       file,
       "native.openOutput(0, true)",
@@ -66,7 +66,7 @@ describe.skipIf(!thisProcessMayCapture())("after the start the broker", () => {
 
   it("takes no path for a name", () => {
     const names = ["../log.csv", "a/b", "..", ".", ""];
-    expect(tell(...names.map((name) => `native.keepOutput(opened, ${JSON.stringify(name)})`))).toEqual(
+    expect(tell(...names.map((name) => `native.keepOutput(opened, ${JSON.stringify(name)}, 0)`))).toEqual(
       names.map(() => EINVAL),
     );
   });
@@ -75,15 +75,15 @@ describe.skipIf(!thisProcessMayCapture())("after the start the broker", () => {
     writeFileSync(join(folder, "target"), "precious");
     symlinkSync("target", join(folder, "log.csv"));
     const open = "native.openOutput(0, false)";
-    expect(tell(`native.keepOutput(opened, ${NAME})`, open)).toEqual([0, EINVAL]);
+    expect(tell(`native.keepOutput(opened, ${NAME}, 0)`, open)).toEqual([0, EINVAL]);
     rmSync(join(folder, "log.csv"));
     mkdirSync(join(folder, "log.csv"));
-    expect(tell(`native.keepOutput(opened, ${NAME})`, open)).toEqual([0, EINVAL]);
+    expect(tell(`native.keepOutput(opened, ${NAME}, 0)`, open)).toEqual([0, EINVAL]);
     expect(readFileSync(join(folder, "target"), "utf8")).toBe("precious");
 
     const moved = `${folder}-moved`;
     const swap = `(fs.renameSync(folder, ${JSON.stringify(moved)}), fs.symlinkSync(${JSON.stringify(moved)}, folder))`;
-    expect(tell('native.keepOutput(opened, "other")', swap, open)).toEqual([0, null, ELOOP]);
+    expect(tell('native.keepOutput(opened, "other", 0)', swap, open)).toEqual([0, null, ELOOP]);
     rmSync(folder);
     renameSync(moved, folder);
   });
@@ -93,7 +93,12 @@ describe.skipIf(!thisProcessMayCapture())("after the start the broker", () => {
     linkSync(join(folder, "precious"), join(folder, "log.csv"));
     const share = "fs.chmodSync(folder, 0o1777)";
     const open = "typeof native.openOutput(0, false).fd";
-    expect(tell(`native.keepOutput(opened, ${NAME})`, open, share, open)).toEqual([0, "number", null, EPERM]);
+    expect(tell(`native.keepOutput(opened, ${NAME}, 0)`, open, share, open)).toEqual([
+      0,
+      "number",
+      null,
+      EPERM,
+    ]);
   });
 
   it("removes and renames only the file that it is shown", () => {
@@ -103,7 +108,7 @@ describe.skipIf(!thisProcessMayCapture())("after the start the broker", () => {
     const write = 'fs.writeFileSync(folder + "/log.csv", "row")';
     expect(
       tell(
-        `native.keepOutput(opened, ${NAME})`,
+        `native.keepOutput(opened, ${NAME}, 0)`,
         "typeof native.openOutput(0, true).fd",
         `native.dropOutput(0, ${other})`,
         `native.moveOutput(0, ${other}, ".2026-11-25")`,

@@ -26,21 +26,14 @@ function asSystem<T>(call: () => T): T {
 /** Files that are named before privileges are given up, and opened by the broker afterwards. */
 export class BrokerOutputs implements OutputKeeper {
   readonly #addon: () => NativeAddon;
-  readonly #folders: string[] = [];
 
   constructor(addon: () => NativeAddon) {
     this.#addon = addon;
   }
 
-  /** The folders of the files. */
-  get folders(): readonly string[] {
-    return this.#folders;
-  }
-
-  keep(folder: number, path: string, name: string): number {
+  keep(folder: number, name: string, owner: number): number {
     startBroker(this.#addon());
-    this.#folders.push(path);
-    return asSystem(() => this.#addon().keepOutput(folder, name));
+    return asSystem(() => this.#addon().keepOutput(folder, name, owner));
   }
 
   open(output: number, mustBeNew: boolean): { readonly fd: number; readonly isNew: boolean } {

@@ -97,16 +97,12 @@ export interface Confinement {
 /** Gives up privileges, in every thread. A failure becomes a step-down that the user sees; the capture goes on. */
 export function confine(
   native: Pick<NativeAddon, "confine">,
-  {
-    user,
-    folders,
-    broker,
-  }: { readonly user: User | null; readonly folders: readonly string[]; broker: number },
+  { user, broker }: { readonly user: User | null; readonly broker: number },
 ): Confinement {
   const stepDowns: StepDown[] = [];
   let hasLandlock = false;
   try {
-    const done = native.confine({ user, readable: READABLE, writable: folders });
+    const done = native.confine({ user, readable: READABLE });
     hasLandlock = done.hasLandlock;
     if (user !== null && !done.hasUser) {
       const reason = `it stays user 0, without capabilities: it may not become user ${user.uid} (CAP_SETUID, CAP_SETGID)`;

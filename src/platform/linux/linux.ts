@@ -67,7 +67,7 @@ class LinuxPlatform implements Platform {
       const remarks = [...limits(), ...pidRemarksHere()];
       native.endLoading();
       const broker = startBroker(native);
-      const confinement = confine(native, { user, folders: this.outputs.folders, broker });
+      const confinement = confine(native, { user, broker });
       const stepDowns = [...remarks, ...confinement.stepDowns];
       return { kernel: release(), stepDowns, privileges: confinement.privileges, sources };
     } catch (error) {

@@ -21,9 +21,8 @@ export interface OpenedOutput {
 export interface Left {
   /** Whom it becomes; null: it stays who it is. */
   readonly user: User | null;
-  /** Files and folders that it may read from, and folders that it may write in, with all below them. */
+  /** Files and folders that it may read from, with all below them. */
   readonly readable: readonly string[];
-  readonly writable: readonly string[];
 }
 
 /** What was done of it. */
@@ -48,8 +47,8 @@ export interface NativeAddon {
   endLoading(): void;
   /** The inode of a process's network namespace; 0 if it cannot be had. */
   netnsOf(pid: number): number;
-  /** A file that is opened later, by its folder and name; its number. */
-  keepOutput(folder: number, name: string): number;
+  /** A file that is opened later, by its folder and name; its number. `owner`: who may have it, besides root. */
+  keepOutput(folder: number, name: string, owner: number): number;
   /** Opens it, or makes it where it is not there; `mustBeNew`: it must not be there. */
   openOutput(output: number, mustBeNew: boolean): OpenedOutput;
   /** Removes its name if that is still the file's and nobody wrote to it. */

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ExitError } from "../../../src/base/errors.ts";
 import { chooseUser, confine, privilegesOf } from "../../../src/platform/linux/confinement.ts";
-import type { Left } from "../../../src/platform/linux/native.ts";
 
 const USERS: Readonly<Record<string, { uid: number; gid: number }>> = {
   nobody: { uid: 65_534, gid: 65_533 },
@@ -82,21 +81,7 @@ describe("what is in force", () => {
     ],
   ])("says %s", (_, done, reason) => {
     const user = { uid: 990, gid: 991 };
-    const confined = confine({ confine: done }, { user, folders: [], broker: process.pid });
+    const confined = confine({ confine: done }, { user, broker: process.pid });
     expect(confined.stepDowns).toEqual([{ backend: "privileges", reason }]);
-  });
-
-  it("lets it write in the folders of its outputs only", () => {
-    const lefts: Left[] = [];
-    const done = (left: Left) => {
-      lefts.push(left);
-      return { hasUser: false, hasLandlock: false, hasSeccomp: false };
-    };
-    const { stepDowns } = confine(
-      { confine: done },
-      { user: null, folders: ["/var/log"], broker: process.pid },
-    );
-    expect(stepDowns).toEqual([]);
-    expect(lefts.map(({ user, writable }) => [user, writable])).toEqual([[null, ["/var/log"]]]);
   });
 });
