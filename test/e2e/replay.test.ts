@@ -349,12 +349,23 @@ describe("the demo", () => {
     await terminal.line(/replay demo 00:0\d \/ 03:0\d ×1 $|replay demo 00:0\d \/ 03:0\d ×1$/);
     terminal.type(" ");
     await terminal.line(/replay demo 00:\d\d \/ 03:0\d ×1 paused/);
+    /** The screen once it stays as it is: a frame may come in several writes. */
+    const drawn = async () => {
+      let before: readonly string[] = [];
+      await eventually(async () => {
+        const now = [...terminal.screen.lines];
+        const isSame = now.join("\n") === before.join("\n");
+        before = now;
+        return isSame;
+      });
+      return before;
+    };
     const fromStart = async (keys: string, place: RegExp) => {
       terminal.type("{{{{");
       await terminal.line(/replay demo 00:00 /);
       terminal.type(keys);
       await terminal.line(place);
-      return terminal.screen.lines;
+      return drawn();
     };
     // Refreshes come when they come: the one before a moment may be most of a second older.
     const shown = await fromStart("}", /replay demo (00:59|01:00) \/ 03:0\d ×1 paused/);

@@ -39,6 +39,7 @@ function valuesOf({ event, row: c }: ConnectionEvent): Cells {
     ...[c.owner?.uid ?? null, c.netns, c.owner?.cgroupId?.toString() ?? null],
     Math.max(0, Math.round((endNs - c.openedNs) / 1e6)),
     ...[c.owner && c.shared, c.owner && c.assumed, c.key > 0 ? `${c.key}` : `s${-c.key}`],
+    c.owner?.startNs ?? null,
   ];
 }
 
