@@ -21,6 +21,7 @@ import {
   shiftedClock,
   startOrSkip,
   Traffic,
+  trueLosses,
 } from "./harness.ts";
 
 type Scenario = readonly [scenario: string, args?: Readonly<Record<string, number>>];
@@ -48,11 +49,6 @@ async function endsOf(scenarios: readonly Scenario[], context: TestContext): Pro
   const ends: FlowEnd[] = [];
   for (const [scenario, args] of scenarios) ends.push(...(await new Traffic(scenario, args).ends(context)));
   return ends;
-}
-
-/** The losses, with what only came late left out. */
-function trueLosses(losses: Readonly<Record<string, number>>): Record<string, number> {
-  return { ...losses, records_deferred: 0 };
 }
 
 describe.skipIf(cannotRun).for(backends)(`%s${cannotRun ? `: ${cannotRun}` : ""}`, ([backend, required]) => {
