@@ -56,6 +56,17 @@ function treeConstants(tree: Tree | null): Record<string, bigint> {
   return { tree_name_low: low, tree_name_high: high };
 }
 
+/**
+ * The arguments in /proc/PID/cmdline. A title that a program has written over them has bytes of 0 behind it, as many as
+ * there is room for, so that empty arguments at the end are left out.
+ */
+export function argumentsIn(bytes: Buffer): Pick<ReadArguments, "words" | "isCut"> {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  const text = bytes.toString("utf8", 0, Math.min(end, ARGUMENTS_MOST_BYTES));
+  return { words: text === "" ? [] : text.split("\0"), isCut: end > ARGUMENTS_MOST_BYTES };
+}
+
 function specOf(
   { ringBytes = DEFAULT_RING_BYTES, tree, files }: CaptureOptions,
   pageBytes: number,
@@ -104,9 +115,7 @@ export class ProcessCapture implements ProcessSource {
     const bytes = readHead(this.#proc, `${pid}/cmdline`);
     // Checked last: from its start on, the number was this process's.
     if (bytes === null || !beganAt(this.#proc, pid, startNs)) return null;
-    const text = bytes.toString("utf8", 0, ARGUMENTS_MOST_BYTES);
-    const words = text === "" ? [] : (text.endsWith("\0") ? text.slice(0, -1) : text).split("\0");
-    return { pid, startNs, words, isCut: bytes.length > ARGUMENTS_MOST_BYTES };
+    return { pid, startNs, ...argumentsIn(bytes) };
   }
 
   drain(take: TakeRecords): void {
