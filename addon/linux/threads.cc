@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <set>
+#include <string>
 
 #include "../broker/failure.hh"
 
@@ -67,6 +68,15 @@ bool signal_others(bool (*has_acted)(const char *), std::set<int> *signalled)
 	return all;
 }
 
+// Whether /proc is there and is that of this PID namespace, by whose numbers threads are signalled.
+bool lists_threads()
+{
+	char self[32];
+	ssize_t length = readlink("/proc/self", self, sizeof(self));
+
+	return length > 0 && std::string(self, static_cast<size_t>(length)) == std::to_string(getpid());
+}
+
 [[noreturn]] void fail(int error, const char *what)
 {
 	throw Failure("FAILED", "privileges", error, std::string(what) + ": " + strerror(error));
@@ -78,7 +88,7 @@ bool in_every_thread(void (*act)(), bool (*has_acted)(const char *))
 {
 	KernelAction former;
 
-	if (access("/proc/self/task", R_OK | X_OK) != 0) {
+	if (!lists_threads()) {
 		act();
 		return false;
 	}

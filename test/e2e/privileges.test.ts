@@ -28,6 +28,7 @@ import {
   leftInKernel,
   run,
   type Surroundings,
+  TCPTOP,
   Tcptop,
   Traffic,
 } from "./harness.ts";
@@ -204,9 +205,24 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
   });
 
   test("end where there is no /proc", async () => {
-    const tcptop = await Tcptop.startIn({ wrapper: afterMounting("umount -l /proc") }, "auto");
+    const tcptop = await Tcptop.startIn({ wrapper: afterMounting("mount -t tmpfs none /proc") }, "auto");
     expectConfined(tcptop, { uid: NOBODY, broker: BROKER });
     expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  test("end where /proc is that of another PID namespace", async () => {
+    const args = [TCPTOP, "--batch", "--format", "json", "--iterations", "1"];
+    const { code, stdout, stderr } = await run("unshare", ["--pid", "--fork", process.execPath, ...args]);
+    expect([code, stderr]).toEqual([0, ""]);
+    const start = JSON.parse(stdout.split("\n")[0] ?? "") as Tcptop["start"];
+    expect(start["privileges"]).toMatchObject({
+      uid: NOBODY,
+      capabilities: [],
+      no_new_privs: true,
+      seccomp: true,
+    });
+    const steps = start["step_downs"] as { readonly backend: string }[];
+    expect(steps.filter(({ backend }) => backend === "privileges")).toEqual([]);
   });
 
   test.each(["4294967295", "4294967296"])("become nobody's where sudo's user is %s", async (id) => {
