@@ -1,7 +1,7 @@
 // tcptop-broker: loads BPF programs and opens what Node may not, for as long as its socket is open.
 //
-// Node starts it and gives up its own privileges. Nothing here reads text from outside; what it may be asked for is in
-// protocol.hh.
+// Node starts it and gives up its own privileges. What it may be asked for is in protocol.hh. Of text it reads the
+// kernel's only, while it loads: mountinfo, a setting, the number of a kind of event.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>

@@ -25,14 +25,13 @@ namespace
 constexpr uint64_t to_change_user = bit(CAP_SETUID) | bit(CAP_SETGID);
 
 uint64_t kept;
-const Fd *rules;
+int rules = -1; // Landlock's; a thread that comes to it late finds it closed
 bool has_rules;
 
-// In a thread that acts twice the second domain is empty.
 void confine_thread()
 {
 	reduce_to(kept);
-	if (rules->get() >= 0 && !restrict_to(*rules))
+	if (rules >= 0 && !restrict_to(rules))
 		has_rules = false;
 }
 
@@ -95,7 +94,7 @@ Confinement confine(const User *user, const std::vector<std::string> &readable)
 	Confinement done = {};
 	Fd landlock = landlock_rules(readable);
 
-	rules = &landlock;
+	rules = landlock.get();
 	has_rules = landlock.get() >= 0;
 	kept = user ? to_change_user : 0;
 	bool is_everywhere = in_every_thread(confine_thread, is_confined);
@@ -105,14 +104,12 @@ Confinement confine(const User *user, const std::vector<std::string> &readable)
 		done.has_user = become(*user);
 		kept = 0;
 		if (has_capabilities()) {
-			Fd none;
-			rules = &none;
+			rules = -1;
 			has_ended = in_every_thread(confine_thread, is_confined);
 		} else {
 			has_ended = true;
 		}
 	}
-	rules = nullptr;
 	// No other process of this user may look into this one, or take its socket.
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		fail("prctl");

@@ -67,9 +67,9 @@ Fd landlock_rules(const std::vector<std::string> &readable)
 	return rules;
 }
 
-bool restrict_to(const Fd &rules)
+bool restrict_to(int rules)
 {
-	return syscall(restrict_self, rules.get(), 0) == 0;
+	return syscall(restrict_self, rules, 0) == 0;
 }
 
 } // namespace tcptop

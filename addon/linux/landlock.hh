@@ -13,6 +13,6 @@ namespace tcptop
 Fd landlock_rules(const std::vector<std::string> &readable);
 
 // Async-signal-safe. For the calling thread and for good; it needs no_new_privs.
-bool restrict_to(const Fd &rules);
+bool restrict_to(int rules);
 
 } // namespace tcptop

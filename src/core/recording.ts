@@ -12,6 +12,19 @@ export interface LensRecorder {
   last(number: number, mostBytes: number, at: Moment, write: (fields: FieldWriter) => void): void;
 }
 
+/** Records the loss counters, in the order of their names, as the last operation of a refresh. */
+export function recordLosses<Name extends string>(
+  recorder: LensRecorder,
+  number: number,
+  at: Moment,
+  names: readonly Name[],
+  losses: Readonly<Record<Name, number>>,
+): void {
+  recorder.last(number, 8 * names.length, at, (to) => {
+    for (const name of names) to.f64(losses[name]);
+  });
+}
+
 /** A member of a lens in the head of a recording; all that a file says is checked by who reads it. */
 export type HeadMember = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 /** Scenarios in network namespaces of their own: every row there is of an end that a program counted, or wrong. */
-import { expect, type TestContext } from "vitest";
+import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
 import {
   addresses,
   cannotRun,
@@ -73,4 +73,27 @@ export function startedAfter(scenarios: readonly Scenario[], shared: SharedTcpto
       await shared.close();
     },
   };
+}
+
+/** The tests of scenarios whose sockets are made under the tcptop of a block, and before it starts. */
+export function testUnderAndBefore(scenarios: readonly Scenario[], shared: SharedTcptop): void {
+  const older = startedAfter(scenarios, shared);
+  beforeAll(older.open);
+  afterAll(older.close);
+
+  for (const [title, scenario] of scenarios) {
+    test.concurrent(`${title}, made under tcptop (${scenario})`, async (context) => {
+      const tcptop = shared.use(context);
+      const since = tcptop.rows.length;
+      const traffic = new Traffic(scenario, { hold: 1 });
+      await traffic.ready();
+      await tcptop.refreshed();
+      await tcptop.refreshed();
+      traffic.go();
+      await expectRows(tcptop, await traffic.ends(context), since);
+    });
+
+    test.concurrent(`${title}, older than tcptop (${scenario})`, (context) =>
+      older.expectRows(scenario, context));
+  }
 }

@@ -170,15 +170,17 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
 
   test("reach a log in anybody's folder, as root's do, and Node itself may not write there", async () => {
     const home = mkdtempSync(join(tmpdir(), "tcptop-home-"));
-    const [user, log, told] = [12_345, join(home, "log.csv"), join(LOG, "told")];
+    const [user, log, tried] = [12_345, join(home, "log.csv"), join(LOG, "told")];
     writeFileSync(join(home, ".profile"), "");
     for (const path of [home, join(home, ".profile")]) chownSync(path, user, user);
     for (const sudo of [{ SUDO_UID: String(user), SUDO_GID: String(user) }, {}]) {
-      const env = { ...attempting(told, join(home, ".profile")), ...sudo };
+      const env = { ...attempting(tried, join(home, ".profile")), ...sudo };
       const tcptop = await Tcptop.startIn({ env }, "auto", "--log", log);
       const uid = "SUDO_UID" in sudo ? user : NOBODY;
       expectConfined(tcptop, { uid, broker: BROKER | DAC_OVERRIDE });
-      const { write } = await attempts(tcptop, told);
+      const { broker_capabilities: told } = tcptop.start["privileges"] as Record<string, readonly string[]>;
+      expect(told).toContain("CAP_DAC_OVERRIDE");
+      const { write } = await attempts(tcptop, tried);
       expect(write).toBe(hasLandlock(tcptop) || uid !== user ? EACCES : 0);
       renameSync(log, `${log}.1`);
       tcptop.signal("SIGHUP");
@@ -186,7 +188,7 @@ describe.skipIf(cannotRun)(`privileges${cannotRun ? `: ${cannotRun}` : ""}`, () 
       expect(statSync(log)).toMatchObject({ uid: 0, mode: 0o100640 });
       await tcptop.refreshed();
       expect(await tcptop.stop()).toMatchObject({ code: 0, stderr: "" });
-      for (const path of [log, `${log}.1`, told]) rmSync(path);
+      for (const path of [log, `${log}.1`, tried]) rmSync(path);
     }
     rmSync(home, { recursive: true });
   });

@@ -1,7 +1,7 @@
 /** Sockets that are neither TCP nor UDP have no row, whatever their protocol's number, and do not change others'. */
-import { afterAll, beforeAll, describe, test } from "vitest";
+import { describe, test } from "vitest";
 import { backends, sharedTcptop, Traffic, UDP_CROWD_TIMEOUT_S } from "./harness.ts";
-import { expectRows, startedAfter } from "./namespaces.ts";
+import { expectRows, testUnderAndBefore } from "./namespaces.ts";
 
 const SCENARIOS = [
   ["every socket that can be made", "sockets"],
@@ -12,25 +12,7 @@ const SCENARIOS = [
 
 describe.for(backends)("%s", ([backend, required]) => {
   const shared = sharedTcptop(backend, required, "--udp-timeout", UDP_CROWD_TIMEOUT_S);
-  const older = startedAfter(SCENARIOS, shared);
-  beforeAll(older.open);
-  afterAll(older.close);
-
-  for (const [title, scenario] of SCENARIOS) {
-    test.concurrent(`${title}, made under tcptop (${scenario})`, async (context) => {
-      const tcptop = shared.use(context);
-      const since = tcptop.rows.length;
-      const traffic = new Traffic(scenario, { hold: 1 });
-      await traffic.ready();
-      await tcptop.refreshed();
-      await tcptop.refreshed();
-      traffic.go();
-      await expectRows(tcptop, await traffic.ends(context), since);
-    });
-
-    test.concurrent(`${title}, older than tcptop (${scenario})`, (context) =>
-      older.expectRows(scenario, context));
-  }
+  testUnderAndBefore(SCENARIOS, shared);
 
   for (const [title, scenario] of [
     ["one that reads what others are sent", "raw-udp-listener"],

@@ -1,7 +1,7 @@
 /** Sockets of one network namespace with the same addresses and ports are flows of their own. */
-import { afterAll, beforeAll, describe, test } from "vitest";
-import { backends, sharedTcptop, Traffic, UDP_CROWD_TIMEOUT_S } from "./harness.ts";
-import { expectRows, startedAfter } from "./namespaces.ts";
+import { describe } from "vitest";
+import { backends, sharedTcptop, UDP_CROWD_TIMEOUT_S } from "./harness.ts";
+import { testUnderAndBefore } from "./namespaces.ts";
 
 const SCENARIOS = [
   ["TCP on two devices", "tcp-twins-device"],
@@ -14,22 +14,5 @@ const SCENARIOS = [
 
 describe.for(backends)("%s", ([backend, required]) => {
   const shared = sharedTcptop(backend, required, "--udp-timeout", UDP_CROWD_TIMEOUT_S);
-  const older = startedAfter(SCENARIOS, shared);
-  beforeAll(older.open);
-  afterAll(older.close);
-
-  for (const [title, scenario] of SCENARIOS) {
-    test.concurrent(`${title}, made under tcptop (${scenario})`, async (context) => {
-      const tcptop = shared.use(context);
-      const since = tcptop.rows.length;
-      const traffic = new Traffic(scenario, { hold: 1 });
-      await traffic.ready();
-      await tcptop.refreshed();
-      traffic.go();
-      await expectRows(tcptop, await traffic.ends(context), since);
-    });
-
-    test.concurrent(`${title}, older than tcptop (${scenario})`, (context) =>
-      older.expectRows(scenario, context));
-  }
+  testUnderAndBefore(SCENARIOS, shared);
 });

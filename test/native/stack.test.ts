@@ -34,10 +34,10 @@ describe.each([
     expect(tooDeep.map(describeChain)).toEqual([]);
   });
 
-  it("is counted as the running kernel's verifier does", (test) => {
-    test.skip(!thisProcessMayCapture(), "without privileges nothing can be loaded");
+  it("is counted as the running kernel's verifier does", (context) => {
+    context.skip(!thisProcessMayCapture(), "without privileges nothing can be loaded");
     const verified = verifiedFrames(object);
-    test.skip(verified.size === 0, `this kernel loads none of ${backend}'s programs`);
+    context.skip(verified.size === 0, `this kernel loads none of ${backend}'s programs`);
     for (const program of programs) {
       const expected = verified.get(program.name);
       if (expected === undefined) continue;

@@ -1,7 +1,7 @@
 /** Records the operations of flows. */
 import type { Moment } from "../../base/clock.ts";
 import { FieldWriter } from "../../base/field-writer.ts";
-import type { LensRecorder } from "../../core/recording.ts";
+import { type LensRecorder, recordLosses } from "../../core/recording.ts";
 import { LOSS_NAMES, type Losses } from "./losses.ts";
 import type { FlowOperation } from "./operation.ts";
 import { Known, MOST_ENTRY_BYTES, MOST_NAME_BYTES, OpCode } from "./operations.ts";
@@ -87,9 +87,7 @@ export class FlowRecorder {
 
   /** Ends a refresh. */
   refresh(at: Moment, losses: Losses): void {
-    this.#recorder.last(OpCode.losses, 8 * LOSS_NAMES.length, at, (to) => {
-      for (const name of LOSS_NAMES) to.f64(losses[name]);
-    });
+    recordLosses(this.#recorder, OpCode.losses, at, LOSS_NAMES, losses);
   }
 
   #seed(entries: readonly SeedEntry[], nowNs: number): void {

@@ -12,20 +12,22 @@ const IPSEC = ["module/esp4", "module/esp6"] as const;
 export class Translation {
   readonly #host: SourceHost;
   readonly #source: NativeSource;
-  #awaitsConntrack: boolean;
+  #isTold: boolean;
+  /** Asked again once: the answer to the same types stays the same. */
+  #hasAskedAgain = false;
   #mayHide = false;
 
-  private constructor(host: SourceHost, source: NativeSource, awaitsConntrack: boolean) {
+  private constructor(host: SourceHost, source: NativeSource, isTold: boolean) {
     this.#host = host;
     this.#source = source;
-    this.#awaitsConntrack = awaitsConntrack;
+    this.#isTold = isTold;
     this.lookAgain();
   }
 
   /** Null where the programs see no packets. */
   static of(host: SourceHost, source: NativeSource): Translation | null {
     const isKnown = source.tellConntrack();
-    return isKnown === null ? null : new Translation(host, source, !isKnown);
+    return isKnown === null ? null : new Translation(host, source, isKnown);
   }
 
   /** Cheap while nothing has been loaded; before each sweep. */
@@ -34,14 +36,14 @@ export class Translation {
       this.#mayHide = true;
       this.#source.write("udp_may_hide", 1n);
     }
-    if (!this.#awaitsConntrack || !this.#host.hasInSys(CONNTRACK_TYPES)) return;
-    this.#awaitsConntrack = false;
-    this.#source.tellConntrack();
+    if (this.#isTold || this.#hasAskedAgain || !this.#host.hasInSys(CONNTRACK_TYPES)) return;
+    this.#hasAskedAgain = true;
+    this.#isTold = this.#source.tellConntrack() === true;
   }
 
   /** Why NAT is not undone although it may be at work; null: it is, or there is none. */
   fault(): string | null {
-    if (!this.#awaitsConntrack || !this.#host.hasInSys(CONNTRACK)) return null;
+    if (this.#isTold || !this.#host.hasInSys(CONNTRACK)) return null;
     return (
       "UDP that is translated (NAT) has its translated addresses: the kernel does not describe the types of " +
       "nf_conntrack"

@@ -26,9 +26,6 @@ const CROWD = 50_000;
 /** The most processes of an ancestry. */
 const MOST_ANCESTORS = 64;
 
-/** Whether something still refers to a process, such as a connection. */
-export type IsReferred = (process: ProcessId) => boolean;
-
 function nameOf(pid: number, startNs: number): string {
   return `${pid} ${startNs}`;
 }
@@ -164,8 +161,7 @@ export class ProcessModel implements Model<ProcessOperation, Losses, Snapshot>, 
     this.#tell("file", record.timeNs, entry, { path, isPathCut: isCut, flags: openFlags, result });
   }
 
-  /** `isReferred`: ended processes that something refers to are kept. */
-  refresh(nowNs: number, losses: Losses, isReferred: IsReferred = () => false): Snapshot {
+  refresh(nowNs: number, losses: Losses): Snapshot {
     const sinceNs = this.#refreshedNs;
     const intervalNs = nowNs - sinceNs;
     const shown: Entry[] = [];
@@ -179,7 +175,7 @@ export class ProcessModel implements Model<ProcessOperation, Losses, Snapshot>, 
     this.#events = [];
     this.#justEnded = [];
     this.#refreshedNs = nowNs;
-    this.#forget(nowNs, isReferred);
+    this.#forget(nowNs);
     return {
       timeNs: nowNs,
       intervalS: intervalNs / 1e9,
@@ -292,15 +288,11 @@ export class ProcessModel implements Model<ProcessOperation, Losses, Snapshot>, 
     return this.#chain(entry).find((above) => above !== entry && shown.has(above.key))?.key ?? null;
   }
 
-  /**
-   * Forgets ended processes that nothing refers to any more. Those with living descendants stay, as long as there is
-   * room.
-   */
-  #forget(nowNs: number, isReferred: IsReferred): void {
+  /** Forgets processes that ended a while ago. Those with living descendants stay, as long as there is room. */
+  #forget(nowNs: number): void {
     const spare: Entry[] = [];
     for (const entry of this.#ended) {
-      if (entry.children.size === 0 && nowNs - (entry.endedNs ?? 0) > KEPT_NS && !isReferred(entry))
-        spare.push(entry);
+      if (entry.children.size === 0 && nowNs - (entry.endedNs ?? 0) > KEPT_NS) spare.push(entry);
     }
     for (const entry of spare) this.#drop(entry);
     for (const entry of this.#ended) {

@@ -1,6 +1,6 @@
 /** Records the operations of processes. */
 import type { Moment } from "../../base/clock.ts";
-import type { LensRecorder } from "../../core/recording.ts";
+import { type LensRecorder, recordLosses } from "../../core/recording.ts";
 import { LOSS_NAMES, type Losses } from "./losses.ts";
 import type { ProcessOperation } from "./operation.ts";
 import { OpCode } from "./operations.ts";
@@ -40,8 +40,6 @@ export class ProcessRecorder {
 
   /** Ends a refresh. */
   refresh(at: Moment, losses: Losses): void {
-    this.#recorder.last(OpCode.losses, 8 * LOSS_NAMES.length, at, (to) => {
-      for (const name of LOSS_NAMES) to.f64(losses[name]);
-    });
+    recordLosses(this.#recorder, OpCode.losses, at, LOSS_NAMES, losses);
   }
 }

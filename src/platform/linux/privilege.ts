@@ -15,7 +15,11 @@ function effectiveSet(status: string): bigint {
 
 /** Those that tcptop uses, by their bit. */
 const NAMES: Readonly<Record<number, string>> = {
+  1: "CAP_DAC_OVERRIDE",
   2: "CAP_DAC_READ_SEARCH",
+  6: "CAP_SETGID",
+  7: "CAP_SETUID",
+  8: "CAP_SETPCAP",
   12: "CAP_NET_ADMIN",
   19: "CAP_SYS_PTRACE",
   21: "CAP_SYS_ADMIN",
