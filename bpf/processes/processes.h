@@ -178,7 +178,7 @@ static __always_inline void add_executable(struct scratch *s, const struct task_
 	if (add_path(s, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry)))
 		s->r.executable_bytes = s->at - from;
 	else
-		s->at = from, s->r.flags |= PROCESSES_KIND_EXECUTABLE_CUT;
+		s->at = from, s->r.flags |= PROCESSES_FLAG_EXECUTABLE_CUT;
 }
 
 static __always_inline void add_directory(struct scratch *s, const struct task_struct *task)

@@ -175,9 +175,8 @@ static __noinline void read_usage(const struct task_struct *leader, struct proce
 	const struct list_head *at = BPF_CORE_READ(head, next);
 	const struct mm_struct *mm = NULL;
 	__u64 runtime = BPF_CORE_READ(signal, sum_sched_runtime);
-	int i;
 
-	for (i = 0; i < MOST_THREADS && at && at != head; i++) {
+	for (int i = 0; i < MOST_THREADS && at && at != head; i++) {
 		const struct task_struct *task =
 		    (const void *)at - bpf_core_field_offset(struct task_struct, thread_node);
 
@@ -186,7 +185,7 @@ static __noinline void read_usage(const struct task_struct *leader, struct proce
 			mm = BPF_CORE_READ(task, mm);
 		at = BPF_CORE_READ(at, next);
 	}
-	if (i == MOST_THREADS)
+	if (at && at != head)
 		r->flags |= PROCESSES_FLAG_RUNTIME_CUT;
 	r->runtime_ns = runtime;
 	r->memory_bytes = resident_bytes(mm);

@@ -29,7 +29,7 @@ enum processes_kind {
 enum processes_flag {
 	PROCESSES_FLAG_ARGUMENTS_CUT = 1,
 	PROCESSES_FLAG_ARGUMENTS_UNREAD = 2, /* their memory is not there */
-	PROCESSES_KIND_EXECUTABLE_CUT = 4,
+	PROCESSES_FLAG_EXECUTABLE_CUT = 4,
 	PROCESSES_FLAG_DIRECTORY_CUT = 8,
 	PROCESSES_FLAG_BY_SIBLING = 16,	 /* a child of its maker's parent (CLONE_PARENT) */
 	PROCESSES_FLAG_RUNTIME_CUT = 32, /* it has more threads than were added up */

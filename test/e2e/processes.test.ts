@@ -13,7 +13,7 @@ interface ProcessRow {
   readonly pid: number;
   readonly process_start: number;
   readonly ppid: number;
-  readonly parent_start: number;
+  readonly parent_start_time: number;
   readonly process: string;
   readonly executable: string | null;
   readonly arguments: string | null;
@@ -39,7 +39,7 @@ const PROCESSES = 2000;
 
 const rowsOf = (tcptop: Tcptop, since = 0) => tcptop.rows.slice(since) as unknown as ProcessRow[];
 const identity = ({ pid, process_start }: ProcessRow) => `${pid} ${process_start}`;
-const parentOf = ({ ppid, parent_start }: ProcessRow) => `${ppid} ${parent_start}`;
+const parentOf = ({ ppid, parent_start_time }: ProcessRow) => `${ppid} ${parent_start_time}`;
 
 /** Rows by a name; several may have the same. */
 function groupBy(

@@ -45,7 +45,7 @@ const IDENTITY = [
 export const PROCESS_FIELDS: readonly Column<ProcessEvent>[] = [
   ...IDENTITY,
   column("ppid", "PPID", "id", (p) => p.ppid),
-  column("parent_start", "Parent start", "id", (p) => p.parentStartNs),
+  column("parent_start_time", "Parent start", "id", (p) => p.parentStartNs),
   column("executable", "Executable", "text", (p) => text(p.executable)),
   column("arguments", "Arguments", "text", (p) => p.arguments && sanitise(commandLine(p.arguments))),
   column("arguments_cut", "Arguments cut", "flag", (p) => (p.arguments === null ? null : p.areArgumentsCut)),

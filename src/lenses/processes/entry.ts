@@ -139,6 +139,7 @@ export class Entry {
     if (last === null) throw new Error(`nothing is known of process ${this.pid}`);
     const { hasStatus, endedNs } = this;
     const signal = last.status & SIGNAL_BITS;
+    const isCpuKnown = (last.flags & Flag.runtimeCut) === 0;
     // Written field by field: a literal with a spread and so many fields is a slow object in V8.
     this.#shown = {
       executable: this.#image.executable,
@@ -160,8 +161,8 @@ export class Entry {
       isExisting: beganNs < startNs,
       isOfTree: this.#isOfTree,
       beganNs,
-      cpuNs: this.#cpuNs,
-      cpuShare: this.cpuShare,
+      cpuNs: isCpuKnown ? this.#cpuNs : null,
+      cpuShare: isCpuKnown ? this.cpuShare : null,
       memoryBytes: this.#memoryBytes,
       mostMemoryBytes: hasStatus ? this.#mostMemoryBytes : null,
       exitCode: hasStatus && signal === 0 ? (last.status >> 8) & 0xff : null,

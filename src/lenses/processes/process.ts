@@ -43,10 +43,10 @@ export interface Process {
   readonly isOfTree: boolean;
   /** CLOCK_MONOTONIC. */
   readonly beganNs: number;
-  /** Processor time of all its threads. */
-  readonly cpuNs: number;
-  /** Share of one processor over the last refresh. */
-  readonly cpuShare: number;
+  /** Processor time of all its threads; null: unknown, for it has more of them than the kernel side adds up. */
+  readonly cpuNs: number | null;
+  /** Share of one processor over the last refresh; null where that time is unknown. */
+  readonly cpuShare: number | null;
   /** Resident. */
   readonly memoryBytes: number;
   /** The most that was resident; null while it lives. */

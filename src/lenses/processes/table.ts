@@ -47,7 +47,7 @@ function endText(
   return [
     how,
     ...(durationNs === null ? [] : [`after ${millis(durationNs)}`]),
-    `${millis(cpuNs)} of CPU`,
+    ...(cpuNs === null ? [] : [`${millis(cpuNs)} of CPU`]),
     ...(mostMemoryBytes === null ? [] : [formatBytes(mostMemoryBytes, style)]),
   ].join(", ");
 }

@@ -29,6 +29,11 @@ function stateText(
   return `ended ${how}${durationNs === null ? "" : ` after ${millis(durationNs)}`}`;
 }
 
+function cpuText({ cpuNs, cpuShare }: Process, style: "human" | "raw"): string {
+  if (cpuNs === null || cpuShare === null) return UNKNOWN;
+  return `${formatMillis(Math.round(cpuNs / NS_PER_MS), style)}, ${(cpuShare * 100).toFixed(1)} % now`;
+}
+
 function factsOf({ process, known }: ProcessItem, { nowNs, style }: DetailFacts<TreePast>) {
   const text = (value: string | null) => (value === null ? UNKNOWN : sanitise(value));
   const { arguments: words, areArgumentsCut, cgroup, unit, mostMemoryBytes, memoryBytes } = process;
@@ -44,10 +49,7 @@ function factsOf({ process, known }: ProcessItem, { nowNs, style }: DetailFacts<
     ["Terminal", text(process.tty)],
     ["Unit", text(unit)],
     ["Cgroup", text(cgroup)],
-    [
-      "CPU",
-      `${formatMillis(Math.round(process.cpuNs / NS_PER_MS), style)}, ${(process.cpuShare * 100).toFixed(1)} % now`,
-    ],
+    ["CPU", cpuText(process, style)],
     [
       "Memory",
       mostMemoryBytes === null

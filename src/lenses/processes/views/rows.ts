@@ -12,8 +12,8 @@ export interface Subtree {
   readonly bytesOut: number;
   readonly rateIn: number;
   readonly rateOut: number;
-  /** Share of one processor. */
-  readonly cpuShare: number;
+  /** Share of one processor; null: of one of them it is unknown. */
+  readonly cpuShare: number | null;
   readonly memoryBytes: number;
 }
 
@@ -71,7 +71,7 @@ function plus(a: Subtree, b: Subtree): Subtree {
     bytesOut: a.bytesOut + b.bytesOut,
     rateIn: a.rateIn + b.rateIn,
     rateOut: a.rateOut + b.rateOut,
-    cpuShare: a.cpuShare + b.cpuShare,
+    cpuShare: a.cpuShare === null || b.cpuShare === null ? null : a.cpuShare + b.cpuShare,
     memoryBytes: a.memoryBytes + b.memoryBytes,
   };
 }

@@ -204,6 +204,18 @@ describe("what is known besides", () => {
     expect(bench.refresh(3000).processes[0]?.cpuShare).toBe(0);
   });
 
+  test("processor time is unknown of more threads than the kernel side adds up", () => {
+    const walk = (timeMs: number, flags: number) => ({
+      ...found(10, 1, "sh"),
+      timeMs,
+      runtimeMs: 500,
+      flags,
+    });
+    const bench = new Bench().take(walk(1, Flag.runtimeCut));
+    expect(bench.refresh(1000).processes[0]).toMatchObject({ cpuShare: null, cpuNs: null });
+    expect(bench.take(walk(1500, 0)).refresh(2000).processes[0]).toMatchObject({ cpuNs: 500e6 });
+  });
+
   test("files are told with the process that opened them", () => {
     const bench = new Bench().take(
       fork(20, 10, 1),
